@@ -1,0 +1,5 @@
+//! What crosses the wire, and the client that speaks it.
+//!
+//! CLI, bots and tests are clients of one door. They know this crate and nothing behind it.
+
+pub mod wire;

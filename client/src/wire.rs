@@ -1,0 +1,22 @@
+//! The JSON that crosses the door, both ways.
+//!
+//! The server fills these types, every client reads them, and the OpenAPI document is made from them, so that the
+//! three cannot drift apart. Times are milliseconds since 1970 (UTC); tiers, states and kinds are lower-case words.
+
+mod approval;
+mod call;
+mod conversation;
+mod event;
+mod identity;
+mod problem;
+mod setting;
+mod status;
+
+pub use approval::*;
+pub use call::*;
+pub use conversation::*;
+pub use event::*;
+pub use identity::*;
+pub use problem::*;
+pub use setting::*;
+pub use status::*;

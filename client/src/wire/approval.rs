@@ -1,0 +1,76 @@
+//! Approval cards.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{CallAnswer, Preview};
+
+/// A durable question to a person: may exactly these calls run?
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalInfo {
+    /// Id of the card.
+    pub id: String,
+    /// `pending`, `approved`, `running`, `done`, `failed`, `unknown`, `denied`, `expired` or `stale`.
+    pub state: String,
+    /// Highest tier of its steps.
+    pub tier: String,
+    /// The rule that asked.
+    pub rule: String,
+    /// Who asks: id of the actor.
+    pub actor: String,
+    /// Who asks, by name.
+    pub actor_name: String,
+    /// From where: `dashboard`, `cli`, `mcp`, `chat` …
+    pub face: String,
+    /// The words of the person that led here, if any did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// Conversation that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// SHA-256 over all steps and the policy version.
+    pub digest: String,
+    /// One call, or the ordered calls of a plan.
+    pub steps: Vec<StepInfo>,
+    /// When it was asked.
+    pub created_at: i64,
+    /// When it lapses.
+    pub expires_at: i64,
+    /// When somebody decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<i64>,
+    /// Who decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// The word that came back with a denial, or why the card lapsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+/// One call on a card.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StepInfo {
+    /// `waiting`, `running`, `done`, `failed`, `unknown`, `cancelled` or `skipped`.
+    pub state: String,
+    /// What was shown when it was asked.
+    pub preview: Preview,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<CallAnswer>,
+}
+
+/// A page of cards, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalList {
+    /// The cards.
+    pub approvals: Vec<ApprovalInfo>,
+}
+
+/// The word that goes back to whoever asked.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DenyBody {
+    /// At most 500 characters.
+    #[serde(default)]
+    pub because: String,
+}

@@ -1,0 +1,100 @@
+//! Sign-in, tokens and who the caller is.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Who the caller is, and what a page needs before it may ask anything else.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SessionInfo {
+    /// Whether the caller is known.
+    pub signed_in: bool,
+    /// Whether nobody has set the operator's password yet.
+    pub setup_needed: bool,
+    /// Name of the caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Highest tier the caller may ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<String>,
+    /// Whether the caller may decide approvals.
+    pub may_approve: bool,
+    /// Whether the caller is the operator.
+    pub operator: bool,
+    /// Name of the machine.
+    pub host: String,
+    /// Version of Jarvis.
+    pub version: String,
+    /// A session secret for programs that keep no cookies; only in the answer to a sign-in without a cookie jar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// First sign-in.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetupBody {
+    /// The one-time code that the first start printed.
+    pub code: String,
+    /// At least 10 characters.
+    pub password: String,
+}
+
+/// Sign-in.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignInBody {
+    /// The operator's password.
+    pub password: String,
+    /// Answer with the session's secret instead of a cookie.
+    #[serde(default)]
+    pub bearer: bool,
+}
+
+/// What to allow a new token.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenBody {
+    /// 1 to 60 characters.
+    pub name: String,
+    /// Highest tier that it may ask for: `green`, `yellow`, `orange` or `red`.
+    pub ceiling: String,
+    /// Let the client's own form confirm up to this tier: `yellow` (the default) or `orange`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+    /// `approve` lets a bot decide approvals up to the ceiling; such a token cannot be used over MCP.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// A token, without its secret.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TokenInfo {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Highest tier.
+    pub ceiling: String,
+    /// Highest tier that its own form may confirm.
+    pub confirm: String,
+    /// Scopes.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was last used, to the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<i64>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<i64>,
+    /// The secret, in the answer to its creation and never again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// All tokens, revoked ones included.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TokenList {
+    /// Newest first.
+    pub tokens: Vec<TokenInfo>,
+}

@@ -1,0 +1,93 @@
+//! Who asks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ActorId;
+use crate::tier::Tier;
+
+/// The ways in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActorKind {
+    /// The operator, proven by password.
+    Operator,
+    /// Somebody with access to the socket in the data directory.
+    Local,
+    /// A client with a token.
+    Token,
+    /// The process that started `jarvis mcp`.
+    McpStdio,
+    /// Jarvis himself: start-up, expiry, recovery. Never calls tools.
+    System,
+}
+
+/// An identity at the moment of a call. Stored with approvals, and looked up again when one is spent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Id as it stands in the audit.
+    pub id: ActorId,
+    /// How the actor came in.
+    pub kind: ActorKind,
+    /// For people.
+    pub name: String,
+    /// Above it a call is refused and never asked.
+    pub ceiling: Tier,
+    /// What the actor's own form (MCP elicitation) may confirm.
+    pub confirm: Tier,
+    /// Whether the actor may decide approvals.
+    pub may_approve: bool,
+}
+
+impl Actor {
+    /// The operator.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self {
+            id: ActorId::new("operator"),
+            kind: ActorKind::Operator,
+            name: "operator".to_owned(),
+            ceiling: Tier::Red,
+            confirm: Tier::Yellow,
+            may_approve: true,
+        }
+    }
+
+    /// A program on this machine that can open the data directory's socket: may ask for anything, decide nothing.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            id: ActorId::new("local"),
+            kind: ActorKind::Local,
+            name: "this machine".to_owned(),
+            ceiling: Tier::Red,
+            confirm: Tier::Yellow,
+            may_approve: false,
+        }
+    }
+
+    /// The client behind `jarvis mcp`.
+    #[must_use]
+    pub fn mcp_stdio() -> Self {
+        Self {
+            id: ActorId::new("mcp:stdio"),
+            kind: ActorKind::McpStdio,
+            name: "MCP over stdio".to_owned(),
+            ceiling: Tier::Orange,
+            confirm: Tier::Yellow,
+            may_approve: false,
+        }
+    }
+
+    /// Jarvis himself.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            id: ActorId::new("system"),
+            kind: ActorKind::System,
+            name: "Jarvis".to_owned(),
+            ceiling: Tier::Green,
+            confirm: Tier::Yellow,
+            may_approve: false,
+        }
+    }
+}

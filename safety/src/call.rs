@@ -1,0 +1,128 @@
+//! A call on its way to the gate, and what is kept of one that had an effect.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::actor::Actor;
+use crate::digest::Digest;
+use crate::id::{ActorId, ApprovalId, CallId, ConversationId, TurnId};
+use crate::outcome::Outcome;
+use crate::target::Target;
+use crate::tier::Tier;
+use crate::tool::Undo;
+
+/// Where a call comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// `dashboard`, `cli`, `mcp`, `chat`, `api`, `bot`.
+    pub face: String,
+    /// Conversation that it belongs to.
+    pub conversation: Option<ConversationId>,
+    /// Turn that it belongs to.
+    pub turn: Option<TurnId>,
+    /// The person's own message that led here, word for word. Never a model's text.
+    pub words: Option<String>,
+    /// Follows the request through logs and audit.
+    pub correlation: String,
+    /// The call that this one takes back.
+    #[serde(default)]
+    pub undoes: Option<CallId>,
+}
+
+/// How far the choice of this call can be traced to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vouching {
+    /// Tool, target and values follow from the person's own words or hand.
+    Person,
+    /// A client or a model chose them before any untrusted text was in sight.
+    Client,
+    /// Untrusted text was in sight when they were chosen.
+    Unvouched,
+}
+
+/// A tool and arguments that somebody wants to run.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who asks.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+    /// Name of the tool.
+    pub tool: String,
+    /// Arguments as they came, strictly parsed ([`crate::json::parse`]).
+    pub args: Value,
+    /// Idempotency key of the caller.
+    pub key: Option<String>,
+    /// Who chose.
+    pub vouching: Vouching,
+}
+
+/// State of a call that has an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// The intent is durable; the outcome is not.
+    Running,
+    /// It happened.
+    Done,
+    /// It was tried and did not happen, as far as the tool can tell.
+    Failed,
+    /// Nobody can tell: it was cut off and the probe could not see.
+    Unknown,
+    /// It was cancelled, and the probe saw that it did not happen.
+    Cancelled,
+}
+
+impl CallState {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What is kept of a call above green.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Id.
+    pub id: CallId,
+    /// Who asked.
+    pub actor: ActorId,
+    /// From where.
+    pub origin: Origin,
+    /// Tool.
+    pub tool: String,
+    /// Revision of the tool.
+    pub revision: u32,
+    /// Canonical arguments, secrets digested.
+    pub args: Value,
+    /// What it acts on.
+    pub target: Target,
+    /// Tier of exactly this call.
+    pub tier: Tier,
+    /// Digest over tool, revision, schema, arguments, target and tier.
+    pub digest: Digest,
+    /// Idempotency key.
+    pub key: Option<String>,
+    /// The approval and the step of it that this call spent.
+    pub approval: Option<(ApprovalId, u32)>,
+    /// The rule that let it run.
+    pub rule: String,
+    /// State.
+    pub state: CallState,
+    /// When the intent was recorded.
+    pub created_at: i64,
+    /// What came of it.
+    pub outcome: Option<Outcome>,
+    /// The call that takes it back.
+    pub undo: Option<Undo>,
+    /// The call that took it back.
+    pub undone_by: Option<CallId>,
+}

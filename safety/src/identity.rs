@@ -1,0 +1,60 @@
+//! Tokens and sessions, without their secrets.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ActorId, SessionId, TokenId};
+use crate::tier::Tier;
+
+/// What a new token may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenGrant {
+    /// Name for people.
+    pub name: String,
+    /// Highest tier it may ask for.
+    pub ceiling: Tier,
+    /// What its own form may confirm: yellow, or orange where the operator said so.
+    pub confirm: Tier,
+    /// Whether it may decide approvals; such a token is for bots and cannot be used over MCP.
+    pub approve: bool,
+}
+
+/// A token of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Id.
+    pub id: TokenId,
+    /// What it may do.
+    pub grant: TokenGrant,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was last used, to the minute.
+    pub used_at: Option<i64>,
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
+}
+
+impl Token {
+    /// The actor that a holder of this token is.
+    #[must_use]
+    pub fn actor(&self) -> crate::Actor {
+        crate::Actor {
+            id: ActorId::new(format!("token:{}", self.id)),
+            kind: crate::ActorKind::Token,
+            name: self.grant.name.clone(),
+            ceiling: self.grant.ceiling,
+            confirm: self.grant.confirm,
+            may_approve: self.grant.approve,
+        }
+    }
+}
+
+/// A signed-in session of the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Id.
+    pub id: SessionId,
+    /// When it was opened.
+    pub created_at: i64,
+    /// When it ends.
+    pub expires_at: i64,
+}

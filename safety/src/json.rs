@@ -1,0 +1,136 @@
+//! JSON that means one thing: strict reading, canonical writing.
+//!
+//! Two parsers that disagree about the same bytes are an attack (one shows the card, the other runs the call), so
+//! duplicate keys and integers that a double cannot hold are refused, and what is hashed is RFC 8785.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Largest integer that every JSON reader agrees on: 2^53 − 1.
+pub const MAX_INTEGER: i64 = 9_007_199_254_740_991;
+
+/// Why text is not strict JSON.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct JsonError(String);
+
+/// Reads JSON, refusing duplicate keys, integers beyond ±(2^53−1) and trailing text.
+///
+/// # Errors
+/// Says what is wrong and where.
+pub fn parse(text: &str) -> Result<Value, JsonError> {
+    serde_json::from_str::<Strict>(text).map(|strict| strict.0).map_err(|error| JsonError(error.to_string()))
+}
+
+/// RFC 8785 bytes of a value.
+///
+/// # Errors
+/// Fails for numbers that have no canonical form; [`parse`] lets none through.
+pub fn canonical(value: &Value) -> Result<String, JsonError> {
+    serde_json_canonicalizer::to_string(value).map_err(|error| JsonError(error.to_string()))
+}
+
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Strict)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        if value.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
+            return Err(E::custom(format!("integer {value} is beyond ±(2^53−1); send it as a string")));
+        }
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        match i64::try_from(value) {
+            Ok(small) => self.visit_i64(small),
+            Err(_) => Err(E::custom(format!("integer {value} is beyond ±(2^53−1); send it as a string"))),
+        }
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        // Integers too large for 64 bits arrive here; they have already lost digits.
+        if value.fract() == 0.0 && value.abs() > MAX_INTEGER as f64 {
+            return Err(E::custom("a number beyond ±(2^53−1); send it as a string"));
+        }
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Strict(item)) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            let Strict(value) = access.next_value()?;
+            if map.contains_key(&key) {
+                return Err(de::Error::custom(format!("the key `{key}` stands there twice")));
+            }
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicate_keys_are_refused_at_any_depth() {
+        assert!(parse(r#"{"a":{"b":1,"b":2}}"#).unwrap_err().to_string().contains("twice"));
+        assert!(parse(r#"{"a":1,"\u0061":2}"#).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn integers_that_a_double_cannot_hold_are_refused() {
+        assert!(parse("9007199254740991").is_ok());
+        for text in ["9007199254740992", "-9007199254740992", "18446744073709551616", "1e300"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_change_the_canonical_form() {
+        let one = canonical(&parse(r#"{"b":1.0,"a":"é"}"#).unwrap()).unwrap();
+        let other = canonical(&parse(r#"{"a":"\u00e9","b":1}"#).unwrap()).unwrap();
+        assert_eq!(one, other);
+        assert_eq!(one, r#"{"a":"é","b":1}"#);
+    }
+}

@@ -1,0 +1,303 @@
+//! The gate itself: one door for every call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde_json::{Value, json};
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use crate::actor::Actor;
+use crate::call::{Origin, Request};
+use crate::digest::Digest;
+use crate::event::{Draft, EventKind};
+use crate::id::{ActorId, CallId};
+use crate::outcome::Answer;
+use crate::plain::{shorten, visible};
+use crate::port::{Clock, Identities, Ids, Ledger, Live, StoreError};
+use crate::refusal::{Code, Refusal};
+use crate::setting::Settings;
+use crate::tier::Tier;
+use crate::tool::Preview;
+
+use super::decide::{Standing, Verdict};
+use super::execute::Watch;
+use super::kill::KillSwitch;
+use super::policy::Policy;
+use super::prepare::Prepared;
+use super::registry::Registry;
+
+/// How long the outcome of an approved call waits for the identical call to come back for it.
+pub(super) const HAND_OVER_MS: i64 = 5 * 60 * 1000;
+
+/// Everything the gate is built from.
+pub struct GateParts {
+    /// All tools.
+    pub registry: Registry,
+    /// Keeps calls, approvals and the audit.
+    pub ledger: Arc<dyn Ledger>,
+    /// Knows who is who.
+    pub identities: Arc<dyn Identities>,
+    /// Shows progress.
+    pub live: Arc<dyn Live>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+    /// Settings at start.
+    pub settings: Settings,
+    /// The policy, or why it cannot be read.
+    pub policy: Result<Policy, String>,
+    /// The kill switch as it was left.
+    pub kill: KillSwitch,
+}
+
+/// The rules of the moment.
+pub(super) struct Rules {
+    pub(super) policy: Result<Policy, String>,
+    pub(super) settings: Settings,
+    /// Digest over policy and autonomy: a card is bound to it.
+    pub(super) version: Digest,
+}
+
+impl Rules {
+    fn new(policy: Result<Policy, String>, settings: Settings) -> Self {
+        let file = policy.as_ref().map_or("unreadable", |policy| policy.version().as_str());
+        let version = Digest::of(json!([file, settings.autonomy]).to_string().as_bytes());
+        Self { policy, settings, version }
+    }
+}
+
+pub(super) struct Inner {
+    pub(super) registry: Registry,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) identities: Arc<dyn Identities>,
+    pub(super) live: Arc<dyn Live>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+    rules: RwLock<Arc<Rules>>,
+    kill: RwLock<KillSwitch>,
+    pub(super) running: Mutex<HashMap<CallId, (Tier, ActorId, CancellationToken)>>,
+    /// Says that a card has moved on.
+    pub(super) moved: broadcast::Sender<crate::id::ApprovalId>,
+    /// Says that a new card may expire earlier than the others.
+    pub(super) asked: Notify,
+}
+
+/// The gate. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate(pub(super) Arc<Inner>);
+
+impl Gate {
+    /// Builds the gate. Call [`Gate::recover`] before the first request.
+    #[must_use]
+    pub fn new(parts: GateParts) -> Self {
+        Self(Arc::new(Inner {
+            registry: parts.registry,
+            ledger: parts.ledger,
+            identities: parts.identities,
+            live: parts.live,
+            clock: parts.clock,
+            ids: parts.ids,
+            rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
+            kill: RwLock::new(parts.kill),
+            running: Mutex::new(HashMap::new()),
+            moved: broadcast::channel(256).0,
+            asked: Notify::new(),
+        }))
+    }
+
+    /// All tools.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.0.rules().settings.clone()
+    }
+
+    /// Why the policy cannot be read, if it cannot.
+    #[must_use]
+    pub fn policy_fault(&self) -> Option<String> {
+        self.0.rules().policy.as_ref().err().cloned()
+    }
+
+    /// Puts new settings in force; the caller has stored them.
+    pub fn apply_settings(&self, settings: Settings) {
+        let policy = self.0.rules().policy.clone();
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Rules::new(policy, settings));
+    }
+
+    /// The kill switch.
+    #[must_use]
+    pub fn kill_switch(&self) -> KillSwitch {
+        self.0.kill()
+    }
+
+    /// Sets or releases the kill switch: durable first, then in force, then everything that it forbids is cancelled.
+    ///
+    /// # Errors
+    /// Only the operator may; and the store must have kept it.
+    pub async fn set_kill_switch(
+        &self,
+        actor: &Actor,
+        kill: KillSwitch,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        if actor.kind != crate::ActorKind::Operator {
+            return Err(Refusal::new(
+                Code::Forbidden,
+                "operator only",
+                "only the operator sets or releases the kill switch; sign in on the dashboard, or give the password to \
+                 `jarvis stop` or `jarvis resume`",
+            ));
+        }
+        let kind = if kill == KillSwitch::Off { EventKind::KillOff } else { EventKind::KillOn };
+        let draft = draft(kind, actor, "kill-switch", origin, format!("kill switch: {}", kill.as_str()));
+        self.0.ledger.set_kill_switch(kill, draft).await.map_err(|error| store_refusal(&error))?;
+        *self.0.kill.write().unwrap_or_else(PoisonError::into_inner) = kill;
+        self.0.cancel_forbidden(kill);
+        Ok(())
+    }
+
+    /// What would happen if this call were made now. Runs nothing.
+    ///
+    /// # Errors
+    /// As [`Gate::call`] would refuse.
+    pub async fn preview(&self, request: &Request) -> Result<(Prepared, Preview), Refusal> {
+        let prepared = self.0.prepare(request, Standing::Fresh).await?;
+        let preview = self.0.look_ahead(request, &prepared).await?;
+        Ok((prepared, preview))
+    }
+
+    /// The tier and verdict that this call would have now. Runs nothing.
+    ///
+    /// # Errors
+    /// As [`Gate::call`] would refuse.
+    pub async fn classify(&self, request: &Request) -> Result<Prepared, Refusal> {
+        self.0.prepare(request, Standing::Fresh).await
+    }
+
+    /// Makes a call. It goes on to its end even if the caller goes away.
+    pub async fn call(&self, request: Request) -> Answer {
+        self.call_watched(request, Watch::default()).await
+    }
+
+    /// Makes a call that the caller can cancel, and whose progress it can see.
+    pub async fn call_watched(&self, request: Request, watch: Watch) -> Answer {
+        let inner = Arc::clone(&self.0);
+        let task = tokio::spawn(async move { inner.call(request, watch).await });
+        task.await.unwrap_or_else(|_| {
+            Answer::Refused(Refusal::new(
+                Code::Unavailable,
+                "gate",
+                "the call was interrupted because the server stops; ask again with the same key",
+            ))
+        })
+    }
+
+    /// Cancels a running call of this actor (the operator may cancel any). Answers whether it was running.
+    #[must_use]
+    pub fn cancel(&self, actor: &Actor, call: &CallId) -> bool {
+        let running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((_, owner, token)) = running.get(call) else { return false };
+        let may = actor.kind == crate::ActorKind::Operator || *owner == actor.id;
+        if may {
+            token.cancel();
+        }
+        may
+    }
+
+    /// Calls that run now.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+impl Inner {
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn kill(&self) -> KillSwitch {
+        *self.kill.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancel_forbidden(&self, kill: KillSwitch) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        for (tier, _, token) in running.values() {
+            if kill == KillSwitch::All || (kill == KillSwitch::Effects && *tier > Tier::Green) {
+                token.cancel();
+            }
+        }
+    }
+
+    async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
+        match self.prepare(&request, Standing::Fresh).await {
+            Err(refusal) => self.refused(&request, None, refusal).await,
+            Ok(prepared) => match prepared.verdict.clone() {
+                Verdict::Refuse(refusal) => self.refused(&request, Some(&prepared), refusal).await,
+                Verdict::Run { rule } => self.run_now(&request, prepared, rule, watch).await,
+                Verdict::Ask { rule } => self.ask(&request, vec![prepared], rule).await,
+            },
+        }
+    }
+
+    /// Records a refusal. If even that cannot be kept, the refusal says so: it stays a refusal.
+    pub(super) async fn refused(
+        &self,
+        request: &Request,
+        call: Option<&Prepared>,
+        refusal: Refusal,
+    ) -> Answer {
+        let name = shorten(&visible(&request.tool), 60);
+        let mut row = draft(
+            EventKind::CallRefused,
+            &request.actor,
+            call.map_or("", |call| call.target.name.as_str()),
+            &request.origin,
+            format!("refused {name}: {}", refusal.message),
+        );
+        row.tool = Some(name);
+        row.tier = call.map(|call| call.tier);
+        row.body = Some(json!({
+            "args": call.map_or(Value::Null, Prepared::shown_args),
+            "code": refusal.code,
+            "rule": refusal.rule,
+        }));
+        match self.ledger.append(row, self.rules().settings.audit_reads).await {
+            Ok(_) => Answer::Refused(refusal),
+            Err(error) => Answer::Refused(store_refusal(&error)),
+        }
+    }
+}
+
+/// A row about something that an actor did.
+pub(super) fn draft(
+    kind: EventKind,
+    actor: &Actor,
+    subject: &str,
+    origin: &Origin,
+    summary: String,
+) -> Draft {
+    Draft {
+        kind,
+        actor: actor.id.clone(),
+        owner: actor.id.clone(),
+        subject: subject.to_owned(),
+        correlation: origin.correlation.clone(),
+        tool: None,
+        tier: None,
+        summary: shorten(&visible(&summary), 300),
+        body: None,
+    }
+}
+
+pub(super) fn store_refusal(error: &StoreError) -> Refusal {
+    Refusal::new(Code::StoreUnavailable, "store", error.to_string())
+}

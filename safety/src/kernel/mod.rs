@@ -1,0 +1,34 @@
+//! The gate: the only thing that can hand a tool the permit it needs to run.
+//!
+//! ```text
+//! validate → resolve → classify → decide → [ask] → record intent → RUN → record outcome
+//! ```
+//!
+//! [`decide`](decide::decide) is pure; the rest drives it through the ports. Nothing here is `unsafe`, nothing here
+//! fails open: an error on the way to a decision is a refusal.
+
+mod approve;
+mod autonomy;
+mod decide;
+mod execute;
+mod gate;
+mod kill;
+mod permit;
+mod plan;
+mod policy;
+mod prepare;
+mod recover;
+mod registry;
+mod undo;
+
+pub use approve::{Approver, answer_of};
+pub use autonomy::{Autonomy, AutonomyRule, Level};
+pub use decide::{Facts, Standing, UNASKED_REPEATS, Verdict, decide};
+pub use execute::Watch;
+pub use gate::{Gate, GateParts};
+pub use kill::KillSwitch;
+pub use permit::Permit;
+pub use plan::PlanAnswer;
+pub use policy::{Policy, PolicyError, Tightening};
+pub use prepare::Prepared;
+pub use registry::{Described, Registry, RegistryBuilder, RegistryError};

@@ -1,0 +1,118 @@
+//! Plans: ordered calls that are decided as one.
+
+use std::sync::Arc;
+
+use crate::call::{CallState, Request};
+use crate::outcome::{Answer, Outcome};
+use crate::refusal::{Code, Refusal};
+
+use super::decide::{Standing, Verdict};
+use super::execute::Watch;
+use super::gate::{Gate, Inner};
+
+/// Most calls in one plan.
+const MAX_STEPS: usize = 50;
+
+/// What became of a plan.
+#[derive(Debug, Clone)]
+pub enum PlanAnswer {
+    /// Nothing in it had to be asked: these ran, in order, up to the first that did not succeed.
+    Ran(Vec<Result<Outcome, Refusal>>),
+    /// It waits on one card.
+    Waiting(Box<crate::approval::Approval>),
+    /// One of its calls is refused, so none was run.
+    Refused(Refusal),
+}
+
+impl Gate {
+    /// Carries out ordered calls of one actor. If any of them must be asked, all go on one card with one digest;
+    /// if any is refused, none runs.
+    pub async fn plan(&self, requests: Vec<Request>) -> PlanAnswer {
+        let inner = Arc::clone(&self.0);
+        let task = tokio::spawn(async move { inner.plan(requests).await });
+        task.await.unwrap_or_else(|_| {
+            PlanAnswer::Refused(Refusal::new(
+                Code::Unavailable,
+                "gate",
+                "the plan was interrupted; look at its calls",
+            ))
+        })
+    }
+}
+
+impl Inner {
+    async fn plan(self: Arc<Self>, requests: Vec<Request>) -> PlanAnswer {
+        let Some(first) = requests.first() else {
+            return PlanAnswer::Refused(Refusal::invalid("a plan needs at least one call"));
+        };
+        let actor = first.actor.id.clone();
+        if requests.len() > MAX_STEPS || requests.iter().any(|request| request.actor.id != actor) {
+            return PlanAnswer::Refused(Refusal::invalid(format!(
+                "a plan is at most {MAX_STEPS} calls of one actor; split it. Nothing was done"
+            )));
+        }
+        let mut calls = Vec::with_capacity(requests.len());
+        let mut question = None;
+        for request in &requests {
+            let prepared = self.prepare(request, Standing::Fresh).await;
+            let refusal = match &prepared {
+                Err(refusal) => Some(refusal.clone()),
+                Ok(call) => match &call.verdict {
+                    Verdict::Refuse(refusal) => Some(refusal.clone()),
+                    Verdict::Ask { rule } => {
+                        question.get_or_insert_with(|| rule.clone());
+                        None
+                    }
+                    Verdict::Run { .. } => None,
+                },
+            };
+            if let Some(refusal) = refusal {
+                self.refused(request, prepared.as_ref().ok(), refusal.clone()).await;
+                return PlanAnswer::Refused(refusal);
+            }
+            calls.extend(prepared);
+        }
+        if let Some(rule) = question {
+            return match self.ask(first, calls, rule).await {
+                Answer::Waiting(card) => PlanAnswer::Waiting(card),
+                Answer::Refused(refusal) => PlanAnswer::Refused(refusal),
+                Answer::Ran(outcome) => PlanAnswer::Ran(vec![Ok(*outcome)]),
+            };
+        }
+        PlanAnswer::Ran(self.run_in_order(requests).await)
+    }
+
+    /// Each call is prepared anew: what an earlier one changed is seen by the next. If one has come to need a person
+    /// meanwhile, the rest stops there.
+    async fn run_in_order(&self, requests: Vec<Request>) -> Vec<Result<Outcome, Refusal>> {
+        let mut ran = Vec::with_capacity(requests.len());
+        for request in requests {
+            let answer = match self.prepare(&request, Standing::Fresh).await {
+                Err(refusal) => self.refused(&request, None, refusal).await,
+                Ok(call) => match call.verdict.clone() {
+                    Verdict::Run { rule } => self.run_now(&request, call, rule, Watch::default()).await,
+                    Verdict::Ask { rule } => {
+                        let refusal = Refusal::new(
+                            Code::ApprovalStale,
+                            rule,
+                            "this call must be asked now; ask it singly",
+                        );
+                        self.refused(&request, Some(&call), refusal).await
+                    }
+                    Verdict::Refuse(refusal) => self.refused(&request, Some(&call), refusal).await,
+                },
+            };
+            let result = match answer {
+                Answer::Ran(outcome) => Ok(*outcome),
+                Answer::Refused(refusal) => Err(refusal),
+                Answer::Waiting(_) => Err(Refusal::invalid("a plan cannot wait in its middle")),
+            };
+            let goes_on = result.as_ref().is_ok_and(|outcome| outcome.state == CallState::Done);
+            ran.push(result);
+            if !goes_on {
+                break;
+            }
+        }
+        ran
+    }
+}

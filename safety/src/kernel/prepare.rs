@@ -1,0 +1,214 @@
+//! Validate, resolve, classify: everything that is found out before the decision.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use serde_json::Value;
+
+use crate::call::{Request, Vouching};
+use crate::digest::Digest;
+use crate::json;
+use crate::plain::{shorten, visible};
+use crate::refusal::{Code, Refusal};
+use crate::target::Target;
+use crate::tier::{Effects, Tier};
+use crate::tool::{Look, Preview, ToolError, ToolErrorKind};
+
+use super::decide::{Facts, Standing, Verdict, decide, refused_outright};
+use super::gate::{Inner, store_refusal};
+use super::registry::{Erased, Registry};
+
+/// Longest time that a look at the world may take before a decision.
+const LOOK_DEADLINE: Duration = Duration::from_secs(5);
+/// Largest canonical arguments, in bytes.
+const MAX_ARGS: usize = 1_500_000;
+/// How far back identical calls count.
+const REPEAT_WINDOW_MS: i64 = 10 * 60 * 1000;
+
+/// A call that was validated, resolved and classified.
+pub struct Prepared {
+    pub(super) tool: Arc<dyn Erased>,
+    /// Canonical arguments.
+    pub args: Value,
+    /// What it acts on.
+    pub target: Target,
+    /// Tier of exactly this call.
+    pub tier: Tier,
+    /// Digest over tool, revision, schema, arguments, target and tier.
+    pub digest: Digest,
+    /// What will happen, control characters shown.
+    pub sentence: String,
+    /// What the gate would do with it now.
+    pub verdict: Verdict,
+}
+
+impl Prepared {
+    /// Name of the tool.
+    #[must_use]
+    pub fn tool(&self) -> &'static str {
+        self.tool.described().spec.name
+    }
+
+    /// The arguments with every secret replaced by its digest: the form that is stored and shown.
+    #[must_use]
+    pub fn shown_args(&self) -> Value {
+        redact(&self.args, self.tool.described().spec.secrets)
+    }
+
+    pub(super) fn holds_secret(&self) -> bool {
+        let secrets = self.tool.described().spec.secrets;
+        secrets.iter().any(|field| self.args.get(field).is_some_and(|value| !value.is_null()))
+    }
+}
+
+fn redact(args: &Value, secrets: &[&str]) -> Value {
+    let mut shown = args.clone();
+    if let Some(map) = shown.as_object_mut() {
+        for field in secrets {
+            if let Some(value) = map.get_mut(*field).filter(|value| !value.is_null()) {
+                *value = Value::String(format!("sha256:{}", Digest::of(value.to_string().as_bytes())));
+            }
+        }
+    }
+    shown
+}
+
+impl Inner {
+    /// Validates, resolves and classifies a request, and decides with what it has in its favour.
+    pub(super) async fn prepare(&self, request: &Request, standing: Standing) -> Result<Prepared, Refusal> {
+        let tool = self.registry.tool(&request.tool).ok_or_else(|| unknown(&self.registry, &request.tool))?;
+        let spec = tool.described().spec;
+        // What the declared tier alone forbids is not even looked at.
+        if let Some(refusal) = refused_outright(spec.tier, &request.actor, self.kill()) {
+            return Err(refusal);
+        }
+        let args = validate(&*tool, request)?;
+        let look = Look::new(request.actor.clone(), request.origin.words.clone());
+        let found = guarded(tool.resolve(&args, &look)).await;
+        let target = found.map_err(|error| refused_look(spec.name, &error))?;
+        let (tier, sentence) = tool.judge(&args, &target).map_err(|error| refused_look(spec.name, &error))?;
+        let digest = call_digest(&*tool, &args, &target, tier)?;
+        let verdict = decide(&self.facts(request, standing, spec.effects, tier, &args, &target).await?);
+        let sentence = shorten(&visible(&sentence), 400);
+        Ok(Prepared { tool, args, target, tier, digest, sentence, verdict })
+    }
+
+    /// What a person should see before saying yes.
+    pub(super) async fn look_ahead(
+        &self,
+        request: &Request,
+        prepared: &Prepared,
+    ) -> Result<Preview, Refusal> {
+        let look = Look::new(request.actor.clone(), request.origin.words.clone());
+        let preview = guarded(prepared.tool.preview(&prepared.args, &prepared.target, &look)).await;
+        preview.map_err(|error| refused_look(prepared.tool(), &error))
+    }
+
+    async fn facts<'a>(
+        &self,
+        request: &'a Request,
+        standing: Standing,
+        effects: Effects,
+        tier: Tier,
+        args: &Value,
+        target: &Target,
+    ) -> Result<Facts<'a>, Refusal> {
+        let repeats = self.repeats(request, tier, target).await?;
+        // Only what may end in a question needs to know whether somebody could answer it.
+        let asks = tier > Tier::Green || request.vouching == Vouching::Unvouched;
+        let approvable =
+            !asks || self.identities.operator_exists().await.map_err(|error| store_refusal(&error))?;
+        let rules = self.rules();
+        let actor = request.actor.id.as_str();
+        let policy = rules.policy.as_ref().map_err(|_| ());
+        Ok(Facts {
+            tier,
+            effects,
+            level: rules.settings.autonomy.level(&request.tool, target),
+            actor: &request.actor,
+            kill: self.kill(),
+            policy: policy.map(|policy| policy.tightening(&request.tool, args, target, actor)),
+            vouching: request.vouching,
+            repeats,
+            approvable,
+            standing,
+        })
+    }
+
+    async fn repeats(&self, request: &Request, tier: Tier, target: &Target) -> Result<u64, Refusal> {
+        if tier != Tier::Yellow {
+            return Ok(0);
+        }
+        let since = self.clock.now() - REPEAT_WINDOW_MS;
+        let count = self.ledger.repeats(&request.actor.id, &request.tool, target, since).await;
+        count.map_err(|error| store_refusal(&error))
+    }
+}
+
+fn validate(tool: &dyn Erased, request: &Request) -> Result<Value, Refusal> {
+    let name = tool.described().spec.name;
+    let given = match &request.args {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        Value::Object(_) => request.args.clone(),
+        _ => return Err(Refusal::invalid(format!("the arguments of `{name}` must be a JSON object"))),
+    };
+    let size = given.to_string().len();
+    if size > MAX_ARGS {
+        return Err(Refusal::invalid(format!(
+            "the arguments of `{name}` are {size} bytes; at most {MAX_ARGS} are taken. Nothing was done"
+        )));
+    }
+    tool.canonical(given).map_err(|error| Refusal::invalid(format!("`{name}`: {error}")))
+}
+
+fn call_digest(tool: &dyn Erased, args: &Value, target: &Target, tier: Tier) -> Result<Digest, Refusal> {
+    let described = tool.described();
+    let bound = serde_json::json!({
+        "tool": described.spec.name,
+        "revision": described.spec.revision,
+        "catalogue": described.catalogue,
+        "args": args,
+        "target": { "kind": target.kind, "id": target.id },
+        "tier": tier,
+    });
+    let bytes = json::canonical(&bound).map_err(|error| Refusal::invalid(error.to_string()))?;
+    Ok(Digest::of(bytes.as_bytes()))
+}
+
+/// Runs a look at the world with a deadline; a panic in it is an error of the tool.
+async fn guarded<T>(look: impl Future<Output = Result<T, ToolError>>) -> Result<T, ToolError> {
+    match tokio::time::timeout(LOOK_DEADLINE, AssertUnwindSafe(look).catch_unwind()).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => {
+            Err(ToolError::new(ToolErrorKind::Panicked, "the tool failed while looking; nothing was done"))
+        }
+        Err(_) => Err(ToolError::new(
+            ToolErrorKind::Deadline,
+            format!("looking took longer than {} s; nothing was done", LOOK_DEADLINE.as_secs()),
+        )),
+    }
+}
+
+fn refused_look(tool: &str, error: &ToolError) -> Refusal {
+    let code = match error.kind {
+        ToolErrorKind::NotFound => Code::UnknownTarget,
+        ToolErrorKind::Invalid => Code::InvalidArguments,
+        ToolErrorKind::NotPermitted => Code::Forbidden,
+        _ => Code::Unavailable,
+    };
+    Refusal::new(code, "resolve", format!("`{tool}`: {}", shorten(&error.message, 600)))
+}
+
+fn unknown(registry: &Registry, name: &str) -> Refusal {
+    let family = name.split('_').next().unwrap_or_default();
+    let near: Vec<_> =
+        registry.names().filter(|tool| tool.split('_').next() == Some(family)).take(12).collect();
+    let hint = if near.is_empty() { "`jarvis tools` lists them".to_owned() } else { near.join(", ") };
+    Refusal::new(
+        Code::UnknownTool,
+        "validate",
+        format!("there is no tool `{}`; there is: {hint}", shorten(&visible(name), 60)),
+    )
+}

@@ -1,0 +1,75 @@
+//! After a restart: settle what was in doubt, and execute what was approved.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::actor::Actor;
+use crate::approval::ApprovalState;
+use crate::call::CallRecord;
+use crate::outcome::Outcome;
+use crate::port::StoreError;
+use crate::tool::{Probe, ToolError, ToolErrorKind, Trust};
+
+use super::execute::{probed, settled_kind};
+use super::gate::{Gate, Inner, draft};
+
+impl Gate {
+    /// Probes every effect whose outcome was never recorded and goes on with every approved card. An effect is never
+    /// repeated: if the probe cannot tell, it is recorded as unknown and a person must look.
+    ///
+    /// # Errors
+    /// If the store cannot be read; the server must not serve then.
+    pub async fn recover(&self) -> Result<(), StoreError> {
+        for record in self.0.ledger.unsettled_calls().await? {
+            self.0.settle_doubt(&record).await?;
+        }
+        let open = [ApprovalState::Approved, ApprovalState::Running];
+        for card in self.0.ledger.approvals(&open, 10_000).await? {
+            let inner = Arc::clone(&self.0);
+            tokio::spawn(async move { inner.run_card(&card.id).await });
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn settle_doubt(&self, record: &CallRecord) -> Result<(), StoreError> {
+        let tool = self.registry.tool(&record.tool);
+        let probe = match &tool {
+            // A tool that was changed since might look at something else.
+            Some(tool) if tool.described().spec.revision == record.revision => {
+                let looked = tool.probe(&record.args, &record.target);
+                tokio::time::timeout(Duration::from_secs(10), looked).await.unwrap_or(Probe::Unknown)
+            }
+            _ => Probe::Unknown,
+        };
+        let (state, seen) = probed(probe, ToolErrorKind::Failed);
+        let words = format!("Jarvis was stopped while this ran; {seen}");
+        let outcome = Outcome {
+            call: record.id.clone(),
+            tool: record.tool.clone(),
+            tier: record.tier,
+            target: record.target.clone(),
+            state,
+            output: Value::Null,
+            words: words.clone(),
+            error: (state != crate::call::CallState::Done)
+                .then(|| ToolError::new(ToolErrorKind::Failed, words.clone())),
+            untrusted: tool.is_none_or(|tool| tool.described().spec.trust == Trust::Untrusted),
+            undoable: false,
+            millis: 0,
+            rule: record.rule.clone(),
+        };
+        let summary = format!("{} {}: {words}", record.tool, record.target.name);
+        let id = record.id.as_str();
+        let mut row = draft(settled_kind(state), &Actor::system(), id, &record.origin, summary);
+        row.owner = record.actor.clone();
+        row.tool = Some(record.tool.clone());
+        row.tier = Some(record.tier);
+        row.body =
+            Some(json!({ "args": record.args, "target": record.target, "state": state, "words": words }));
+        self.ledger.settle(&outcome, None, record.origin.undoes.as_ref(), self.clock.now(), row).await
+    }
+}

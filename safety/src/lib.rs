@@ -1,0 +1,33 @@
+//! The vocabulary of Jarvis, the ports through which it reaches the world, and the gate.
+//!
+//! Everything else depends on this crate and it depends on nothing of ours. It does no I/O of its own: what it needs
+//! from outside it asks of the traits in [`port`]. The part that decides stands in [`kernel`]; the rest are the words
+//! it is written in.
+
+pub mod actor;
+pub mod approval;
+pub mod bounded;
+pub mod call;
+pub mod conversation;
+pub mod digest;
+pub mod event;
+pub mod frame;
+pub mod id;
+pub mod identity;
+pub mod json;
+pub mod kernel;
+pub mod outcome;
+pub mod plain;
+pub mod port;
+pub mod refusal;
+pub mod setting;
+pub mod target;
+pub mod tier;
+pub mod tool;
+
+pub use actor::{Actor, ActorKind};
+pub use digest::Digest;
+pub use id::{ActorId, ApprovalId, CallId, ConversationId, TurnId};
+pub use refusal::Refusal;
+pub use target::Target;
+pub use tier::{Effects, Tier};

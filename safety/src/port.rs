@@ -1,0 +1,327 @@
+//! The ports: all that Jarvis needs from outside, as traits.
+//!
+//! `memory` implements the ones that keep things, `mcp-server` joins them to the rest. Every method that changes
+//! something takes the audit row that tells of it: the change and the row are one transaction, or neither is.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use crate::actor::Actor;
+use crate::approval::{Approval, ApprovalState};
+use crate::call::CallRecord;
+use crate::conversation::{Conversation, Entry, Turn, TurnState};
+use crate::digest::Digest;
+use crate::event::{Draft, Event, EventKind};
+use crate::frame::Frame;
+use crate::id::{ActorId, ApprovalId, CallId, ConversationId, SessionId, TokenId, TurnId};
+use crate::identity::{Session, Token, TokenGrant};
+use crate::kernel::KillSwitch;
+use crate::outcome::Outcome;
+use crate::setting::{AuditReads, Settings};
+use crate::target::Target;
+use crate::tool::Undo;
+
+/// Why the store could not.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// It was not even tried, or certainly undone. Nothing was kept.
+    #[error("the store is not available, nothing was kept: {0}")]
+    Unavailable(String),
+    /// The commit failed: it may or may not have been kept. Ask again with the same key.
+    #[error("the store could not confirm the commit, it may or may not have been kept: {0}")]
+    Unknown(String),
+    /// What was asked for is not there.
+    #[error("{0} is not there")]
+    NotFound(String),
+    /// What was asked for contradicts what is there.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// Result of a port.
+pub type Stored<T> = Result<T, StoreError>;
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since 1970, UTC.
+    fn now(&self) -> i64;
+}
+
+/// Fresh, time-ordered, unguessable-enough numbers for ids (UUID version 7). Secrets are not made from these.
+pub trait Ids: Send + Sync {
+    /// The next one.
+    fn next(&self) -> u128;
+}
+
+/// What became of an intent.
+#[derive(Debug, Clone)]
+pub enum Intended {
+    /// It is durable; run now.
+    Recorded,
+    /// The approval's step was spent before, or its card is no longer approved.
+    AlreadySpent,
+    /// A call of the same actor with the same key is there already.
+    Known(Box<CallRecord>),
+}
+
+/// What became of a question.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// A new card is up.
+    New,
+    /// The same question (actor and digest) is open already: this is its card.
+    Joined(Box<Approval>),
+}
+
+/// A person's decision on a card.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The card.
+    pub approval: ApprovalId,
+    /// `Approved` or `Denied`; `Expired` and `Stale` when Jarvis himself lapses it.
+    pub state: ApprovalState,
+    /// Who decided.
+    pub by: ActorId,
+    /// A word back.
+    pub because: Option<String>,
+    /// When.
+    pub at: i64,
+}
+
+/// What the gate keeps: calls, approvals, the kill switch, and the audit rows of all of them.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Appends one row. `Wal` answers once it survives a killed process and fsyncs within 5 ms; `Fsync` first.
+    async fn append(&self, draft: Draft, reads: AuditReads) -> Stored<u64>;
+    /// Makes an intent durable (fsynced). With `record.approval`, spends that step in the same transaction: the card
+    /// must be `Approved` or `Running`, the step `Waiting`, and all steps before it `Done`.
+    async fn intend(&self, record: &CallRecord, draft: Draft) -> Stored<Intended>;
+    /// Records what came of a call, its undo, and moves step and card on: after the last step the card is `Done`; after
+    /// a step that is not `Done` the card takes that state (`Failed` for a cancelled one) and the rest is `Skipped`.
+    /// With `undoes`, also marks that call as undone if this outcome is done.
+    async fn settle(
+        &self,
+        outcome: &Outcome,
+        undo: Option<&Undo>,
+        undoes: Option<&CallId>,
+        at: i64,
+        draft: Draft,
+    ) -> Stored<()>;
+    /// One call above green.
+    async fn call(&self, id: &CallId) -> Stored<Option<CallRecord>>;
+    /// Calls whose outcome was never recorded: after a crash, the ones to probe.
+    async fn unsettled_calls(&self) -> Stored<Vec<CallRecord>>;
+    /// How many calls of this tool on this target were intended by this actor since a time.
+    async fn repeats(&self, actor: &ActorId, tool: &str, target: &Target, since: i64) -> Stored<u64>;
+
+    /// Puts up a card, unless the same actor's same question is pending.
+    async fn ask(&self, approval: &Approval, draft: Draft) -> Stored<Asked>;
+    /// Decides a card. `Approved`, `Denied` and `Expired` need it `Pending`; `Stale` needs it `Approved` or `Running` and
+    /// turns its waiting steps to `Skipped`. Answers whether it was in that state; if not, nothing is kept, the draft
+    /// neither.
+    async fn decide(&self, decision: &Decision, draft: Draft) -> Stored<bool>;
+    /// One card.
+    async fn approval(&self, id: &ApprovalId) -> Stored<Option<Approval>>;
+    /// Cards in one of these states (all when empty), newest first.
+    async fn approvals(&self, states: &[ApprovalState], limit: u32) -> Stored<Vec<Approval>>;
+    /// The finished card of the same actor and digest since a time whose outcome nobody was handed: hands it, once.
+    async fn hand_over(&self, actor: &ActorId, digest: &Digest, since: i64) -> Stored<Option<Approval>>;
+    /// Notes that a waiting caller has received the outcome.
+    async fn handed(&self, approval: &ApprovalId) -> Stored<()>;
+
+    /// The durable flag.
+    async fn kill_switch(&self) -> Stored<KillSwitch>;
+    /// Sets it, fsynced.
+    async fn set_kill_switch(&self, kill: KillSwitch, draft: Draft) -> Stored<()>;
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only those with this owner or actor; `None` sees all.
+    pub audience: Option<ActorId>,
+    /// Only these kinds (all when empty).
+    pub kinds: Vec<EventKind>,
+    /// Only of this actor.
+    pub actor: Option<ActorId>,
+    /// Only about this.
+    pub subject: Option<String>,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// Rows checked.
+    pub rows: u64,
+    /// Bodies checked.
+    pub bodies: u64,
+    /// Bodies erased on purpose.
+    pub erased: u64,
+    /// Last sequence.
+    pub head: u64,
+    /// Hash of the last row.
+    pub hash: String,
+    /// Sequence that the seal vouches for.
+    pub sealed: u64,
+    /// Everything that does not fit, a sentence each; at most 20.
+    pub faults: Vec<String>,
+    /// When.
+    pub at: i64,
+}
+
+/// The audit as one resumable stream.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// Sequence of the newest row.
+    fn head(&self) -> u64;
+    /// Newly committed rows, in order. A receiver that lags reads on with [`Feed::after`].
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Event>>;
+    /// Rows after a sequence, oldest first.
+    async fn after(&self, seq: u64, filter: &EventFilter, limit: u32) -> Stored<Vec<Event>>;
+    /// Rows before a sequence, newest first.
+    async fn before(&self, seq: u64, filter: &EventFilter, limit: u32) -> Stored<Vec<Event>>;
+    /// One row and its body, if that is still there.
+    async fn event(&self, seq: u64) -> Stored<Option<(Event, Option<serde_json::Value>)>>;
+    /// Checks every row, every kept body, and the seal.
+    async fn verify(&self) -> Stored<Verification>;
+}
+
+/// Live frames.
+pub trait Live: Send + Sync {
+    /// Shows a frame to whoever looks.
+    fn publish(&self, frame: Frame);
+    /// Frames from now on, coalesced over at most 50 ms per subject and kind.
+    fn subscribe(&self) -> broadcast::Receiver<Arc<Frame>>;
+    /// The latest frame of each subject and kind: what a client that has just connected should see first.
+    fn snapshot(&self) -> Vec<Arc<Frame>>;
+    /// Forgets a subject that has ended.
+    fn end(&self, subject: &str);
+    /// Whether anybody looks at all; samplers rest when nobody does.
+    fn watched(&self) -> bool;
+}
+
+/// Who may come in.
+#[async_trait]
+pub trait Identities: Send + Sync {
+    /// Whether the operator's password is set.
+    async fn operator_exists(&self) -> Stored<bool>;
+    /// The one-time code with which the password can be set for the first time; `None` once it is set.
+    async fn setup_code(&self) -> Stored<Option<String>>;
+    /// Sets the password. Ends all sessions.
+    async fn set_password(&self, password: &str, draft: Draft) -> Stored<()>;
+    /// Whether this is the password. Takes about 50 ms on purpose.
+    async fn check_password(&self, password: &str) -> Stored<bool>;
+    /// Opens a session; the text is its secret, and is not kept.
+    async fn open_session(&self, draft: Draft) -> Stored<(Session, String)>;
+    /// The session with this secret, unless it has ended.
+    async fn session(&self, secret: &str) -> Stored<Option<Session>>;
+    /// Ends a session.
+    async fn close_session(&self, id: &SessionId, draft: Draft) -> Stored<()>;
+    /// Makes a token; the text is its secret, and is not kept.
+    async fn create_token(&self, id: TokenId, grant: TokenGrant, draft: Draft) -> Stored<(Token, String)>;
+    /// The token with this secret, unless revoked.
+    async fn token(&self, secret: &str) -> Stored<Option<Token>>;
+    /// All tokens, newest first.
+    async fn tokens(&self) -> Stored<Vec<Token>>;
+    /// Revokes a token. Answers whether it was there and alive.
+    async fn revoke_token(&self, id: &TokenId, draft: Draft) -> Stored<bool>;
+    /// The actor as it stands now; `None` once its token is revoked.
+    async fn standing(&self, id: &ActorId) -> Stored<Option<Actor>>;
+    /// Session or token ids that have just ended: streams that belong to them must end.
+    fn ended(&self) -> broadcast::Receiver<String>;
+}
+
+/// Conversations and turns.
+#[async_trait]
+pub trait Conversations: Send + Sync {
+    /// Begins a conversation.
+    async fn begin(&self, conversation: &Conversation) -> Stored<()>;
+    /// One conversation.
+    async fn conversation(&self, id: &ConversationId) -> Stored<Option<Conversation>>;
+    /// Conversations of an owner (`None`: of all) whose title or words hold `search`, newest first.
+    async fn conversations(
+        &self,
+        owner: Option<&ActorId>,
+        search: &str,
+        limit: u32,
+    ) -> Stored<Vec<Conversation>>;
+    /// Gives it another title.
+    async fn rename(&self, id: &ConversationId, title: &str, draft: Draft) -> Stored<()>;
+    /// Erases it, its turns, and the bodies of the events that told of them. The chain stays whole.
+    async fn delete(&self, id: &ConversationId, draft: Draft) -> Stored<()>;
+    /// Adds a turn.
+    async fn add_turn(&self, turn: &Turn, draft: Draft) -> Stored<()>;
+    /// One turn and its log.
+    async fn turn(&self, id: &TurnId) -> Stored<Option<(Turn, Vec<Entry>)>>;
+    /// All turns of a conversation with their logs, oldest first.
+    async fn turns(&self, id: &ConversationId) -> Stored<Vec<(Turn, Vec<Entry>)>>;
+    /// One step: appends entries and moves the state, in one transaction. A `Partial` at the end of the log is
+    /// replaced. With no draft no audit row is written (used for `Partial`). Refused with `Conflict` if the turn has
+    /// already ended.
+    async fn step(
+        &self,
+        id: &TurnId,
+        entries: &[Entry],
+        state: TurnState,
+        draft: Option<Draft>,
+    ) -> Stored<()>;
+    /// Turns that are running or waiting: after a start, the ones to go on with.
+    async fn open_turns(&self) -> Stored<Vec<Turn>>;
+}
+
+/// Settings.
+#[async_trait]
+pub trait SettingStore: Send + Sync {
+    /// The settings as they are.
+    async fn settings(&self) -> Stored<Settings>;
+    /// Replaces them.
+    async fn save(&self, settings: &Settings, draft: Draft) -> Stored<()>;
+}
+
+/// One text that can be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Key that a search answers.
+    pub key: String,
+    /// Words that count most: names.
+    pub name: String,
+    /// Sentences that mean it.
+    pub examples: String,
+    /// Description.
+    pub text: String,
+}
+
+/// Full-text search over a small fixed set of documents, held in memory.
+pub trait Index: Send + Sync {
+    /// The best matches of free text, best first, with a score that compares within one answer only.
+    fn search(&self, text: &str, limit: usize) -> Vec<(String, f32)>;
+}
+
+/// A secret value. It cannot be printed or serialised.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    #[must_use]
+    pub const fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Opens references to secrets.
+pub trait Vault: Send + Sync {
+    /// `env:NAME` or `file:/path`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the reference, never what the secret is.
+    fn open(&self, reference: &str) -> Result<Secret, String>;
+}

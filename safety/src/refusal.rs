@@ -1,0 +1,110 @@
+//! Why the gate, or a face before it, said no.
+
+use serde::{Deserialize, Serialize};
+
+/// A refusal: nothing was done. Code and rule are stable, the message is for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Stable code.
+    pub code: Code,
+    /// The rule that refused.
+    pub rule: String,
+    /// What was wrong and what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal by a rule.
+    #[must_use]
+    pub fn new(code: Code, rule: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code, rule: rule.into(), message: message.into() }
+    }
+
+    /// A refusal of what was sent, by validation.
+    #[must_use]
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidArguments, "validate", message)
+    }
+}
+
+/// All reasons, with their stable words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// No tool has this name.
+    UnknownTool,
+    /// The arguments do not fit the tool.
+    InvalidArguments,
+    /// The target does not exist or cannot be told apart.
+    UnknownTarget,
+    /// What the tool needs is not there (no Docker socket, no rights).
+    Unavailable,
+    /// Above the caller's ceiling.
+    AboveCeiling,
+    /// The autonomy level refuses.
+    AutonomyLevel,
+    /// A rule of `policy.toml` refuses.
+    Policy,
+    /// `policy.toml` cannot be read.
+    PolicyUnreadable,
+    /// The kill switch is on.
+    Stopped,
+    /// Nobody could approve it.
+    NoApprover,
+    /// The caller may not do this.
+    Forbidden,
+    /// The caller is not known, or no longer.
+    Unauthenticated,
+    /// The approval does not exist.
+    UnknownApproval,
+    /// Somebody decided before.
+    AlreadyDecided,
+    /// The approval lapsed.
+    ApprovalExpired,
+    /// What was approved is not what would run now.
+    ApprovalStale,
+    /// A person said no.
+    Denied,
+    /// The same key came with another call.
+    KeyReused,
+    /// The call cannot be undone, or was undone.
+    NotUndoable,
+    /// The thing asked for does not exist.
+    NotFound,
+    /// Too many requests.
+    RateLimited,
+    /// The store could not say whether it was kept.
+    StoreUnavailable,
+}
+
+impl Code {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTool => "unknown_tool",
+            Self::InvalidArguments => "invalid_arguments",
+            Self::UnknownTarget => "unknown_target",
+            Self::Unavailable => "unavailable",
+            Self::AboveCeiling => "above_ceiling",
+            Self::AutonomyLevel => "autonomy_level",
+            Self::Policy => "policy",
+            Self::PolicyUnreadable => "policy_unreadable",
+            Self::Stopped => "stopped",
+            Self::NoApprover => "no_approver",
+            Self::Forbidden => "forbidden",
+            Self::Unauthenticated => "unauthenticated",
+            Self::UnknownApproval => "unknown_approval",
+            Self::AlreadyDecided => "already_decided",
+            Self::ApprovalExpired => "approval_expired",
+            Self::ApprovalStale => "approval_stale",
+            Self::Denied => "denied",
+            Self::KeyReused => "key_reused",
+            Self::NotUndoable => "not_undoable",
+            Self::NotFound => "not_found",
+            Self::RateLimited => "rate_limited",
+            Self::StoreUnavailable => "store_unavailable",
+        }
+    }
+}
