@@ -2,4 +2,9 @@
 //!
 //! CLI, bots and tests are clients of one door. They know this crate and nothing behind it.
 
+mod client;
+mod stream;
 pub mod wire;
+
+pub use client::{Client, ClientError, Options};
+pub use stream::{EventStream, Message};

@@ -1,2 +1,22 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `jarvis`: the server and the terminal's client of it, in one binary.
+//!
+//! This crate joins the rooms: it reads the configuration, opens the store, registers the tool families, and serves.
+//! Everything that can be owned by a lower floor is.
+
+mod catalogue;
+mod cli;
+mod config;
+mod mcp;
+mod serve;
+
+use std::process::ExitCode;
+
+/// Long-lived tokio processes grow on glibc's allocator, so the allocator was chosen on day one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // The provider is process-wide; installing it twice is the only way this fails.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    cli::run()
+}

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::approval::Approval;
+use crate::approval::{Approval, ApprovalState};
 use crate::call::CallState;
 use crate::id::CallId;
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::target::Target;
 use crate::tier::Tier;
 use crate::tool::ToolError;
@@ -49,4 +49,29 @@ pub enum Answer {
     Refused(Refusal),
     /// A person must decide first. Approving executes it, whether or not the caller waits.
     Waiting(Box<Approval>),
+}
+
+/// The answer that a card of one step stands for.
+#[must_use]
+pub fn answer_of(card: &Approval) -> Answer {
+    let because = || card.because.clone().unwrap_or_default();
+    match card.state {
+        ApprovalState::Denied => {
+            let word =
+                card.because.as_ref().map_or_else(|| "no reason was given".to_owned(), |word| format!("“{word}”"));
+            Answer::Refused(Refusal::new(Code::Denied, "a person said no", format!("denied: {word}")))
+        }
+        ApprovalState::Expired => Answer::Refused(Refusal::new(
+            Code::ApprovalExpired,
+            "approval expired",
+            "nobody decided in time; ask again if it is still wanted. Nothing was done",
+        )),
+        ApprovalState::Stale => {
+            Answer::Refused(Refusal::new(Code::ApprovalStale, "decided again at spending", because()))
+        }
+        _ => match card.steps.iter().rev().find_map(|step| step.outcome.clone()) {
+            Some(outcome) if card.state.is_final() => Answer::Ran(Box::new(outcome)),
+            _ => Answer::Waiting(Box::new(card.clone())),
+        },
+    }
 }

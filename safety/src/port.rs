@@ -241,12 +241,7 @@ pub trait Conversations: Send + Sync {
     /// One conversation.
     async fn conversation(&self, id: &ConversationId) -> Stored<Option<Conversation>>;
     /// Conversations of an owner (`None`: of all) whose title or words hold `search`, newest first.
-    async fn conversations(
-        &self,
-        owner: Option<&ActorId>,
-        search: &str,
-        limit: u32,
-    ) -> Stored<Vec<Conversation>>;
+    async fn conversations(&self, owner: Option<&ActorId>, search: &str, limit: u32) -> Stored<Vec<Conversation>>;
     /// Gives it another title.
     async fn rename(&self, id: &ConversationId, title: &str, draft: Draft) -> Stored<()>;
     /// Erases it, its turns, and the bodies of the events that told of them. The chain stays whole.
@@ -260,13 +255,7 @@ pub trait Conversations: Send + Sync {
     /// One step: appends entries and moves the state, in one transaction. A `Partial` at the end of the log is
     /// replaced. With no draft no audit row is written (used for `Partial`). Refused with `Conflict` if the turn has
     /// already ended.
-    async fn step(
-        &self,
-        id: &TurnId,
-        entries: &[Entry],
-        state: TurnState,
-        draft: Option<Draft>,
-    ) -> Stored<()>;
+    async fn step(&self, id: &TurnId, entries: &[Entry], state: TurnState, draft: Option<Draft>) -> Stored<()>;
     /// Turns that are running or waiting: after a start, the ones to go on with.
     async fn open_turns(&self) -> Stored<Vec<Turn>>;
 }

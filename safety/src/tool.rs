@@ -78,11 +78,7 @@ pub trait Tool: Sized + Send + Sync + 'static {
     type Output: Serialize + JsonSchema + Send + 'static;
 
     /// Finds the one thing that the call acts on. Runs before the decision: reads only, and only what the actor may.
-    fn resolve(
-        &self,
-        args: &Self::Args,
-        look: &Look,
-    ) -> impl Future<Output = Result<Target, ToolError>> + Send;
+    fn resolve(&self, args: &Self::Args, look: &Look) -> impl Future<Output = Result<Target, ToolError>> + Send;
 
     /// What will happen, in one sentence made of nothing but what is hashed.
     fn sentence(&self, args: &Self::Args, target: &Target) -> String;
@@ -146,8 +142,7 @@ impl Look {
         let mut rest = self.words.as_deref().unwrap_or_default();
         while let Some(at) = rest.find(text) {
             let end = at + text.len();
-            let open =
-                |byte: Option<char>| byte.is_none_or(|c| c.is_whitespace() || "\"'<>()[]`,;!?".contains(c));
+            let open = |byte: Option<char>| byte.is_none_or(|c| c.is_whitespace() || "\"'<>()[]`,;!?".contains(c));
             let after = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
             if !text.is_empty() && open(rest[..at].chars().next_back()) && open(after.chars().next()) {
                 return true;

@@ -1,2 +1,49 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `cargo xtask`: the project's own tasks, in plain Rust so that they run wherever the project builds.
+//!
+//! `run` and `test` are the two commands of the README. They write only inside the repository and Jarvis's data
+//! directory, and never act as root.
+
+mod lint;
+mod process;
+mod run;
+mod size;
+mod test;
+mod ui;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const HELP: &str = "cargo xtask run [-- ARGS]   build everything and start Jarvis
+cargo xtask test            run every test
+cargo xtask lint            check budgets of lines, packages and script
+cargo xtask ui              build the dashboard
+cargo xtask wire            write the dashboard's types from the OpenAPI document";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rest = arguments.get(1..).unwrap_or_default();
+    let done = match arguments.first().map(String::as_str) {
+        Some("run") => run::run(rest),
+        Some("test") => test::run(),
+        Some("lint") => lint::run(),
+        Some("ui") => ui::build(),
+        Some("wire") => ui::wire(),
+        _ => Err(HELP.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            process::say(&fault);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map_or_else(|| own.clone(), PathBuf::from)
+}
+
+/// A task's end: nothing, or what went wrong.
+type Done = Result<(), String>;

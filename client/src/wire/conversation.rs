@@ -48,7 +48,7 @@ pub struct PlannedCall {
 #[serde(untagged)]
 pub enum SayAnswer {
     /// The turn.
-    Turn(TurnInfo),
+    Turn(Box<TurnInfo>),
     /// The calls it would make.
     Plan(SayPlan),
 }
@@ -141,7 +141,7 @@ pub enum TurnEntry {
         #[schema(value_type = Object)]
         args: serde_json::Value,
         /// State and outcome; `state` may also be `running` or `refused`.
-        answer: CallAnswer,
+        answer: Box<CallAnswer>,
     },
     /// Something the person should know about how the turn went.
     Note {

@@ -11,14 +11,16 @@ use crate::call::{CallState, Origin, Request};
 use crate::digest::Digest;
 use crate::event::{Draft, EventKind};
 use crate::id::{ActorId, ApprovalId, CallId};
-use crate::outcome::{Answer, Outcome};
+use crate::outcome::{Answer, Outcome, answer_of};
 use crate::plain::{shorten, visible};
 use crate::port::{Asked, Decision};
 use crate::refusal::{Code, Refusal};
+use crate::row;
+use crate::run::Watch;
 use crate::tier::Tier;
 
 use super::decide::{Standing, Verdict};
-use super::execute::{NotRun, Watch};
+use super::execute::NotRun;
 use super::gate::{Gate, HAND_OVER_MS, Inner, store_refusal};
 use super::prepare::Prepared;
 
@@ -68,10 +70,7 @@ impl Approver {
     fn may_decide(&self, approval: &Approval) -> Result<(), Refusal> {
         let own = approval.actor.id == self.actor.id;
         let refused = if approval.tier > self.reach {
-            Some(format!(
-                "this card is {} and {} may approve {} at most",
-                approval.tier, self.actor.name, self.reach
-            ))
+            Some(format!("this card is {} and {} may approve {} at most", approval.tier, self.actor.name, self.reach))
         } else if self.own_only && !own {
             Some("a form decides only what its own client asked".to_owned())
         } else if own && !self.own_only && self.actor.kind == ActorKind::Token {
@@ -83,9 +82,7 @@ impl Approver {
             Err(Refusal::new(
                 Code::Forbidden,
                 "who may approve",
-                format!(
-                    "{why}; decide it on the dashboard, or with `jarvis approve` and the operator's password"
-                ),
+                format!("{why}; decide it on the dashboard, or with `jarvis approve` and the operator's password"),
             ))
         })
     }
@@ -104,12 +101,7 @@ impl Gate {
     ///
     /// # Errors
     /// If the approver may not, or the card is decided, lapsed or gone. Nothing was run then.
-    pub async fn approve(
-        &self,
-        approver: &Approver,
-        id: &ApprovalId,
-        origin: &Origin,
-    ) -> Result<Approval, Refusal> {
+    pub async fn approve(&self, approver: &Approver, id: &ApprovalId, origin: &Origin) -> Result<Approval, Refusal> {
         self.0.decide_card(approver, id, ApprovalState::Approved, None, origin).await?;
         let (inner, card) = (Arc::clone(&self.0), id.clone());
         tokio::spawn(async move { inner.run_card(&card).await });
@@ -169,33 +161,6 @@ impl Gate {
     }
 }
 
-/// The answer that a card of one step stands for.
-#[must_use]
-pub fn answer_of(card: &Approval) -> Answer {
-    let because = || card.because.clone().unwrap_or_default();
-    match card.state {
-        ApprovalState::Denied => {
-            let word = card
-                .because
-                .as_ref()
-                .map_or_else(|| "no reason was given".to_owned(), |word| format!("“{word}”"));
-            Answer::Refused(Refusal::new(Code::Denied, "a person said no", format!("denied: {word}")))
-        }
-        ApprovalState::Expired => Answer::Refused(Refusal::new(
-            Code::ApprovalExpired,
-            "approval expired",
-            "nobody decided in time; ask again if it is still wanted. Nothing was done",
-        )),
-        ApprovalState::Stale => {
-            Answer::Refused(Refusal::new(Code::ApprovalStale, "decided again at spending", because()))
-        }
-        _ => match card.steps.iter().rev().find_map(|step| step.outcome.clone()) {
-            Some(outcome) if card.state.is_final() => Answer::Ran(Box::new(outcome)),
-            _ => Answer::Waiting(Box::new(card.clone())),
-        },
-    }
-}
-
 impl Inner {
     async fn card(&self, id: &ApprovalId) -> Result<Approval, Refusal> {
         let found = self.ledger.approval(id).await.map_err(|error| store_refusal(&error))?;
@@ -216,12 +181,7 @@ impl Inner {
         }
     }
 
-    async fn try_ask(
-        &self,
-        request: &Request,
-        calls: Vec<Prepared>,
-        rule: String,
-    ) -> Result<Answer, Refusal> {
+    async fn try_ask(&self, request: &Request, calls: Vec<Prepared>, rule: String) -> Result<Answer, Refusal> {
         if let Some(call) = calls.iter().find(|call| call.holds_secret()) {
             return Err(Refusal::invalid(format!(
                 "`{}` must be approved, and a secret cannot wait in an approval: pass a reference instead of the value",
@@ -241,12 +201,7 @@ impl Inner {
         if let Some(card) = finished.map_err(|error| store_refusal(&error))? {
             return Ok(answer_of(&card));
         }
-        let row = card_row(
-            EventKind::ApprovalAsked,
-            &request.actor.id,
-            &approval,
-            approval.steps[0].sentence.clone(),
-        );
+        let row = row::card(EventKind::ApprovalAsked, &request.actor.id, &approval, &approval.steps[0].sentence);
         match self.ledger.ask(&approval, row).await.map_err(|error| store_refusal(&error))? {
             Asked::Joined(card) => Ok(Answer::Waiting(card)),
             Asked::New => {
@@ -310,13 +265,9 @@ impl Inner {
     ) -> Result<(), Refusal> {
         let card = self.card(id).await?;
         if let Err(refusal) = self.decidable(approver, &card).await {
-            let mut row =
-                card_row(EventKind::ApprovalRefused, &approver.actor.id, &card, refusal.message.clone());
+            let mut row = row::card(EventKind::ApprovalRefused, &approver.actor.id, &card, &refusal.message);
             row.correlation.clone_from(&origin.correlation);
-            self.ledger
-                .append(row, self.rules().settings.audit_reads)
-                .await
-                .map_err(|error| store_refusal(&error))?;
+            self.ledger.append(row, self.rules().settings.audit_reads).await.map_err(|error| store_refusal(&error))?;
             return Err(refusal);
         }
         let approved = state == ApprovalState::Approved;
@@ -325,7 +276,7 @@ impl Inner {
             Some(word) => format!("{}: {} — “{word}”", state.as_str(), card.steps[0].sentence),
             None => format!("{}: {}", state.as_str(), card.steps[0].sentence),
         };
-        let mut row = card_row(kind, &approver.actor.id, &card, said);
+        let mut row = row::card(kind, &approver.actor.id, &card, &said);
         row.correlation.clone_from(&origin.correlation);
         if self.decided(&card, state, &approver.actor.id, because, row).await? {
             return Ok(());
@@ -359,8 +310,7 @@ impl Inner {
         because: Option<String>,
         row: Draft,
     ) -> Result<bool, Refusal> {
-        let decision =
-            Decision { approval: card.id.clone(), state, by: by.clone(), because, at: self.clock.now() };
+        let decision = Decision { approval: card.id.clone(), state, by: by.clone(), because, at: self.clock.now() };
         let decided = self.ledger.decide(&decision, row).await.map_err(|error| store_refusal(&error))?;
         if decided {
             self.say_moved(&card.id);
@@ -375,7 +325,7 @@ impl Inner {
 
     async fn expire(&self, card: &Approval) -> Result<(), Refusal> {
         let system = Actor::system().id;
-        let row = card_row(EventKind::ApprovalExpired, &system, card, card.steps[0].sentence.clone());
+        let row = row::card(EventKind::ApprovalExpired, &system, card, &card.steps[0].sentence);
         let because = Some("nobody decided in time".to_owned());
         self.decided(card, ApprovalState::Expired, &system, because, row).await.map(|_| ())
     }
@@ -425,8 +375,7 @@ impl Inner {
     /// Decides a step again, under the rules and identities of this moment, and runs it if nothing became stricter.
     async fn spend(&self, card: &Approval, index: usize) -> Result<Option<Outcome>, Refusal> {
         let step = &card.steps[index];
-        let standing =
-            self.identities.standing(&card.actor.id).await.map_err(|error| store_refusal(&error))?;
+        let standing = self.identities.standing(&card.actor.id).await.map_err(|error| store_refusal(&error))?;
         let actor = standing.ok_or_else(|| stale("whoever asked for it is not allowed in any more"))?;
         let request = Request {
             actor,
@@ -456,7 +405,7 @@ impl Inner {
 
     async fn make_stale(&self, card: &Approval, why: &Refusal) {
         let system = Actor::system().id;
-        let row = card_row(EventKind::ApprovalStale, &system, card, why.message.clone());
+        let row = row::card(EventKind::ApprovalStale, &system, card, &why.message);
         let kept = self.decided(card, ApprovalState::Stale, &system, Some(why.message.clone()), row).await;
         if let Err(error) = kept {
             tracing::error!(approval = %card.id, %error, "a stale approval could not be voided");
@@ -480,24 +429,4 @@ fn difference(step: &Step, call: &Prepared) -> String {
         return format!("it is {} now and was {}", call.tier, step.tier);
     }
     format!("the tool {} was changed", step.tool)
-}
-
-/// A row about a card. Its owner is whoever asked.
-fn card_row(kind: EventKind, by: &ActorId, card: &Approval, summary: String) -> Draft {
-    let steps: Vec<_> = card
-        .steps
-        .iter()
-        .map(|step| json!({ "tool": step.tool, "args": step.args, "target": step.target, "digest": step.digest }))
-        .collect();
-    Draft {
-        kind,
-        actor: by.clone(),
-        owner: card.actor.id.clone(),
-        subject: card.id.to_string(),
-        correlation: card.origin.correlation.clone(),
-        tool: Some(card.steps[0].tool.clone()),
-        tier: Some(card.tier),
-        summary: shorten(&visible(&summary), 300),
-        body: Some(json!({ "digest": card.digest, "rule": card.rule, "steps": steps })),
-    }
 }

@@ -23,8 +23,7 @@ pub enum Level {
 
 impl Level {
     /// All levels, rising.
-    pub const ALL: [Self; 5] =
-        [Self::Observe, Self::Suggest, Self::OnRequest, Self::ActAndReport, Self::ActWithinPlan];
+    pub const ALL: [Self; 5] = [Self::Observe, Self::Suggest, Self::OnRequest, Self::ActAndReport, Self::ActWithinPlan];
 }
 
 impl TryFrom<u8> for Level {

@@ -135,10 +135,7 @@ fn refusal(facts: &Facts<'_>) -> Option<Refusal> {
         return Some(Refusal::new(
             Code::AutonomyLevel,
             "autonomy level 0",
-            format!(
-                "this call is {} and the autonomy level here is 0 (observe); raise it in the settings",
-                facts.tier
-            ),
+            format!("this call is {} and the autonomy level here is 0 (observe); raise it in the settings", facts.tier),
         ));
     }
     None
@@ -172,8 +169,7 @@ fn yellow_question(facts: &Facts<'_>) -> Option<String> {
     if facts.vouching == Vouching::Unvouched {
         return Some("untrusted text in sight: yellow asks like orange".to_owned());
     }
-    (facts.repeats >= UNASKED_REPEATS)
-        .then(|| format!("call {} on this target within 10 minutes", facts.repeats + 1))
+    (facts.repeats >= UNASKED_REPEATS).then(|| format!("call {} on this target within 10 minutes", facts.repeats + 1))
 }
 
 fn running_rule(facts: &Facts<'_>) -> String {

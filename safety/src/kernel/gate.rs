@@ -3,29 +3,29 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::actor::Actor;
 use crate::call::{Origin, Request};
 use crate::digest::Digest;
-use crate::event::{Draft, EventKind};
+use crate::event::EventKind;
 use crate::id::{ActorId, CallId};
 use crate::outcome::Answer;
-use crate::plain::{shorten, visible};
 use crate::port::{Clock, Identities, Ids, Ledger, Live, StoreError};
 use crate::refusal::{Code, Refusal};
+use crate::registry::Registry;
+use crate::row;
+use crate::run::Watch;
 use crate::setting::Settings;
 use crate::tier::Tier;
 use crate::tool::Preview;
 
 use super::decide::{Standing, Verdict};
-use super::execute::Watch;
 use super::kill::KillSwitch;
 use super::policy::Policy;
 use super::prepare::Prepared;
-use super::registry::Registry;
 
 /// How long the outcome of an approved call waits for the identical call to come back for it.
 pub(super) const HAND_OVER_MS: i64 = 5 * 60 * 1000;
@@ -128,8 +128,7 @@ impl Gate {
     /// Puts new settings in force; the caller has stored them.
     pub fn apply_settings(&self, settings: Settings) {
         let policy = self.0.rules().policy.clone();
-        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Rules::new(policy, settings));
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(policy, settings));
     }
 
     /// The kill switch.
@@ -142,12 +141,7 @@ impl Gate {
     ///
     /// # Errors
     /// Only the operator may; and the store must have kept it.
-    pub async fn set_kill_switch(
-        &self,
-        actor: &Actor,
-        kill: KillSwitch,
-        origin: &Origin,
-    ) -> Result<(), Refusal> {
+    pub async fn set_kill_switch(&self, actor: &Actor, kill: KillSwitch, origin: &Origin) -> Result<(), Refusal> {
         if actor.kind != crate::ActorKind::Operator {
             return Err(Refusal::new(
                 Code::Forbidden,
@@ -157,8 +151,8 @@ impl Gate {
             ));
         }
         let kind = if kill == KillSwitch::Off { EventKind::KillOff } else { EventKind::KillOn };
-        let draft = draft(kind, actor, "kill-switch", origin, format!("kill switch: {}", kill.as_str()));
-        self.0.ledger.set_kill_switch(kill, draft).await.map_err(|error| store_refusal(&error))?;
+        let row = row::row(kind, actor, "kill-switch", origin, &format!("kill switch: {}", kill.as_str()));
+        self.0.ledger.set_kill_switch(kill, row).await.map_err(|error| store_refusal(&error))?;
         *self.0.kill.write().unwrap_or_else(PoisonError::into_inner) = kill;
         self.0.cancel_forbidden(kill);
         Ok(())
@@ -249,52 +243,12 @@ impl Inner {
     }
 
     /// Records a refusal. If even that cannot be kept, the refusal says so: it stays a refusal.
-    pub(super) async fn refused(
-        &self,
-        request: &Request,
-        call: Option<&Prepared>,
-        refusal: Refusal,
-    ) -> Answer {
-        let name = shorten(&visible(&request.tool), 60);
-        let mut row = draft(
-            EventKind::CallRefused,
-            &request.actor,
-            call.map_or("", |call| call.target.name.as_str()),
-            &request.origin,
-            format!("refused {name}: {}", refusal.message),
-        );
-        row.tool = Some(name);
-        row.tier = call.map(|call| call.tier);
-        row.body = Some(json!({
-            "args": call.map_or(Value::Null, Prepared::shown_args),
-            "code": refusal.code,
-            "rule": refusal.rule,
-        }));
+    pub(super) async fn refused(&self, request: &Request, call: Option<&Prepared>, refusal: Refusal) -> Answer {
+        let row = row::refused(request, call, &refusal);
         match self.ledger.append(row, self.rules().settings.audit_reads).await {
             Ok(_) => Answer::Refused(refusal),
             Err(error) => Answer::Refused(store_refusal(&error)),
         }
-    }
-}
-
-/// A row about something that an actor did.
-pub(super) fn draft(
-    kind: EventKind,
-    actor: &Actor,
-    subject: &str,
-    origin: &Origin,
-    summary: String,
-) -> Draft {
-    Draft {
-        kind,
-        actor: actor.id.clone(),
-        owner: actor.id.clone(),
-        subject: subject.to_owned(),
-        correlation: origin.correlation.clone(),
-        tool: None,
-        tier: None,
-        summary: shorten(&visible(&summary), 300),
-        body: None,
     }
 }
 

@@ -38,7 +38,7 @@ impl<T> Permit<T> {
 
 /// A permit before the registry knows which tool it is for. Only the gate makes one.
 #[derive(Debug)]
-pub(super) struct RawPermit {
+pub(crate) struct RawPermit {
     pub(super) target: Target,
     pub(super) digest: Digest,
     pub(super) tool: &'static str,
@@ -46,11 +46,7 @@ pub(super) struct RawPermit {
 
 impl RawPermit {
     /// Types the permit to the tool it was made for; a permit for another tool yields none.
-    pub(super) fn typed<T: crate::tool::Tool>(self) -> Option<Permit<T>> {
-        (self.tool == T::SPEC.name).then_some(Permit {
-            target: self.target,
-            digest: self.digest,
-            _tool: PhantomData,
-        })
+    pub(crate) fn typed<T: crate::tool::Tool>(self) -> Option<Permit<T>> {
+        (self.tool == T::SPEC.name).then_some(Permit { target: self.target, digest: self.digest, _tool: PhantomData })
     }
 }

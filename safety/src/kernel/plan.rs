@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::call::{CallState, Request};
 use crate::outcome::{Answer, Outcome};
 use crate::refusal::{Code, Refusal};
+use crate::run::Watch;
 
 use super::decide::{Standing, Verdict};
-use super::execute::Watch;
 use super::gate::{Gate, Inner};
 
 /// Most calls in one plan.
@@ -31,11 +31,7 @@ impl Gate {
         let inner = Arc::clone(&self.0);
         let task = tokio::spawn(async move { inner.plan(requests).await });
         task.await.unwrap_or_else(|_| {
-            PlanAnswer::Refused(Refusal::new(
-                Code::Unavailable,
-                "gate",
-                "the plan was interrupted; look at its calls",
-            ))
+            PlanAnswer::Refused(Refusal::new(Code::Unavailable, "gate", "the plan was interrupted; look at its calls"))
         })
     }
 }
@@ -92,11 +88,8 @@ impl Inner {
                 Ok(call) => match call.verdict.clone() {
                     Verdict::Run { rule } => self.run_now(&request, call, rule, Watch::default()).await,
                     Verdict::Ask { rule } => {
-                        let refusal = Refusal::new(
-                            Code::ApprovalStale,
-                            rule,
-                            "this call must be asked now; ask it singly",
-                        );
+                        let refusal =
+                            Refusal::new(Code::ApprovalStale, rule, "this call must be asked now; ask it singly");
                         self.refused(&request, Some(&call), refusal).await
                     }
                     Verdict::Refuse(refusal) => self.refused(&request, Some(&call), refusal).await,

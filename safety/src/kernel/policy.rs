@@ -73,9 +73,7 @@ pub enum PolicyError {
         found: &'static str,
     },
     /// A rule proves nothing.
-    #[error(
-        "policy.toml, rule `{0}`: give at least one `refused` example, so that a rule that never fits is found"
-    )]
+    #[error("policy.toml, rule `{0}`: give at least one `refused` example, so that a rule that never fits is found")]
     NoExample(String),
 }
 
@@ -166,9 +164,11 @@ impl Policy {
     #[must_use]
     pub fn tightening(&self, tool: &str, args: &Value, target: &Target, actor: &str) -> Option<Tightening> {
         let fits = |rule: &&Rule| rule.fits(tool, args, &[&target.name, &target.id], actor);
-        let strictest = self.rules.iter().filter(fits).reduce(|best, rule| {
-            if best.then == Then::Ask && rule.then == Then::Refuse { rule } else { best }
-        })?;
+        let strictest = self
+            .rules
+            .iter()
+            .filter(fits)
+            .reduce(|best, rule| if best.then == Then::Ask && rule.then == Then::Refuse { rule } else { best })?;
         Some(strictest.tightening())
     }
 }
@@ -176,8 +176,7 @@ impl Policy {
 impl Rule {
     fn checked(text: &RuleText) -> Result<Self, PolicyError> {
         let compile = |pattern: &String| {
-            glob(pattern)
-                .ok_or_else(|| PolicyError::Pattern { rule: text.name.clone(), pattern: pattern.clone() })
+            glob(pattern).ok_or_else(|| PolicyError::Pattern { rule: text.name.clone(), pattern: pattern.clone() })
         };
         let rule = Self {
             name: text.name.clone(),
@@ -258,13 +257,9 @@ mod tests {
     fn a_rule_is_held_against_its_own_examples_at_load() {
         assert!(Policy::parse(RULE).is_ok());
         let wrong = RULE.replace("target = \"web\"", "target = \"postgres\"");
-        assert!(
-            Policy::parse(&wrong).unwrap_err().to_string().contains("accepted example 1 is caught by it")
-        );
+        assert!(Policy::parse(&wrong).unwrap_err().to_string().contains("accepted example 1 is caught by it"));
         let typo = RULE.replace("\"docker_*\"", "\"doker_*\"");
-        assert!(
-            Policy::parse(&typo).unwrap_err().to_string().contains("refused example 1 is not caught by it")
-        );
+        assert!(Policy::parse(&typo).unwrap_err().to_string().contains("refused example 1 is not caught by it"));
     }
 
     #[test]
@@ -277,9 +272,8 @@ mod tests {
     fn the_strictest_fitting_rule_wins() {
         let ask = "[[rule]]\nname='all'\nthen='ask'\nrefused=[{tool='x'}]\n";
         let policy = Policy::parse(&format!("{ask}{RULE}")).unwrap();
-        let found = |name: &str| {
-            policy.tightening("docker_stop", &json!({}), &Target::new("container", "1", name), "a")
-        };
+        let found =
+            |name: &str| policy.tightening("docker_stop", &json!({}), &Target::new("container", "1", name), "a");
         assert!(matches!(found("postgres"), Some(Tightening::Refuse { .. })));
         assert!(matches!(found("web"), Some(Tightening::Ask { .. })));
     }

@@ -12,13 +12,13 @@ use crate::digest::Digest;
 use crate::json;
 use crate::plain::{shorten, visible};
 use crate::refusal::{Code, Refusal};
+use crate::registry::Erased;
 use crate::target::Target;
 use crate::tier::{Effects, Tier};
 use crate::tool::{Look, Preview, ToolError, ToolErrorKind};
 
 use super::decide::{Facts, Standing, Verdict, decide, refused_outright};
 use super::gate::{Inner, store_refusal};
-use super::registry::{Erased, Registry};
 
 /// Longest time that a look at the world may take before a decision.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ const REPEAT_WINDOW_MS: i64 = 10 * 60 * 1000;
 
 /// A call that was validated, resolved and classified.
 pub struct Prepared {
-    pub(super) tool: Arc<dyn Erased>,
+    pub(crate) tool: Arc<dyn Erased>,
     /// Canonical arguments.
     pub args: Value,
     /// What it acts on.
@@ -78,7 +78,7 @@ fn redact(args: &Value, secrets: &[&str]) -> Value {
 impl Inner {
     /// Validates, resolves and classifies a request, and decides with what it has in its favour.
     pub(super) async fn prepare(&self, request: &Request, standing: Standing) -> Result<Prepared, Refusal> {
-        let tool = self.registry.tool(&request.tool).ok_or_else(|| unknown(&self.registry, &request.tool))?;
+        let tool = self.registry.find(&request.tool)?;
         let spec = tool.described().spec;
         // What the declared tier alone forbids is not even looked at.
         if let Some(refusal) = refused_outright(spec.tier, &request.actor, self.kill()) {
@@ -96,11 +96,7 @@ impl Inner {
     }
 
     /// What a person should see before saying yes.
-    pub(super) async fn look_ahead(
-        &self,
-        request: &Request,
-        prepared: &Prepared,
-    ) -> Result<Preview, Refusal> {
+    pub(super) async fn look_ahead(&self, request: &Request, prepared: &Prepared) -> Result<Preview, Refusal> {
         let look = Look::new(request.actor.clone(), request.origin.words.clone());
         let preview = guarded(prepared.tool.preview(&prepared.args, &prepared.target, &look)).await;
         preview.map_err(|error| refused_look(prepared.tool(), &error))
@@ -118,8 +114,7 @@ impl Inner {
         let repeats = self.repeats(request, tier, target).await?;
         // Only what may end in a question needs to know whether somebody could answer it.
         let asks = tier > Tier::Green || request.vouching == Vouching::Unvouched;
-        let approvable =
-            !asks || self.identities.operator_exists().await.map_err(|error| store_refusal(&error))?;
+        let approvable = !asks || self.identities.operator_exists().await.map_err(|error| store_refusal(&error))?;
         let rules = self.rules();
         let actor = request.actor.id.as_str();
         let policy = rules.policy.as_ref().map_err(|_| ());
@@ -181,9 +176,7 @@ fn call_digest(tool: &dyn Erased, args: &Value, target: &Target, tier: Tier) -> 
 async fn guarded<T>(look: impl Future<Output = Result<T, ToolError>>) -> Result<T, ToolError> {
     match tokio::time::timeout(LOOK_DEADLINE, AssertUnwindSafe(look).catch_unwind()).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => {
-            Err(ToolError::new(ToolErrorKind::Panicked, "the tool failed while looking; nothing was done"))
-        }
+        Ok(Err(_)) => Err(ToolError::new(ToolErrorKind::Panicked, "the tool failed while looking; nothing was done")),
         Err(_) => Err(ToolError::new(
             ToolErrorKind::Deadline,
             format!("looking took longer than {} s; nothing was done", LOOK_DEADLINE.as_secs()),
@@ -199,16 +192,4 @@ fn refused_look(tool: &str, error: &ToolError) -> Refusal {
         _ => Code::Unavailable,
     };
     Refusal::new(code, "resolve", format!("`{tool}`: {}", shorten(&error.message, 600)))
-}
-
-fn unknown(registry: &Registry, name: &str) -> Refusal {
-    let family = name.split('_').next().unwrap_or_default();
-    let near: Vec<_> =
-        registry.names().filter(|tool| tool.split('_').next() == Some(family)).take(12).collect();
-    let hint = if near.is_empty() { "`jarvis tools` lists them".to_owned() } else { near.join(", ") };
-    Refusal::new(
-        Code::UnknownTool,
-        "validate",
-        format!("there is no tool `{}`; there is: {hint}", shorten(&visible(name), 60)),
-    )
 }

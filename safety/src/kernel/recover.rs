@@ -1,19 +1,20 @@
 //! After a restart: settle what was in doubt, and execute what was approved.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::actor::Actor;
 use crate::approval::ApprovalState;
 use crate::call::CallRecord;
+use crate::event::Draft;
 use crate::outcome::Outcome;
 use crate::port::StoreError;
+use crate::row;
+use crate::run::{judged, probe};
 use crate::tool::{Probe, ToolError, ToolErrorKind, Trust};
 
-use super::execute::{probed, settled_kind};
-use super::gate::{Gate, Inner, draft};
+use super::gate::{Gate, Inner};
 
 impl Gate {
     /// Probes every effect whose outcome was never recorded and goes on with every approved card. An effect is never
@@ -40,12 +41,11 @@ impl Inner {
         let probe = match &tool {
             // A tool that was changed since might look at something else.
             Some(tool) if tool.described().spec.revision == record.revision => {
-                let looked = tool.probe(&record.args, &record.target);
-                tokio::time::timeout(Duration::from_secs(10), looked).await.unwrap_or(Probe::Unknown)
+                probe(&**tool, &record.args, &record.target).await
             }
             _ => Probe::Unknown,
         };
-        let (state, seen) = probed(probe, ToolErrorKind::Failed);
+        let (state, seen) = judged(probe, ToolErrorKind::Failed);
         let words = format!("Jarvis was stopped while this ran; {seen}");
         let outcome = Outcome {
             call: record.id.clone(),
@@ -62,14 +62,9 @@ impl Inner {
             millis: 0,
             rule: record.rule.clone(),
         };
-        let summary = format!("{} {}: {words}", record.tool, record.target.name);
-        let id = record.id.as_str();
-        let mut row = draft(settled_kind(state), &Actor::system(), id, &record.origin, summary);
-        row.owner = record.actor.clone();
-        row.tool = Some(record.tool.clone());
-        row.tier = Some(record.tier);
-        row.body =
-            Some(json!({ "args": record.args, "target": record.target, "state": state, "words": words }));
+        let (system, kind) = (Actor::system(), row::settled(state));
+        let row = row::outcome(&system, &record.origin, record.args.clone(), &outcome, kind);
+        let row = Draft { owner: record.actor.clone(), ..row };
         self.ledger.settle(&outcome, None, record.origin.undoes.as_ref(), self.clock.now(), row).await
     }
 }

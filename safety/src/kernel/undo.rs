@@ -21,18 +21,12 @@ impl Gate {
         let found = self.0.ledger.call(id).await.map_err(|error| store_refusal(&error))?;
         let record = found
             // A call of somebody else is as good as none, so that ids tell nothing.
-            .filter(|record| {
-                record.actor == actor.id || matches!(actor.kind, ActorKind::Operator | ActorKind::Local)
-            })
+            .filter(|record| record.actor == actor.id || matches!(actor.kind, ActorKind::Operator | ActorKind::Local))
             .ok_or_else(|| {
                 Refusal::new(Code::NotFound, "undo", format!("there is no call {id} above green of yours"))
             })?;
         if let Some(by) = &record.undone_by {
-            return Err(Refusal::new(
-                Code::NotUndoable,
-                "undo",
-                format!("it was taken back already, by {by}"),
-            ));
+            return Err(Refusal::new(Code::NotUndoable, "undo", format!("it was taken back already, by {by}")));
         }
         let undo = record.undo.filter(|_| record.state == CallState::Done).ok_or_else(|| {
             Refusal::new(

@@ -8,11 +8,13 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::plain::{shorten, visible};
+use crate::refusal::{Code, Refusal};
 use crate::target::Target;
 use crate::tier::Tier;
 use crate::tool::{Look, Preview, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust, Undo};
 
-use super::permit::RawPermit;
+use crate::kernel::RawPermit;
 
 /// A tool as data: what every face, index and catalogue derive from.
 #[derive(Debug)]
@@ -39,15 +41,15 @@ impl Described {
 
 /// What came out of a run, without its type.
 #[derive(Debug)]
-pub(super) struct Product {
-    pub(super) output: Value,
-    pub(super) words: String,
-    pub(super) undo: Option<Undo>,
+pub(crate) struct Product {
+    pub(crate) output: Value,
+    pub(crate) words: String,
+    pub(crate) undo: Option<Undo>,
 }
 
 /// A tool without its types. Running one takes a [`RawPermit`], which only the gate makes.
 #[async_trait]
-pub(super) trait Erased: Send + Sync {
+pub(crate) trait Erased: Send + Sync {
     fn described(&self) -> &Described;
     fn canonical(&self, args: Value) -> Result<Value, String>;
     async fn resolve(&self, args: &Value, look: &Look) -> Result<Target, ToolError>;
@@ -179,13 +181,9 @@ fn describe<T: Tool>() -> Result<Described, RegistryError> {
     if !name_ok {
         return Err(RegistryError::Name(spec.name));
     }
-    let mut input =
-        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T::Args>().to_value();
-    let output = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<T::Output>()
-        .to_value();
+    let mut input = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T::Args>().to_value();
+    let output =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T::Output>().to_value();
     if input.get("additionalProperties") != Some(&Value::Bool(false)) {
         return Err(RegistryError::Lax(spec.name));
     }
@@ -241,12 +239,20 @@ impl Registry {
         self.tools.get(name).map(|tool| tool.described())
     }
 
-    pub(super) fn tool(&self, name: &str) -> Option<Arc<dyn Erased>> {
+    pub(crate) fn tool(&self, name: &str) -> Option<Arc<dyn Erased>> {
         self.tools.get(name).cloned()
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.tools.keys().copied()
+    /// The tool of this name, or a refusal that names its neighbours.
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn Erased>, Refusal> {
+        self.tool(name).ok_or_else(|| {
+            let family = name.split('_').next().unwrap_or_default();
+            let near = self.tools.keys().filter(|tool| tool.split('_').next() == Some(family)).take(12);
+            let near = near.copied().collect::<Vec<_>>().join(", ");
+            let hint = if near.is_empty() { "`jarvis tools` lists them" } else { &near };
+            let shown = shorten(&visible(name), 60);
+            Refusal::new(Code::UnknownTool, "validate", format!("there is no tool `{shown}`; there is: {hint}"))
+        })
     }
 }
 

@@ -1,0 +1,198 @@
+//! The HTTP client: over TCP with a token, or over the socket in the data directory.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::stream::EventStream;
+use crate::wire::Problem;
+
+/// Longest wait for an answer beside the wait that was asked for.
+const ANSWER: Duration = Duration::from_secs(330);
+
+/// Where the server is and who asks.
+#[derive(Clone)]
+pub enum Options {
+    /// A socket in a data directory.
+    Socket {
+        /// Path of the socket.
+        path: PathBuf,
+    },
+    /// An address such as `http://127.0.0.1:7878`.
+    Url {
+        /// Base address without a path.
+        url: url::Url,
+        /// Token or session secret.
+        token: Option<String>,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers there.
+    #[error("no Jarvis answers at {at}: {why}")]
+    NoServer {
+        /// Where it was looked for.
+        at: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The server said no.
+    #[error("{}", .0.detail)]
+    Refused(Box<Problem>),
+    /// What came back is not what this version understands.
+    #[error("the answer cannot be understood ({0}); are client and server of the same version?")]
+    Strange(String),
+}
+
+/// A connection to one Jarvis. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    at: String,
+    bearer: Option<String>,
+}
+
+impl Client {
+    /// A client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// If the system gives no HTTP client.
+    pub fn new(options: Options) -> Result<Self, ClientError> {
+        let builder = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(5))
+            .redirect(reqwest::redirect::Policy::none());
+        let (builder, base, at, bearer) = match options {
+            Options::Socket { path } => {
+                let at = path.display().to_string();
+                (builder.unix_socket(path), "http://localhost".to_owned(), at, None)
+            }
+            Options::Url { url, token } => {
+                let base = url.as_str().trim_end_matches('/').to_owned();
+                (builder, base.clone(), base, token)
+            }
+        };
+        let http = builder.build().map_err(|error| ClientError::Strange(error.to_string()))?;
+        Ok(Self { http, base, at, bearer })
+    }
+
+    /// The same connection, speaking as the holder of a session or token.
+    #[must_use]
+    pub fn with_bearer(mut self, secret: String) -> Self {
+        self.bearer = Some(secret);
+        self
+    }
+
+    /// `GET path`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.send::<(), T>(Method::GET, path, None, None).await
+    }
+
+    /// `GET path`, as text.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn text(&self, path: &str) -> Result<String, ClientError> {
+        let answer = self.request(Method::GET, path).send().await.map_err(|error| self.failed(&error))?;
+        self.checked(answer).await?.text().await.map_err(|error| self.failed(&error))
+    }
+
+    /// `POST path` with a body; `wait` asks the server to hold the answer for so many seconds.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn post<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+        wait: Option<u32>,
+    ) -> Result<T, ClientError> {
+        self.send(Method::POST, path, Some(body), wait).await
+    }
+
+    /// `PUT path` with a body.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn put<B: Serialize + Sync, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, ClientError> {
+        self.send(Method::PUT, path, Some(body), None).await
+    }
+
+    /// `DELETE path`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn delete(&self, path: &str) -> Result<(), ClientError> {
+        let answer = self.request(Method::DELETE, path).send().await.map_err(|error| self.failed(&error))?;
+        self.checked(answer).await.map(|_| ())
+    }
+
+    /// The event stream, from after a sequence on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn stream(&self, after: u64, topics: &str) -> Result<EventStream, ClientError> {
+        let path = format!("/api/stream?after={after}&topics={topics}");
+        let answer = self.request(Method::GET, &path).send().await.map_err(|error| self.failed(&error))?;
+        Ok(EventStream::new(self.checked(answer).await?))
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.bearer {
+            Some(secret) => request.bearer_auth(secret),
+            None => request,
+        }
+    }
+
+    async fn send<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+        wait: Option<u32>,
+    ) -> Result<T, ClientError> {
+        let mut request = self.request(method, path).timeout(ANSWER);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        if let Some(seconds) = wait {
+            request = request.header("prefer", format!("wait={seconds}"));
+        }
+        let answer = request.send().await.map_err(|error| self.failed(&error))?;
+        let bytes = self.checked(answer).await?.bytes().await.map_err(|error| self.failed(&error))?;
+        let bytes = if bytes.is_empty() { bytes::Bytes::from_static(b"null") } else { bytes };
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Strange(error.to_string()))
+    }
+
+    async fn checked(&self, answer: reqwest::Response) -> Result<reqwest::Response, ClientError> {
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let bytes = answer.bytes().await.map_err(|error| self.failed(&error))?;
+        match serde_json::from_slice(&bytes) {
+            Ok(problem) => Err(ClientError::Refused(Box::new(problem))),
+            Err(_) => Err(ClientError::Strange(format!("status {status}"))),
+        }
+    }
+
+    fn failed(&self, error: &reqwest::Error) -> ClientError {
+        let mut why = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(deeper) = source {
+            why = deeper.to_string();
+            source = deeper.source();
+        }
+        ClientError::NoServer { at: self.at.clone(), why }
+    }
+}

@@ -1,0 +1,67 @@
+//! Reading the event stream (`text/event-stream`).
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt as _};
+
+use crate::wire::{EventInfo, FrameInfo};
+
+/// One message of the stream.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// A durable event.
+    Event(Box<EventInfo>),
+    /// A live frame.
+    Frame(Box<FrameInfo>),
+}
+
+/// The stream as it comes. Remember the last sequence and open it again from there when it ends.
+pub struct EventStream {
+    bytes: BoxStream<'static, Result<Bytes, reqwest::Error>>,
+    pending: Vec<u8>,
+    kind: String,
+    data: String,
+}
+
+/// Longest line that is kept; an honest server sends none as long.
+const MAX_LINE: usize = 4 * 1024 * 1024;
+
+impl EventStream {
+    pub(crate) fn new(answer: reqwest::Response) -> Self {
+        let bytes = answer.bytes_stream().boxed();
+        Self { bytes, pending: Vec::new(), kind: String::new(), data: String::new() }
+    }
+
+    /// The next message; `None` when the stream has ended or broken off.
+    pub async fn next(&mut self) -> Option<Message> {
+        loop {
+            while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                let line = String::from_utf8_lossy(&line);
+                if let Some(message) = self.line(line.trim_end_matches(['\n', '\r'])) {
+                    return Some(message);
+                }
+            }
+            if self.pending.len() > MAX_LINE {
+                return None;
+            }
+            let chunk = self.bytes.next().await?.ok()?;
+            self.pending.extend_from_slice(&chunk);
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Option<Message> {
+        if let Some(kind) = line.strip_prefix("event:") {
+            kind.trim().clone_into(&mut self.kind);
+        } else if let Some(data) = line.strip_prefix("data:") {
+            self.data.push_str(data.trim_start());
+        } else if line.is_empty() {
+            let data = std::mem::take(&mut self.data);
+            return match std::mem::take(&mut self.kind).as_str() {
+                "event" => serde_json::from_str(&data).ok().map(|event| Message::Event(Box::new(event))),
+                "frame" => serde_json::from_str(&data).ok().map(|frame| Message::Frame(Box::new(frame))),
+                _ => None,
+            };
+        }
+        None
+    }
+}

@@ -1,0 +1,40 @@
+//! The list of tool families: the one place beside a family's own file that a new tool touches.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jarvis_safety::kernel::{Registry, RegistryError};
+use jarvis_safety::port::{Clock, Ids};
+use jarvis_safety::setting::Settings;
+use jarvis_tools::{docker, file, http, log, service, system};
+use tokio::sync::watch;
+
+/// What the families need from outside.
+pub(crate) struct Hands {
+    pub(crate) docker: docker::Docker,
+    pub(crate) bus: service::Bus,
+    pub(crate) data: PathBuf,
+    pub(crate) config: Vec<PathBuf>,
+    pub(crate) settings: watch::Receiver<Settings>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+}
+
+/// All tools.
+pub(crate) fn registry(hands: Hands) -> Result<Registry, RegistryError> {
+    let files = file::Files::new(file::FilesOptions {
+        data: hands.data,
+        settings: hands.settings.clone(),
+        config: hands.config,
+        clock: hands.clock,
+        ids: hands.ids,
+    });
+    let mut tools = Registry::builder();
+    tools = system::register(tools, system::System::new());
+    tools = service::register(tools, hands.bus);
+    tools = log::register(tools, log::LogOptions::default());
+    tools = file::register(tools, files);
+    tools = http::register(tools, http::HttpOptions { settings: hands.settings });
+    tools = docker::register(tools, hands.docker);
+    tools.build()
+}

@@ -1,0 +1,70 @@
+//! `approvals`, `approve` and `deny`.
+
+use std::fmt::Write as _;
+
+use jarvis_client::wire::{ApprovalInfo, ApprovalList, DenyBody};
+
+use super::call::path_segment;
+use super::connect::Connection;
+use super::exit::{Exit, Result};
+use super::print::Printer;
+
+pub(super) async fn list(connection: &Connection, printer: &Printer, all: bool) -> Result {
+    let state = if all { "all" } else { "pending" };
+    let list: ApprovalList = connection.client()?.get(&format!("/api/approvals?state={state}&limit=50")).await?;
+    printer.answer(&list, || match list.approvals.is_empty() {
+        true => "Nothing waits for a decision.".to_owned(),
+        false => list.approvals.iter().map(card).collect::<Vec<_>>().join("\n\n"),
+    });
+    Ok(Exit::Done)
+}
+
+pub(super) async fn approve(connection: &Connection, printer: &Printer, id: &str, wait: u32) -> Result {
+    let client = connection.operator().await?;
+    let path = format!("/api/approvals/{}/approve", path_segment(id));
+    let card: ApprovalInfo = client.post(&path, &serde_json::json!({}), Some(wait)).await?;
+    printer.answer(&card, || outcome(&card));
+    Ok(match card.state.as_str() {
+        // It was approved and runs; nothing is left to decide.
+        "approved" | "running" => Exit::Done,
+        state => Exit::of_state(state),
+    })
+}
+
+pub(super) async fn deny(connection: &Connection, printer: &Printer, id: &str, because: String) -> Result {
+    let client = connection.operator().await?;
+    let path = format!("/api/approvals/{}/deny", path_segment(id));
+    let card: ApprovalInfo = client.post(&path, &DenyBody { because }, None).await?;
+    printer.answer(&card, || format!("Denied: {}", sentence(&card)));
+    Ok(Exit::Done)
+}
+
+fn sentence(card: &ApprovalInfo) -> String {
+    card.steps.iter().map(|step| step.preview.sentence.as_str()).collect::<Vec<_>>().join(" Then: ")
+}
+
+fn card(card: &ApprovalInfo) -> String {
+    let mut text = format!("{} · {} · {}\n", card.id, card.tier, card.state);
+    for step in &card.steps {
+        let preview = &step.preview;
+        let _ = writeln!(text, "  {}", preview.sentence);
+        let _ = writeln!(text, "  {} {} = {}", preview.target.kind, preview.target.name, preview.target.id);
+        for effect in &preview.effects {
+            let _ = writeln!(text, "  · {effect}");
+        }
+        if let Some(undo) = &preview.undo {
+            let _ = writeln!(text, "  undo: {undo}");
+        }
+    }
+    let _ = write!(text, "  asked by {} over {} · rule: {}", card.actor_name, card.face, card.rule);
+    text
+}
+
+fn outcome(card: &ApprovalInfo) -> String {
+    let words: Vec<_> = card.steps.iter().filter_map(|step| step.answer.as_ref()).map(|answer| answer.words.as_str()).collect();
+    match (card.state.as_str(), &card.because) {
+        (_, Some(because)) => format!("{}: {because}", card.state),
+        ("approved" | "running", None) => format!("Approved; it runs: {}", sentence(card)),
+        _ => words.join("\n"),
+    }
+}

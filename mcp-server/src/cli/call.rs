@@ -1,0 +1,51 @@
+//! `call` and `undo`.
+
+use jarvis_client::wire::{CallAnswer, CallBody};
+use serde_json::value::RawValue;
+
+use super::connect::Connection;
+use super::exit::{Exit, Result, Stop};
+use super::print::Printer;
+
+pub(super) async fn run(
+    connection: &Connection,
+    printer: &Printer,
+    tool: String,
+    args: String,
+    key: Option<String>,
+    wait: u32,
+) -> Result {
+    let args = RawValue::from_string(args).map_err(|error| {
+        Stop::new(Exit::Refused, format!("the arguments are not JSON: {error}. Write for example '{{\"container\":\"web\"}}'"))
+    })?;
+    let body = CallBody { tool, args: Some(args), key };
+    let answer: CallAnswer = connection.client()?.post("/api/call", &body, Some(wait)).await?;
+    Ok(show(printer, &answer))
+}
+
+pub(super) async fn undo(connection: &Connection, printer: &Printer, call: &str, wait: u32) -> Result {
+    let path = format!("/api/calls/{}/undo", path_segment(call));
+    let answer: CallAnswer = connection.client()?.post(&path, &serde_json::json!({}), Some(wait)).await?;
+    Ok(show(printer, &answer))
+}
+
+/// An id as part of a path.
+pub(super) fn path_segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// Prints what came of a call.
+pub(super) fn show(printer: &Printer, answer: &CallAnswer) -> Exit {
+    let exit = Exit::of_state(&answer.state);
+    printer.answer(answer, || match (exit, &answer.approval) {
+        (Exit::Waiting, Some(approval)) => format!(
+            "{}\nIt waits for approval {approval} ({}). Decide with `jarvis approve {approval}` or on the dashboard.",
+            answer.words, answer.rule
+        ),
+        _ => answer.words.clone(),
+    });
+    if let (Some(call), true, false) = (&answer.call, answer.undoable, printer.is_json()) {
+        printer.remark(&format!("Take it back with `jarvis undo {call}`."));
+    }
+    exit
+}

@@ -1,0 +1,77 @@
+//! The terminal: a thin client with words that scripts can rely on.
+
+mod approve;
+mod arguments;
+mod audit;
+mod call;
+mod connect;
+mod doctor;
+mod exit;
+mod mcp;
+mod operator;
+mod print;
+mod say;
+mod serve;
+mod token;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use arguments::{Arguments, AuditCommand, Command, OperatorCommand, TokenCommand};
+pub(crate) use connect::SOCKET;
+use connect::Connection;
+use exit::Exit;
+use print::Printer;
+
+use crate::config::Environment;
+
+/// Reads the command line, does it, and answers the exit code.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let environment: Environment = std::env::vars().collect();
+    let printer = Printer::new(arguments.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return printer.fault(&format!("no runtime: {error}"), Exit::Failed),
+    };
+    match runtime.block_on(dispatch(arguments, environment, &printer)) {
+        Ok(exit) => exit.code(),
+        Err(stop) => printer.fault(&stop.message, stop.exit),
+    }
+}
+
+async fn dispatch(arguments: Arguments, environment: Environment, printer: &Printer) -> exit::Result {
+    let connection = Connection::new(arguments.data.clone(), environment);
+    match arguments.command {
+        Command::Serve { listen } => serve::run(listen.as_deref(), &connection).await,
+        Command::Mcp => mcp::run(&connection).await,
+        Command::Say { text, plan, conversation } => {
+            let text = text.join(" ");
+            if plan { say::plan(&connection, printer, text).await } else { say::run(&connection, printer, text, conversation).await }
+        }
+        Command::Call { tool, args, key, wait } => call::run(&connection, printer, tool, args, key, wait).await,
+        Command::Undo { call, wait } => call::undo(&connection, printer, &call, wait).await,
+        Command::Tools { name } => tools::run(&connection, printer, name.as_deref()).await,
+        Command::Approvals { all } => approve::list(&connection, printer, all).await,
+        Command::Approve { approval, wait } => approve::approve(&connection, printer, &approval, wait).await,
+        Command::Deny { approval, because } => approve::deny(&connection, printer, &approval, because).await,
+        Command::Stop { all } => operator::stop(&connection, printer, all).await,
+        Command::Resume => operator::resume(&connection, printer).await,
+        Command::Audit { command: AuditCommand::Tail { lines, follow } } => {
+            audit::tail(&connection, printer, lines, follow).await
+        }
+        Command::Audit { command: AuditCommand::Verify } => audit::verify(&connection, printer).await,
+        Command::Token { command: TokenCommand::Create(wanted) } => token::create(&connection, printer, wanted).await,
+        Command::Token { command: TokenCommand::List } => token::list(&connection, printer).await,
+        Command::Token { command: TokenCommand::Revoke { token } } => token::revoke(&connection, printer, &token).await,
+        Command::Operator { command: OperatorCommand::Reset } => operator::reset(&connection, printer).await,
+        Command::Doctor => doctor::run(&connection, printer).await,
+        Command::Openapi => tools::openapi(printer),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "jarvis", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `token create`, `list` and `revoke`.
+
+use jarvis_client::wire::{TokenBody, TokenInfo, TokenList};
+
+use super::arguments::TokenWanted;
+use super::call::path_segment;
+use super::connect::Connection;
+use super::exit::{Exit, Result};
+use super::print::Printer;
+
+pub(super) async fn create(connection: &Connection, printer: &Printer, wanted: TokenWanted) -> Result {
+    let TokenWanted { name, ceiling, confirm, scope } = wanted;
+    let body = TokenBody { name, ceiling, confirm, scopes: scope };
+    let token: TokenInfo = connection.operator().await?.post("/api/tokens", &body, None).await?;
+    printer.answer(&token, || token.secret.clone().unwrap_or_default());
+    if !printer.is_json() {
+        printer.remark(&format!("Token {} ({}), ceiling {}. This secret is shown once.", token.id, token.name, token.ceiling));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn list(connection: &Connection, printer: &Printer) -> Result {
+    let list: TokenList = connection.operator().await?.get("/api/tokens").await?;
+    printer.answer(&list, || match list.tokens.is_empty() {
+        true => "There are no tokens; `jarvis token create NAME --ceiling yellow` makes one.".to_owned(),
+        false => list.tokens.iter().map(line).collect::<Vec<_>>().join("\n"),
+    });
+    Ok(Exit::Done)
+}
+
+pub(super) async fn revoke(connection: &Connection, printer: &Printer, id: &str) -> Result {
+    connection.operator().await?.delete(&format!("/api/tokens/{}", path_segment(id))).await?;
+    printer.answer(&serde_json::json!({ "revoked": id }), || format!("{id} is revoked."));
+    Ok(Exit::Done)
+}
+
+fn line(token: &TokenInfo) -> String {
+    let state = if token.revoked_at.is_some() { "revoked" } else { "active" };
+    format!("{} {:<8} {:<7} {} {}", token.id, state, token.ceiling, token.name, token.scopes.join(","))
+}

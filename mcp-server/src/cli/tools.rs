@@ -1,0 +1,41 @@
+//! `tools` and `openapi`.
+
+use jarvis_client::wire::{ToolInfo, ToolList};
+
+use super::connect::Connection;
+use super::exit::{Exit, Result, Stop};
+use super::print::Printer;
+
+pub(super) async fn run(connection: &Connection, printer: &Printer, name: Option<&str>) -> Result {
+    let list: ToolList = connection.client()?.get("/api/tools").await?;
+    let Some(name) = name else {
+        printer.answer(&list, || list.tools.iter().map(line).collect::<Vec<_>>().join("\n"));
+        return Ok(Exit::Done);
+    };
+    let found = list.tools.iter().find(|tool| tool.name == name);
+    let tool = found.ok_or_else(|| Stop::new(Exit::Refused, format!("there is no tool `{name}`; `jarvis tools` lists them")))?;
+    printer.answer(tool, || page(tool));
+    Ok(Exit::Done)
+}
+
+pub(super) fn openapi(printer: &Printer) -> Result {
+    let text = jarvis_web::openapi().to_pretty_json();
+    printer.line(&text.map_err(|error| Stop::new(Exit::Failed, error.to_string()))?);
+    Ok(Exit::Done)
+}
+
+fn line(tool: &ToolInfo) -> String {
+    format!("{:<7} {:<22} {}", tool.tier, tool.name, tool.description)
+}
+
+fn page(tool: &ToolInfo) -> String {
+    let schema = serde_json::to_string_pretty(&tool.input).unwrap_or_default();
+    format!(
+        "{} · {} · {}\n{}\n\nSay for example:\n  {}\n\nArguments:\n{schema}",
+        tool.name,
+        tool.tier,
+        tool.effects.join(", "),
+        tool.description,
+        tool.examples.join("\n  ")
+    )
+}

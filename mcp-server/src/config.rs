@@ -1,0 +1,202 @@
+//! Configuration: environment first, then `jarvis.toml`, then defaults that need nothing.
+//!
+//! Every fault is named at start, with its line or its variable and what is allowed; nothing is silently ignored.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Port on which Jarvis listens and clients look for him.
+pub(crate) const PORT: u16 = 7878;
+
+/// What the server is told before it starts. What can change while it runs is in the settings instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Address to listen on.
+    pub(crate) listen: SocketAddr,
+    /// The data directory; one process owns it.
+    pub(crate) data: PathBuf,
+    /// `policy.toml`; absent is no policy.
+    pub(crate) policy: PathBuf,
+    /// Address under which people reach Jarvis, for example `https://jarvis.lan`.
+    pub(crate) public_url: Option<url::Url>,
+    /// Further names that may stand in the `Host` header.
+    pub(crate) hosts: Vec<String>,
+    /// Docker engine; the default socket when absent.
+    pub(crate) docker: Option<String>,
+    /// System bus; the default one when absent.
+    pub(crate) dbus: Option<String>,
+    /// Folder with prompts that replace the built-in ones.
+    pub(crate) prompts: PathBuf,
+    /// The file that was read, if there was one.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Everything that is wrong, a line each.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has faults; nothing was started:\n{}", .0.join("\n"))]
+pub(crate) struct ConfigError(Vec<String>);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<String>,
+    policy: Option<PathBuf>,
+    public_url: Option<String>,
+    hosts: Option<Vec<String>>,
+    docker: Option<String>,
+    dbus: Option<String>,
+    prompts: Option<PathBuf>,
+}
+
+/// The environment as it was when the process began.
+pub(crate) type Environment = BTreeMap<String, String>;
+
+/// Variables beginning with `JARVIS_` that mean something.
+const KNOWN: &[&str] = &[
+    "JARVIS_LISTEN",
+    "JARVIS_DATA",
+    "JARVIS_CONFIG",
+    "JARVIS_POLICY",
+    "JARVIS_PUBLIC_URL",
+    "JARVIS_HOSTS",
+    "JARVIS_DOCKER",
+    "JARVIS_DBUS",
+    "JARVIS_PROMPTS",
+    "JARVIS_URL",
+    "JARVIS_TOKEN",
+    "JARVIS_OPERATOR_PASSWORD",
+    "JARVIS_LOG",
+];
+
+/// The data directory: `--data`, `JARVIS_DATA`, or the place where the system keeps such things for a person.
+pub(crate) fn data_directory(flag: Option<&Path>, environment: &Environment) -> PathBuf {
+    if let Some(path) = flag {
+        return path.to_owned();
+    }
+    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("JARVIS_DATA")
+        .or_else(|| set("XDG_DATA_HOME").map(|home| home.join("jarvis")))
+        .or_else(|| set("HOME").map(|home| home.join(".local/share/jarvis")))
+        .unwrap_or_else(|| PathBuf::from("jarvis-data"))
+}
+
+/// Reads the configuration of the server.
+pub(crate) fn read(
+    listen: Option<&str>,
+    data: Option<&Path>,
+    environment: &Environment,
+) -> Result<Config, ConfigError> {
+    let mut faults = unknown_variables(environment);
+    let data = data_directory(data, environment);
+    let (path, file) = read_file(&data, environment, &mut faults);
+    let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
+    let listen = listen.map(str::to_owned).or_else(|| variable("JARVIS_LISTEN")).or(file.listen);
+    let listen = listen.map_or(Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT)), |text| address(&text));
+    let public_url = variable("JARVIS_PUBLIC_URL").or(file.public_url).map(|text| public_url(&text)).transpose();
+    let hosts = variable("JARVIS_HOSTS").map(|list| list.split(',').map(|host| host.trim().to_owned()).collect());
+    let mut keep = |fault: String| {
+        faults.push(fault);
+        None
+    };
+    let listen = listen.map_or_else(&mut keep, Some);
+    let public_url = public_url.unwrap_or_else(&mut keep);
+    match listen {
+        Some(listen) if faults.is_empty() => Ok(Config {
+            listen,
+            policy: variable("JARVIS_POLICY")
+                .map(PathBuf::from)
+                .or(file.policy)
+                .unwrap_or_else(|| data.join("policy.toml")),
+            public_url,
+            hosts: hosts.or(file.hosts).unwrap_or_default(),
+            docker: variable("JARVIS_DOCKER").or_else(|| variable("DOCKER_HOST")).or(file.docker),
+            dbus: variable("JARVIS_DBUS").or(file.dbus),
+            prompts: variable("JARVIS_PROMPTS")
+                .map(PathBuf::from)
+                .or(file.prompts)
+                .unwrap_or_else(|| data.join("prompts")),
+            file: path,
+            data,
+        }),
+        _ => Err(ConfigError(faults)),
+    }
+}
+
+fn read_file(data: &Path, environment: &Environment, faults: &mut Vec<String>) -> (Option<PathBuf>, File) {
+    let named = environment.get("JARVIS_CONFIG").map(PathBuf::from);
+    let path = named.clone().unwrap_or_else(|| data.join("jarvis.toml"));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => match toml::from_str(&text) {
+            Ok(file) => return (Some(path), file),
+            Err(error) => faults.push(format!("{}: {error}", path.display())),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {}
+        Err(error) => faults.push(format!("{}: {error}", path.display())),
+    }
+    (None, File::default())
+}
+
+fn unknown_variables(environment: &Environment) -> Vec<String> {
+    let ours = environment.keys().filter(|name| name.starts_with("JARVIS_") && !name.starts_with("JARVIS_TEST_"));
+    ours.filter(|name| !KNOWN.contains(&name.as_str()) && name.as_str() != "JARVIS_CI")
+        .map(|name| format!("{name}: there is no such setting; there is {}", KNOWN.join(", ")))
+        .collect()
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    whole
+        .parse()
+        .or_else(|_| whole.parse().map(|ip: IpAddr| SocketAddr::new(ip, PORT)))
+        .or_else(|_| whole.replacen("localhost", "127.0.0.1", 1).parse())
+        .map_err(|_| format!("listen: `{text}` is not an address; write 127.0.0.1:{PORT}, 0.0.0.0:{PORT} or [::1]:{PORT}"))
+}
+
+fn public_url(text: &str) -> Result<url::Url, String> {
+    let wrong = || format!("public_url: `{text}` is not an address such as https://jarvis.lan");
+    let url = url::Url::parse(text).map_err(|_| wrong())?;
+    let plain = matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && url.path() == "/";
+    if plain { Ok(url) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn nothing_configured_listens_on_loopback() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = read(None, Some(directory.path()), &environment(&[])).unwrap();
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.listen.port(), PORT);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("jarvis.toml"), "lisen = \"x\"\n").unwrap();
+        let wrong = environment(&[("JARVIS_LISTEN", "nowhere"), ("JARVIS_PUBLIC_URL", "jarvis"), ("JARVIS_DTA", "x")]);
+        let error = read(None, Some(directory.path()), &wrong).unwrap_err().to_string();
+        for part in ["lisen", "nowhere", "`jarvis` is not", "JARVIS_DTA"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_flag_beats_the_environment_and_that_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("jarvis.toml"), "listen = \"127.0.0.1:1\"\n").unwrap();
+        let set = environment(&[("JARVIS_LISTEN", "127.0.0.1:2")]);
+        let port = |flag: Option<&str>, set: &Environment| read(flag, Some(directory.path()), set).unwrap().listen.port();
+        assert_eq!(port(Some("127.0.0.1:3"), &set), 3);
+        assert_eq!(port(None, &set), 2);
+        assert_eq!(port(None, &environment(&[])), 1);
+    }
+}

@@ -1,0 +1,191 @@
+//! How an approval reaches an MCP client.
+//!
+//! A form in the client confirms yellow only (orange for a token that the operator made so): the client relays it and
+//! could fill it in by itself, so it is a convenience and no boundary. Everything else is decided elsewhere: the call is
+//! held for a while, then answers `approval_required`. Approving executes it; the identical call fetches the outcome.
+
+use std::time::Duration;
+
+use jarvis_safety::ApprovalId;
+use jarvis_safety::approval::{Approval, ApprovalState};
+use jarvis_safety::call::{Origin, Request};
+use jarvis_safety::kernel::{Approver, answer_of};
+use jarvis_safety::outcome::Answer;
+use jarvis_safety::plain::visible;
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationSchema, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
+    ProgressNotificationParam, ProtocolVersion,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::{Value, json};
+
+use super::Face;
+use super::call::{failure, result};
+
+/// Key of the form in a modern answer.
+const FORM: &str = "approval";
+/// How often a client that waits hears that it still waits.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Longest time that a person may leave a form open in a client of the old era.
+const FORM_DEADLINE: Duration = Duration::from_secs(300);
+
+impl Face {
+    /// Shows the card as a form where that suffices, else holds the call.
+    pub(super) async fn ask(
+        &self,
+        request: &Request,
+        card: Approval,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let suffices = card.tier <= Approver::form(&request.actor).reach();
+        if suffices && takes_forms(context) {
+            let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+            if modern {
+                let form = InputRequest::Elicitation(ElicitRequest::new(form(&card)?));
+                let forms = InputRequests::from([(FORM.to_owned(), form)]);
+                return Ok(InputRequiredResult::new(Some(forms), Some(card.id.to_string())).into());
+            }
+            let shown = context.peer.create_elicitation_with_timeout(form(&card)?, Some(FORM_DEADLINE)).await;
+            if let Ok(filled) = shown {
+                return self.decide(request, &card, &filled, context).await;
+            }
+            // A client that declares forms and cannot show them leaves the card to the other faces.
+        }
+        self.hold(&card.id, context).await
+    }
+
+    /// A modern client sends the same call again, with the form filled in.
+    pub(super) async fn form_came_back(
+        &self,
+        request: &Request,
+        state: &str,
+        forms: Option<&InputResponses>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let unknown = || ErrorData::invalid_params("this requestState belongs to no open approval of this call", None);
+        let id: ApprovalId = state.parse().map_err(|_| unknown())?;
+        let card = self.gate.approval(&id).await.map_err(|_| unknown())?;
+        // The state is only a handle: the card must be the caller's own, and of exactly this call.
+        let same = match self.gate.classify(request).await {
+            Ok(call) => card.steps.len() == 1 && card.steps[0].digest == call.digest,
+            Err(refusal) => return result(Answer::Refused(refusal)),
+        };
+        if card.actor.id != request.actor.id || !same {
+            return Err(unknown());
+        }
+        let filled = forms.and_then(|forms| forms.get(FORM)).cloned();
+        match filled.map(serde_json::from_value::<ElicitResult>) {
+            Some(Ok(filled)) if card.state == ApprovalState::Pending => {
+                self.decide(request, &card, &filled, context).await
+            }
+            Some(Err(_)) => Err(ErrorData::invalid_params("the form came back in an unknown shape", None)),
+            _ => self.hold(&id, context).await,
+        }
+    }
+
+    async fn decide(
+        &self,
+        request: &Request,
+        card: &Approval,
+        filled: &ElicitResult,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let approver = Approver::form(&request.actor);
+        let origin = Origin { face: "mcp".to_owned(), ..request.origin.clone() };
+        let said = |field: &str| filled.content.as_ref().and_then(|content| content.get(field)).and_then(Value::as_str);
+        let decided = match (&filled.action, said("decision")) {
+            (ElicitationAction::Accept, Some("approve")) => self.gate.approve(&approver, &card.id, &origin).await,
+            (ElicitationAction::Accept | ElicitationAction::Decline, _) => {
+                self.gate.deny(&approver, &card.id, said("because").unwrap_or_default(), &origin).await
+            }
+            // The form was closed without an answer: the card stays open for the other faces.
+            _ => return self.hold(&card.id, context).await,
+        };
+        match decided {
+            Ok(card) => self.hold(&card.id, context).await,
+            Err(refusal) => result(Answer::Refused(refusal)),
+        }
+    }
+
+    /// Waits for the decision and its outcome, for as long as the settings say, and tells that it waits.
+    async fn hold(&self, id: &ApprovalId, context: &RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
+        let longest = Duration::from_secs(u64::from(self.gate.settings().mcp_hold_seconds));
+        let token = context.meta.get_progress_token();
+        let mut waited = Duration::ZERO;
+        loop {
+            let slice = HEARTBEAT.min(longest.saturating_sub(waited));
+            let card = tokio::select! {
+                card = self.gate.wait(id, slice) => card,
+                // The card stays: whoever cancels a wait has not denied the call.
+                () = context.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
+            };
+            waited += slice;
+            match card {
+                Err(refusal) => return result(Answer::Refused(refusal)),
+                Ok(card) if card.state.is_final() => return result(answer_of(&card)),
+                Ok(card) if waited >= longest => return Ok(required(&card, waited.as_secs()).into()),
+                Ok(_) => {}
+            }
+            if let Some(token) = token.clone() {
+                let told = ProgressNotificationParam::new(token, waited.as_secs_f64())
+                    .with_total(longest.as_secs_f64())
+                    .with_message("waiting for a person's approval");
+                // A client that does not listen any more is found out by the transport.
+                let _ = context.peer.notify_progress(told).await;
+            }
+        }
+    }
+}
+
+/// The answer to a call that still waits for a person.
+pub(super) fn required(card: &Approval, waited: u64) -> CallToolResult {
+    let step = &card.steps[0];
+    let sentence = format!(
+        "This needs a person's approval and was not done yet: {} A person decides on the dashboard, or with `jarvis \
+         approve {}`. Approving executes it; make the identical call afterwards to get the outcome.",
+        step.sentence, card.id
+    );
+    let expires = (card.expires_at - card.created_at) / 1000;
+    failure(
+        "approval_required",
+        &sentence,
+        json!({
+            "approval_id": card.id,
+            "state": card.state,
+            "tier": card.tier,
+            "rule": card.rule,
+            "expires_at": card.expires_at,
+            "expires_in_seconds_from_asking": expires,
+            "waited_seconds": waited,
+        }),
+    )
+}
+
+/// `elicitation: {}` means forms, and so does naming them.
+fn takes_forms(context: &RequestContext<RoleServer>) -> bool {
+    let declared = context.client_capabilities().and_then(|capabilities| capabilities.elicitation);
+    declared.is_some_and(|modes| modes.form.is_some() || modes.url.is_none())
+}
+
+fn form(card: &Approval) -> Result<ElicitRequestParams, ErrorData> {
+    let step = &card.steps[0];
+    let mut message =
+        format!("Jarvis asks: {}\nTier: {} · rule: {} · target: {}", step.sentence, card.tier, card.rule, step.target.id);
+    for effect in &step.preview.effects {
+        message.push_str("\n· ");
+        message.push_str(&visible(effect));
+    }
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "decision": { "type": "string", "enum": ["approve", "deny"], "description": "Approve runs it once, exactly as shown." },
+            "because": { "type": "string", "maxLength": 500, "description": "A word back, if denied." }
+        },
+        "required": ["decision"]
+    });
+    let schema = schema.as_object().cloned().unwrap_or_default();
+    let requested_schema = ElicitationSchema::from_json_schema(schema)
+        .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+    Ok(ElicitRequestParams::FormElicitationParams { meta: None, message, requested_schema })
+}

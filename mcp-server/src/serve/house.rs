@@ -1,0 +1,243 @@
+//! The rooms, joined.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use jarvis_agents::{Mind, MindParts, Prompts};
+use jarvis_memory::{LiveHub, Store, ToolIndex};
+use jarvis_safety::Actor;
+use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::kernel::{Gate, GateParts};
+use jarvis_safety::port::{Clock, Document, Identities as _, Index, Ledger as _, Live, SettingStore as _};
+use jarvis_safety::setting::{AuditReads, Settings};
+use jarvis_tools::docker::Docker;
+use jarvis_tools::service::Bus;
+use jarvis_web::{Door, WebParts};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::UuidIds;
+use super::doctor::Doctor;
+use super::vault::References;
+use super::{gauges, policy};
+use crate::catalogue::{self, Hands};
+use crate::config::{Config, Environment};
+use crate::mcp::{self, Face};
+
+/// Everything that serves, before it listens.
+pub(super) struct House {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    ids: Arc<UuidIds>,
+    store: Store,
+    live: Arc<LiveHub>,
+    gate: Gate,
+    mind: Mind,
+    settings: Arc<watch::Sender<Settings>>,
+    docker: Docker,
+    bus: Bus,
+}
+
+impl House {
+    /// Reads what was left, and joins the rooms over it.
+    pub(super) async fn join(
+        config: &Config,
+        environment: &Environment,
+        clock: Arc<dyn Clock>,
+        store: Store,
+    ) -> anyhow::Result<Self> {
+        set_password(&store, environment).await?;
+        let ids = Arc::new(UuidIds);
+        let live = Arc::new(LiveHub::new());
+        let settings = store.settings().await?;
+        let (sender, receiver) = watch::channel(settings.clone());
+        let (docker, bus) = (Docker::new(config.docker.clone()), Bus::new(config.dbus.clone()));
+        let registry = catalogue::registry(Hands {
+            docker: docker.clone(),
+            bus: bus.clone(),
+            data: config.data.clone(),
+            config: own_files(config),
+            settings: receiver,
+            clock: Arc::clone(&clock),
+            ids: ids.clone(),
+        })?;
+        let index: Arc<dyn Index> = Arc::new(ToolIndex::new(registry.described().map(document).collect())?);
+        let kill = store.kill_switch().await?;
+        let policy = policy::load(&config.policy);
+        tell_policy(&store, policy.as_ref().err()).await?;
+        let gate = Gate::new(GateParts {
+            registry,
+            ledger: Arc::new(store.clone()),
+            identities: Arc::new(store.clone()),
+            live: live.clone(),
+            clock: Arc::clone(&clock),
+            ids: ids.clone(),
+            settings,
+            policy,
+            kill,
+        });
+        let prompts = Prompts::load(Some(&config.prompts)).context("the prompts cannot be read")?;
+        let mind = Mind::new(MindParts {
+            gate: gate.clone(),
+            conversations: Arc::new(store.clone()),
+            live: live.clone(),
+            index,
+            vault: Arc::new(References::new(environment.clone())),
+            clock: Arc::clone(&clock),
+            ids: ids.clone(),
+            prompts,
+        })?;
+        Ok(Self { config: config.clone(), clock, ids, store, live, gate, mind, settings: Arc::new(sender), docker, bus })
+    }
+
+    /// Settles what a crash left in doubt, and goes on with what was approved or asked.
+    pub(super) async fn wake(&self) -> anyhow::Result<()> {
+        self.gate.recover().await?;
+        self.mind.resume().await?;
+        let text = format!("serving on {}", self.config.listen);
+        self.store.append(row(EventKind::ServerStarted, text), AuditReads::Fsync).await?;
+        Ok(())
+    }
+
+    /// Tasks that run beside the listeners.
+    pub(super) fn start_tasks(&self, stop: &CancellationToken) {
+        let (gate, stopped) = (self.gate.clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = gate.keep_expiring() => {}
+                () = stopped.cancelled() => {}
+            }
+        });
+        tokio::spawn(gauges::show(Arc::clone(&self.live) as Arc<dyn Live>, stop.clone()));
+    }
+
+    /// The MCP face.
+    pub(super) fn face(&self) -> Face {
+        Face::new(self.gate.clone(), self.ids.clone())
+    }
+
+    /// The router of one door.
+    pub(super) fn router(&self, address: SocketAddr, local: bool, stop: CancellationToken) -> Router {
+        let warnings = self.warnings();
+        let doctor = Doctor {
+            config: self.config.clone(),
+            docker: self.docker.clone(),
+            bus: self.bus.clone(),
+            gate: self.gate.clone(),
+            warnings: Arc::clone(&warnings),
+        };
+        let mut hosts = self.config.hosts.clone();
+        hosts.push(address.ip().to_string());
+        let parts = WebParts {
+            gate: self.gate.clone(),
+            mind: self.mind.clone(),
+            feed: Arc::new(self.store.clone()),
+            live: self.live.clone(),
+            identities: Arc::new(self.store.clone()),
+            settings: Arc::new(self.store.clone()),
+            ledger: Arc::new(self.store.clone()),
+            clock: Arc::clone(&self.clock),
+            ids: self.ids.clone(),
+            host: host_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            setup: Arc::new(SetupCode(self.store.clone())),
+            doctor: Arc::new(doctor),
+            allowed_hosts: hosts,
+            public_url: self.config.public_url.as_ref().map(ToString::to_string),
+            warnings,
+            settings_sender: Arc::clone(&self.settings),
+            data: self.config.data.clone(),
+            mcp: mcp::routes(self.face(), stop.clone()),
+            stop,
+        };
+        jarvis_web::router(parts, if local { Door::Local } else { Door::Tcp })
+    }
+
+    fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
+        let (gate, config) = (self.gate.clone(), self.config.clone());
+        Arc::new(move || {
+            let mut warnings: Vec<_> = gate.policy_fault().into_iter().collect();
+            if !config.listen.ip().is_loopback() && config.public_url.is_none() {
+                warnings.push(format!(
+                    "Jarvis listens on {} without TLS: passwords and tokens cross the network readable. Put a TLS proxy \
+                     before it and set JARVIS_PUBLIC_URL",
+                    config.listen
+                ));
+            }
+            warnings
+        })
+    }
+}
+
+struct SetupCode(Store);
+
+#[async_trait::async_trait]
+impl jarvis_web::SetupCode for SetupCode {
+    async fn check(&self, code: &str) -> bool {
+        self.0.check_setup_code(code).await
+    }
+}
+
+async fn set_password(store: &Store, environment: &Environment) -> anyhow::Result<()> {
+    let Some(password) = environment.get("JARVIS_OPERATOR_PASSWORD").filter(|text| !text.is_empty()) else {
+        return Ok(());
+    };
+    if store.operator_exists().await? {
+        return Ok(());
+    }
+    if password.chars().count() < jarvis_web::SHORTEST_PASSWORD {
+        anyhow::bail!("JARVIS_OPERATOR_PASSWORD needs at least {} characters", jarvis_web::SHORTEST_PASSWORD);
+    }
+    let told = row(EventKind::OperatorSet, "the operator's password was set from the environment".to_owned());
+    Ok(store.set_password(password, told).await?)
+}
+
+async fn tell_policy(store: &Store, fault: Option<&String>) -> anyhow::Result<()> {
+    let told = match fault {
+        None => row(EventKind::PolicyLoaded, "the policy holds against its examples".to_owned()),
+        Some(fault) => {
+            tracing::error!(fault, "policy.toml cannot be read; everything above green is refused");
+            row(EventKind::PolicyUnreadable, fault.clone())
+        }
+    };
+    store.append(told, AuditReads::Fsync).await?;
+    Ok(())
+}
+
+/// A row about Jarvis himself.
+fn row(kind: EventKind, summary: String) -> Draft {
+    let system = Actor::system().id;
+    Draft {
+        kind,
+        actor: system.clone(),
+        owner: system,
+        subject: "server".to_owned(),
+        correlation: "start".to_owned(),
+        tool: None,
+        tier: None,
+        summary: jarvis_safety::plain::shorten(&jarvis_safety::plain::visible(&summary), 300),
+        body: None,
+    }
+}
+
+/// Files that no tool may write: configuration, policy, prompts, and the program itself.
+fn own_files(config: &Config) -> Vec<std::path::PathBuf> {
+    let own = [Some(config.policy.clone()), config.file.clone(), Some(config.prompts.clone()), std::env::current_exe().ok()];
+    own.into_iter().flatten().collect()
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
+}
+
+fn document(tool: &jarvis_safety::kernel::Described) -> Document {
+    Document {
+        key: tool.spec.name.to_owned(),
+        name: tool.spec.name.replace('_', " "),
+        examples: tool.spec.examples.join(". "),
+        text: tool.description.clone(),
+    }
+}

@@ -1,0 +1,166 @@
+//! Running one tool: as its own task, with deadline, cancellation, output cap and progress.
+//!
+//! It takes a permit and gives an outcome; whether there is a permit is the kernel's business.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::CallState;
+use crate::frame::Frame;
+use crate::id::{ActorId, CallId};
+use crate::kernel::{Prepared, RawPermit};
+use crate::outcome::Outcome;
+use crate::port::Live;
+use crate::registry::{Erased, Product};
+use crate::target::Target;
+use crate::tier::Tier;
+use crate::tool::{Probe, Progress, RunContext, ToolError, ToolErrorKind, Trust, Undo};
+
+/// Largest output, in bytes of JSON.
+const MAX_OUTPUT: usize = 512 * 1024;
+/// Longest look after an effect that was cut off.
+const PROBE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The caller's hold on a running call.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// Cancels the call.
+    pub cancel: CancellationToken,
+    /// Shows how far it is.
+    pub progress: watch::Sender<Option<Progress>>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { cancel: CancellationToken::new(), progress: watch::channel(None).0 }
+    }
+}
+
+/// What a run needs beside the call.
+pub(crate) struct Run<'a> {
+    pub(crate) id: CallId,
+    pub(crate) rule: String,
+    pub(crate) owner: &'a ActorId,
+    pub(crate) live: &'a dyn Live,
+    pub(crate) watch: Watch,
+}
+
+impl Run<'_> {
+    /// Runs the tool and says what came of it.
+    pub(crate) async fn go(self, call: &Prepared, permit: RawPermit) -> (Outcome, Option<Undo>) {
+        let begun = Instant::now();
+        let result = self.task(call, permit).await;
+        let spec = call.tool.described().spec;
+        let mut outcome = Outcome {
+            call: self.id,
+            tool: spec.name.to_owned(),
+            tier: call.tier,
+            target: call.target.clone(),
+            state: CallState::Done,
+            output: Value::Null,
+            words: String::new(),
+            error: None,
+            untrusted: spec.trust == Trust::Untrusted,
+            undoable: false,
+            millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            rule: self.rule,
+        };
+        match result {
+            Ok(product) => {
+                let undo = product.undo.clone();
+                fill(&mut outcome, product);
+                (outcome, undo)
+            }
+            Err(error) => {
+                fail(&mut outcome, call, error).await;
+                (outcome, None)
+            }
+        }
+    }
+
+    async fn task(&self, call: &Prepared, permit: RawPermit) -> Result<Product, ToolError> {
+        let (cancel, progress) = (self.watch.cancel.child_token(), self.watch.progress.clone());
+        let cx = RunContext { call: self.id.clone(), cancel: cancel.clone(), progress };
+        let (tool, args) = (Arc::clone(&call.tool), call.args.clone());
+        let mut task = tokio::spawn(async move { tool.run(args, &cx, permit).await });
+        let mut progress = self.watch.progress.subscribe();
+        let longest = call.tool.described().spec.deadline;
+        let deadline = tokio::time::sleep(longest);
+        tokio::pin!(deadline);
+        let error = loop {
+            tokio::select! {
+                joined = &mut task => return joined.unwrap_or_else(|_| Err(ToolError::new(
+                    ToolErrorKind::Panicked,
+                    "the tool has a defect and broke off; the log has the details",
+                ))),
+                () = self.watch.cancel.cancelled() => break ToolError::new(ToolErrorKind::Cancelled, "it was cancelled"),
+                () = &mut deadline => break ToolError::new(
+                    ToolErrorKind::Deadline,
+                    format!("it took longer than {} s", longest.as_secs()),
+                ),
+                Ok(()) = progress.changed() => self.show(&mut progress),
+            }
+        };
+        cancel.cancel();
+        task.abort();
+        // Waits for the abort, so that nothing of it runs after the answer.
+        task.await.unwrap_or(Err(error))
+    }
+
+    fn show(&self, progress: &mut watch::Receiver<Option<Progress>>) {
+        let Some(latest) = progress.borrow_and_update().clone() else { return };
+        self.live.publish(Frame {
+            subject: format!("call:{}", self.id),
+            kind: "progress".to_owned(),
+            offset: 0,
+            data: json!(latest),
+            owner: self.owner.clone(),
+        });
+    }
+}
+
+fn fill(outcome: &mut Outcome, product: Product) {
+    outcome.undoable = product.undo.is_some();
+    let size = product.output.to_string().len();
+    if size <= MAX_OUTPUT {
+        outcome.output = product.output;
+        outcome.words = product.words;
+    } else {
+        outcome.words =
+            format!("It is done, but its output of {size} bytes is larger than {MAX_OUTPUT} and was left out.");
+    }
+}
+
+/// A read that failed has failed. An effect that was cut off is probed before it is called anything.
+async fn fail(outcome: &mut Outcome, call: &Prepared, error: ToolError) {
+    let cut_off = matches!(error.kind, ToolErrorKind::Cancelled | ToolErrorKind::Deadline | ToolErrorKind::Panicked);
+    outcome.state = CallState::Failed;
+    outcome.words.clone_from(&error.message);
+    if call.tier > Tier::Green && cut_off {
+        let (state, seen) = judged(probe(&*call.tool, &call.args, &call.target).await, error.kind);
+        outcome.state = state;
+        outcome.words = format!("{}; {seen}", error.message);
+    }
+    outcome.error = (outcome.state != CallState::Done).then_some(error);
+}
+
+/// Looks whether an effect happened, for as long as may be.
+pub(crate) async fn probe(tool: &dyn Erased, args: &Value, target: &Target) -> Probe {
+    tokio::time::timeout(PROBE_DEADLINE, tool.probe(args, target)).await.unwrap_or(Probe::Unknown)
+}
+
+/// What an effect that was cut off is called once the probe has looked.
+pub(crate) const fn judged(probe: Probe, why: ToolErrorKind) -> (CallState, &'static str) {
+    match (probe, why) {
+        (Probe::Done, _) => (CallState::Done, "the effect was seen to be there"),
+        (Probe::NotDone, ToolErrorKind::Cancelled) => (CallState::Cancelled, "the effect was seen not to be there"),
+        (Probe::NotDone, _) => (CallState::Failed, "the effect was seen not to be there"),
+        (Probe::Unknown, _) => {
+            (CallState::Unknown, "nobody can tell whether it happened: look at the target before you repeat it")
+        }
+    }
+}
