@@ -205,12 +205,6 @@ impl Gate {
         }
         may
     }
-
-    /// Calls that run now.
-    #[must_use]
-    pub fn running(&self) -> usize {
-        self.0.running.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
 }
 
 impl Inner {
@@ -231,7 +225,7 @@ impl Inner {
         }
     }
 
-    async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
+    pub(super) async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
         match self.prepare(&request, Standing::Fresh).await {
             Err(refusal) => self.refused(&request, None, refusal).await,
             Ok(prepared) => match prepared.verdict.clone() {

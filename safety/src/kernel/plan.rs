@@ -79,26 +79,18 @@ impl Inner {
     }
 
     /// Each call is prepared anew: what an earlier one changed is seen by the next. If one has come to need a person
-    /// meanwhile, the rest stops there.
-    async fn run_in_order(&self, requests: Vec<Request>) -> Vec<Result<Outcome, Refusal>> {
+    /// meanwhile, it waits on its own card and the rest stops there.
+    async fn run_in_order(self: Arc<Self>, requests: Vec<Request>) -> Vec<Result<Outcome, Refusal>> {
         let mut ran = Vec::with_capacity(requests.len());
         for request in requests {
-            let answer = match self.prepare(&request, Standing::Fresh).await {
-                Err(refusal) => self.refused(&request, None, refusal).await,
-                Ok(call) => match call.verdict.clone() {
-                    Verdict::Run { rule } => self.run_now(&request, call, rule, Watch::default()).await,
-                    Verdict::Ask { rule } => {
-                        let refusal =
-                            Refusal::new(Code::ApprovalStale, rule, "this call must be asked now; ask it singly");
-                        self.refused(&request, Some(&call), refusal).await
-                    }
-                    Verdict::Refuse(refusal) => self.refused(&request, Some(&call), refusal).await,
-                },
-            };
-            let result = match answer {
+            let result = match Arc::clone(&self).call(request, Watch::default()).await {
                 Answer::Ran(outcome) => Ok(*outcome),
                 Answer::Refused(refusal) => Err(refusal),
-                Answer::Waiting(_) => Err(Refusal::invalid("a plan cannot wait in its middle")),
+                Answer::Waiting(card) => Err(Refusal::new(
+                    Code::ApprovalStale,
+                    card.rule.clone(),
+                    format!("this call must be asked now and waits as {}; the rest of the plan was not run", card.id),
+                )),
             };
             let goes_on = result.as_ref().is_ok_and(|outcome| outcome.state == CallState::Done);
             ran.push(result);

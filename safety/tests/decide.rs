@@ -1,0 +1,166 @@
+//! The decision against tables written by hand.
+
+use jarvis_safety::call::Vouching;
+use jarvis_safety::kernel::{Facts, KillSwitch, Level, Standing, Tightening, UNASKED_REPEATS, Verdict, decide};
+use jarvis_safety::refusal::Code;
+use jarvis_safety::{Actor, Effects, Tier};
+
+fn facts(actor: &Actor, tier: Tier) -> Facts<'_> {
+    Facts {
+        tier,
+        effects: Effects::WRITES,
+        level: Level::ActAndReport,
+        actor,
+        kill: KillSwitch::Off,
+        policy: Ok(None),
+        vouching: Vouching::Person,
+        repeats: 0,
+        approvable: true,
+        standing: Standing::Fresh,
+    }
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Run { .. } => "run",
+        Verdict::Ask { .. } => "ask",
+        Verdict::Refuse(_) => "refuse",
+    }
+}
+
+/// Rows: levels 0 to 4. Columns: green, yellow, orange, red.
+const PERSON: [[&str; 4]; 5] = [
+    ["run", "refuse", "refuse", "refuse"],
+    ["run", "ask", "ask", "ask"],
+    ["run", "run", "ask", "ask"],
+    ["run", "run", "ask", "ask"],
+    ["run", "run", "ask", "ask"],
+];
+const CLIENT: [[&str; 4]; 5] = [
+    ["run", "refuse", "refuse", "refuse"],
+    ["run", "ask", "ask", "ask"],
+    ["run", "ask", "ask", "ask"],
+    ["run", "run", "ask", "ask"],
+    ["run", "run", "ask", "ask"],
+];
+const UNVOUCHED: [[&str; 4]; 5] = [
+    ["run", "refuse", "refuse", "refuse"],
+    ["run", "ask", "ask", "ask"],
+    ["run", "ask", "ask", "ask"],
+    ["run", "ask", "ask", "ask"],
+    ["run", "ask", "ask", "ask"],
+];
+
+#[test]
+fn the_autonomy_table_holds_for_every_tier_level_and_chooser() {
+    let actor = Actor::operator();
+    let tables = [(Vouching::Person, PERSON), (Vouching::Client, CLIENT), (Vouching::Unvouched, UNVOUCHED)];
+    for (vouching, table) in tables {
+        for (level, row) in Level::ALL.into_iter().zip(table) {
+            for (tier, expected) in Tier::ALL.into_iter().zip(row) {
+                let verdict = decide(&Facts { level, vouching, ..facts(&actor, tier) });
+                assert_eq!(word(&verdict), expected, "{tier} at {level:?} chosen by {vouching:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn red_runs_only_with_a_persons_approval_of_exactly_that_call() {
+    let actor = Actor::operator();
+    for level in Level::ALL {
+        for standing in [Standing::Fresh, Standing::Approved, Standing::InPlan] {
+            let verdict = decide(&Facts { level, standing, ..facts(&actor, Tier::Red) });
+            let allowed = standing != Standing::Fresh && level != Level::Observe;
+            assert_eq!(word(&verdict) == "run", allowed, "{level:?} {standing:?}");
+        }
+    }
+}
+
+#[test]
+fn an_approval_never_beats_a_refusal() {
+    let actor = Actor::operator();
+    let low = Actor { ceiling: Tier::Yellow, ..Actor::operator() };
+    let approved = Facts { standing: Standing::Approved, ..facts(&actor, Tier::Orange) };
+    let refuse = Tightening::Refuse { rule: "never".to_owned(), because: "no".to_owned() };
+    let cases = [
+        (Facts { kill: KillSwitch::Effects, ..approved.clone() }, Code::Stopped),
+        (Facts { kill: KillSwitch::All, ..approved.clone() }, Code::Stopped),
+        (Facts { actor: &low, ..approved.clone() }, Code::AboveCeiling),
+        (Facts { policy: Ok(Some(refuse)), ..approved.clone() }, Code::Policy),
+        (Facts { policy: Err(()), ..approved.clone() }, Code::PolicyUnreadable),
+        (Facts { level: Level::Observe, ..approved }, Code::AutonomyLevel),
+    ];
+    for (facts, code) in cases {
+        match decide(&facts) {
+            Verdict::Refuse(refusal) => assert_eq!(refusal.code, code),
+            other => panic!("{other:?} instead of {code:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_ceiling_refuses_and_never_asks() {
+    for ceiling in Tier::ALL {
+        let actor = Actor { ceiling, ..Actor::mcp_stdio() };
+        for tier in Tier::ALL {
+            let refused =
+                matches!(decide(&facts(&actor, tier)), Verdict::Refuse(ref no) if no.code == Code::AboveCeiling);
+            assert_eq!(refused, tier > ceiling, "{tier} under {ceiling}");
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_policy_refuses_everything_above_green() {
+    let actor = Actor::operator();
+    for tier in Tier::ALL {
+        let verdict = decide(&Facts { policy: Err(()), ..facts(&actor, tier) });
+        assert_eq!(word(&verdict), if tier == Tier::Green { "run" } else { "refuse" });
+    }
+}
+
+#[test]
+fn a_policy_can_ask_for_green_too() {
+    let actor = Actor::operator();
+    let policy = Ok(Some(Tightening::Ask { rule: "watch".to_owned() }));
+    assert_eq!(word(&decide(&Facts { policy, ..facts(&actor, Tier::Green) })), "ask");
+}
+
+#[test]
+fn the_third_identical_yellow_call_asks() {
+    let actor = Actor::operator();
+    for repeats in 0..5 {
+        let verdict = decide(&Facts { repeats, ..facts(&actor, Tier::Yellow) });
+        assert_eq!(word(&verdict), if repeats < UNASKED_REPEATS { "run" } else { "ask" });
+    }
+}
+
+#[test]
+fn what_nobody_could_approve_is_refused_at_once() {
+    let actor = Actor::operator();
+    match decide(&Facts { approvable: false, ..facts(&actor, Tier::Orange) }) {
+        Verdict::Refuse(refusal) => assert_eq!(refusal.code, Code::NoApprover),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(word(&decide(&Facts { approvable: false, ..facts(&actor, Tier::Yellow) })), "run");
+}
+
+#[test]
+fn the_outbound_network_asks_once_untrusted_text_is_in_sight() {
+    let actor = Actor::operator();
+    let effects = Effects { network: true, ..Effects::READS };
+    let green = Facts { effects, vouching: Vouching::Unvouched, ..facts(&actor, Tier::Green) };
+    assert_eq!(word(&decide(&green)), "ask");
+    assert_eq!(word(&decide(&Facts { vouching: Vouching::Client, ..green })), "run");
+}
+
+#[test]
+fn the_kill_switch_refuses_by_its_level() {
+    let actor = Actor::operator();
+    for tier in Tier::ALL {
+        let effects = decide(&Facts { kill: KillSwitch::Effects, ..facts(&actor, tier) });
+        assert_eq!(word(&effects) == "refuse", tier > Tier::Green);
+        assert_eq!(word(&decide(&Facts { kill: KillSwitch::All, ..facts(&actor, tier) })), "refuse");
+    }
+}
