@@ -14,7 +14,7 @@ use jarvis_safety::port::{Clock, Document, Identities as _, Index, Ledger as _, 
 use jarvis_safety::setting::{AuditReads, Settings};
 use jarvis_tools::docker::Docker;
 use jarvis_tools::service::Bus;
-use jarvis_web::{Door, WebParts};
+use jarvis_web::{Web, WebParts};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,7 @@ pub(super) struct House {
     live: Arc<LiveHub>,
     gate: Gate,
     mind: Mind,
-    settings: Arc<watch::Sender<Settings>>,
+    settings: watch::Sender<Settings>,
     docker: Docker,
     bus: Bus,
 }
@@ -89,7 +89,7 @@ impl House {
             ids: ids.clone(),
             prompts,
         })?;
-        Ok(Self { config: config.clone(), clock, ids, store, live, gate, mind, settings: Arc::new(sender), docker, bus })
+        Ok(Self { config: config.clone(), clock, ids, store, live, gate, mind, settings: sender, docker, bus })
     }
 
     /// Settles what a crash left in doubt, and goes on with what was approved or asked.
@@ -118,8 +118,8 @@ impl House {
         Face::new(self.gate.clone(), self.ids.clone())
     }
 
-    /// The router of one door.
-    pub(super) fn router(&self, address: SocketAddr, local: bool, stop: CancellationToken) -> Router {
+    /// The web face; both doors are routers of this one.
+    pub(super) fn web(&self, address: SocketAddr, stop: CancellationToken) -> Web {
         let warnings = self.warnings();
         let doctor = Doctor {
             config: self.config.clone(),
@@ -128,31 +128,34 @@ impl House {
             gate: self.gate.clone(),
             warnings: Arc::clone(&warnings),
         };
-        let mut hosts = self.config.hosts.clone();
-        hosts.push(address.ip().to_string());
-        let parts = WebParts {
+        let mut allowed_hosts = self.config.hosts.clone();
+        allowed_hosts.push(address.ip().to_string());
+        Web::new(WebParts {
             gate: self.gate.clone(),
             mind: self.mind.clone(),
+            ledger: Arc::new(self.store.clone()),
             feed: Arc::new(self.store.clone()),
             live: self.live.clone(),
             identities: Arc::new(self.store.clone()),
             settings: Arc::new(self.store.clone()),
-            ledger: Arc::new(self.store.clone()),
+            settings_tx: self.settings.clone(),
             clock: Arc::clone(&self.clock),
             ids: self.ids.clone(),
-            host: host_name(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
             setup: Arc::new(SetupCode(self.store.clone())),
             doctor: Arc::new(doctor),
-            allowed_hosts: hosts,
-            public_url: self.config.public_url.as_ref().map(ToString::to_string),
             warnings,
-            settings_sender: Arc::clone(&self.settings),
+            host: host_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             data: self.config.data.clone(),
-            mcp: mcp::routes(self.face(), stop.clone()),
-            stop,
-        };
-        jarvis_web::router(parts, if local { Door::Local } else { Door::Tcp })
+            allowed_hosts,
+            public_url: self.config.public_url.clone(),
+            shutdown: stop,
+        })
+    }
+
+    /// The routes of MCP for one door.
+    pub(super) fn mcp(&self, stop: CancellationToken) -> Router {
+        mcp::routes(self.face(), stop)
     }
 
     fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jarvis_memory::Store;
 use jarvis_safety::port::{Clock, Identities as _};
+use jarvis_web::Door;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -72,8 +73,10 @@ async fn serve(
     let socket = listen::socket(&path)?;
     house.wake().await?;
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(listen::serve_tcp(tcp, house.router(address, false, stop.clone()), stop.clone()));
-    tasks.spawn(listen::serve_socket(socket, path, house.router(address, true, stop.clone()), stop.clone()));
+    let web = house.web(address, stop.clone());
+    let router = |door| web.router(door, house.mcp(stop.clone()));
+    tasks.spawn(listen::serve_tcp(tcp, router(Door::Tcp), stop.clone()));
+    tasks.spawn(listen::serve_socket(socket, path, router(Door::Local), stop.clone()));
     let face = house.face();
     let (stdio, ended) = (config.data.join(mcp::STDIO_SOCKET), stop.clone());
     tasks.spawn(async move { mcp::serve_stdio(face, &stdio, ended).await });

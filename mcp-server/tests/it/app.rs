@@ -1,0 +1,171 @@
+//! The real binary as a world: a server on a temporary data directory, and the clients of it.
+//!
+//! When it is dropped, the server is stopped and the audit is verified from outside: a test cannot leave a broken chain
+//! or an effect without its outcome behind and pass.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use jarvis_client::wire::{CallAnswer, CallBody, SessionInfo, SignInBody, TokenBody, TokenInfo};
+use jarvis_client::{Client, ClientError, Options};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A running Jarvis.
+pub(crate) struct TestApp {
+    child: Child,
+    directory: tempfile::TempDir,
+    environment: Vec<(String, String)>,
+    pub(crate) url: String,
+}
+
+impl TestApp {
+    /// With the operator's password set and everything else on its defaults.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With further variables.
+    pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let mut environment: Vec<_> = environment.iter().map(own).collect();
+        environment.push(("JARVIS_OPERATOR_PASSWORD".to_owned(), PASSWORD.to_owned()));
+        Self::start_in(tempfile::tempdir().unwrap(), environment)
+    }
+
+    /// Without a password, as a stranger starts it.
+    pub(crate) fn start_fresh() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), Vec::new())
+    }
+
+    fn start_in(directory: tempfile::TempDir, environment: Vec<(String, String)>) -> Self {
+        let (child, url) = spawn(directory.path(), &environment);
+        Self { child, directory, environment, url }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
+    /// A client on the socket: this machine.
+    pub(crate) fn local(&self) -> Client {
+        Client::new(Options::Socket { path: self.data().join("jarvis.sock") }).unwrap()
+    }
+
+    /// A client over TCP without any identity, or with one.
+    pub(crate) fn over_tcp(&self, token: Option<&str>) -> Client {
+        let url = self.url.parse().unwrap();
+        Client::new(Options::Url { url, token: token.map(str::to_owned) }).unwrap()
+    }
+
+    /// The operator, signed in.
+    pub(crate) async fn operator(&self) -> Client {
+        let body = SignInBody { password: PASSWORD.to_owned(), bearer: true };
+        let client = self.over_tcp(None);
+        let session: SessionInfo = client.post("/api/session", &body, None).await.unwrap();
+        client.with_bearer(session.secret.unwrap())
+    }
+
+    /// A fresh token.
+    pub(crate) async fn token(&self, name: &str, ceiling: &str, scopes: &[&str]) -> TokenInfo {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let body = TokenBody { name: name.to_owned(), ceiling: ceiling.to_owned(), confirm: None, scopes };
+        self.operator().await.post("/api/tokens", &body, None).await.unwrap()
+    }
+
+    /// Runs `jarvis` with these words as somebody on this machine would.
+    pub(crate) fn cli(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jarvis"));
+        command.args(words).env("JARVIS_DATA", self.directory.path()).stdin(Stdio::null());
+        command.env_remove("JARVIS_URL").env_remove("JARVIS_TOKEN");
+        command.envs(self.environment.iter().cloned()).output().unwrap()
+    }
+
+    /// The JSON that `jarvis … --json` prints.
+    pub(crate) fn cli_json(&self, words: &[&str]) -> (i32, Value) {
+        let output = self.cli(&[words, &["--json"]].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let value = serde_json::from_str(text.trim()).unwrap_or_else(|_| panic!("{words:?} printed {text}"));
+        (output.status.code().unwrap(), value)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Pulls the plug and starts again on the same data.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.url) = spawn(self.directory.path(), &self.environment);
+    }
+
+    fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop();
+        let verified = self.cli(&["audit", "verify"]);
+        let told = String::from_utf8_lossy(&verified.stdout).into_owned() + &String::from_utf8_lossy(&verified.stderr);
+        if !std::thread::panicking() {
+            assert!(verified.status.success(), "the audit is not whole: {told}");
+        }
+    }
+}
+
+fn spawn(data: &Path, environment: &[(String, String)]) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_jarvis"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().and_then(Result::ok);
+    let url = first.as_deref().and_then(|line| line.strip_prefix("Jarvis listens on ")).map(str::to_owned);
+    let Some(url) = url else {
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        panic!("jarvis did not start: {first:?} {told}");
+    };
+    // The rest is read so that the server never waits for a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    let mut errors = child.stderr.take().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
+    (child, url)
+}
+
+/// Calls a tool.
+pub(crate) async fn call(client: &Client, tool: &str, args: Value) -> Result<CallAnswer, ClientError> {
+    call_waiting(client, tool, args, None).await
+}
+
+/// Calls a tool and waits for its approval.
+pub(crate) async fn call_waiting(
+    client: &Client,
+    tool: &str,
+    args: Value,
+    wait: Option<u32>,
+) -> Result<CallAnswer, ClientError> {
+    let args = Some(RawValue::from_string(args.to_string()).unwrap());
+    client.post("/api/call", &CallBody { tool: tool.to_owned(), args, key: None }, wait).await
+}
+
+/// The code of a refusal.
+pub(crate) fn code<T: std::fmt::Debug>(result: Result<T, ClientError>) -> String {
+    match result {
+        Err(ClientError::Refused(problem)) => problem.code,
+        other => panic!("{other:?}"),
+    }
+}

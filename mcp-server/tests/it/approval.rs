@@ -1,0 +1,307 @@
+//! Approvals: every rule of them in a test that is named after it.
+
+use std::time::Duration;
+
+use jarvis_safety::approval::ApprovalState;
+use jarvis_safety::call::{CallState, Origin};
+use jarvis_safety::event::EventKind;
+use jarvis_safety::id::TokenId;
+use jarvis_safety::identity::TokenGrant;
+use jarvis_safety::kernel::{Approver, KillSwitch, answer_of};
+use jarvis_safety::port::Identities as _;
+use jarvis_safety::refusal::Code;
+use jarvis_safety::setting::Settings;
+use jarvis_safety::tool::Probe;
+use jarvis_safety::{Actor, Tier};
+use serde_json::json;
+
+use crate::lamp::{House, draft, ran, refused, request};
+
+const MINUTE: i64 = 60_000;
+
+fn operator() -> Approver {
+    Approver::of(&Actor::operator()).unwrap()
+}
+
+#[tokio::test]
+async fn an_approved_call_runs_exactly_once_with_exactly_those_arguments() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_smash", "kitchen").await;
+    assert!(house.effects().is_empty());
+    let done = house.approve(&card.id).await.unwrap();
+    assert_eq!(done.state, ApprovalState::Done);
+    assert_eq!(house.effects(), [("lamp_smash".to_owned(), "id-kitchen".to_owned())]);
+    assert_eq!(
+        house.kinds(card.id.as_str()).await,
+        [EventKind::ApprovalAsked, EventKind::ApprovalApproved],
+        "asked and approved are told"
+    );
+    let call = done.steps[0].outcome.as_ref().unwrap().call.clone();
+    assert_eq!(house.kinds(call.as_str()).await, [EventKind::CallIntent, EventKind::CallDone]);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_approval_is_bound_to_the_target_and_not_to_its_name() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_smash", "kitchen").await;
+    house.replace("kitchen", "id-of-another");
+    let stale = house.approve(&card.id).await.unwrap();
+    assert_eq!(stale.state, ApprovalState::Stale);
+    assert_eq!(refused(answer_of(&stale)).code, Code::ApprovalStale);
+    assert!(house.effects().is_empty());
+    assert!(house.kinds(card.id.as_str()).await.contains(&EventKind::ApprovalStale));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_approval_is_bound_to_its_arguments() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_smash", "kitchen").await;
+    let other = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+    assert_ne!(card.digest, other.digest);
+    house.approve(&card.id).await.unwrap();
+    assert_eq!(house.effects(), [("lamp_smash".to_owned(), "id-kitchen".to_owned())]);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_approval_expires() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    assert_eq!(card.expires_at - card.created_at, 15 * MINUTE);
+    house.clock.turn(15 * MINUTE);
+    assert_eq!(house.approve(&card.id).await.unwrap_err().code, Code::ApprovalExpired);
+    assert_eq!(house.gate.approval(&card.id).await.unwrap().state, ApprovalState::Expired);
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_approval_is_spent_once() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+    let many = (0..20).map(|_| {
+        let (gate, id) = (house.gate.clone(), card.id.clone());
+        tokio::spawn(async move { gate.approve(&operator(), &id, &Origin::default()).await.is_ok() })
+    });
+    let mut accepted = 0;
+    for one in many.collect::<Vec<_>>() {
+        accepted += usize::from(one.await.unwrap());
+    }
+    assert_eq!(accepted, 1);
+    house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(house.effects().len(), 1);
+    assert_eq!(house.approve(&card.id).await.unwrap_err().code, Code::AlreadyDecided);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn it_is_decided_again_at_spending_under_the_kill_switch() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    house.gate.set_kill_switch(&Actor::operator(), KillSwitch::Effects, &Origin::default()).await.unwrap();
+    assert_eq!(house.approve(&card.id).await.unwrap().state, ApprovalState::Stale);
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn it_is_decided_again_at_spending_under_the_levels_of_that_moment() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    let mut settings = Settings::default();
+    settings.autonomy.default = jarvis_safety::kernel::Level::Observe;
+    house.gate.apply_settings(settings);
+    assert_eq!(house.approve(&card.id).await.unwrap().state, ApprovalState::Stale);
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn it_is_decided_again_at_spending_for_an_identity_that_was_revoked() {
+    let house = House::new().await;
+    let grant = TokenGrant { name: "ide".to_owned(), ceiling: Tier::Red, confirm: Tier::Yellow, approve: false };
+    let (token, _) = house.store.create_token(TokenId::new(77), grant, draft()).await.unwrap();
+    let card = house.ask(&token.actor(), "lamp_stop", "hall").await;
+    assert!(house.store.revoke_token(&token.id, draft()).await.unwrap());
+    assert_eq!(house.approve(&card.id).await.unwrap().state, ApprovalState::Stale);
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn approving_executes_although_nobody_waits() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    house.gate.approve(&operator(), &card.id, &Origin::default()).await.unwrap();
+    let done = house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(done.state, ApprovalState::Done);
+    assert_eq!(house.effects().len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_identical_call_joins_the_open_question() {
+    let house = House::new().await;
+    let first = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    let second = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    assert_eq!(first.id, second.id);
+    let other = house.ask(&Actor::operator(), "lamp_stop", "hall").await;
+    assert_ne!(first.id, other.id, "calls of different actors never merge");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_outcome_is_handed_once_to_the_identical_call() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    house.gate.approve(&operator(), &card.id, &Origin::default()).await.unwrap();
+    while !house.gate.approval(&card.id).await.unwrap().state.is_final() {
+        tokio::task::yield_now().await;
+    }
+    let again = || house.call(&Actor::local(), "lamp_stop", json!({ "lamp": "hall" }));
+    let stranger = house.ask(&Actor::operator(), "lamp_stop", "hall").await;
+    assert_ne!(stranger.id, card.id, "another actor is not handed it");
+    assert_eq!(ran(again().await).state, CallState::Done);
+    assert_eq!(house.effects().len(), 1, "handed over, not repeated");
+    let third = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    assert_ne!(third.id, card.id, "the second time it is a new question");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_caller_who_waited_for_the_outcome_is_not_handed_it_again() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    house.approve(&card.id).await.unwrap();
+    let next = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    assert_ne!(next.id, card.id);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_outcome_is_kept_for_five_minutes() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    house.gate.approve(&operator(), &card.id, &Origin::default()).await.unwrap();
+    while !house.gate.approval(&card.id).await.unwrap().state.is_final() {
+        tokio::task::yield_now().await;
+    }
+    house.clock.turn(5 * MINUTE + 1);
+    let next = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    assert_ne!(next.id, card.id);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_denial_comes_back_with_its_word() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+    let denied = house.gate.deny(&operator(), &card.id, "not the\u{202e} hall", &Origin::default()).await.unwrap();
+    assert_eq!(denied.state, ApprovalState::Denied);
+    let refusal = refused(house.call(&Actor::local(), "lamp_smash", json!({ "lamp": "hall" })).await);
+    assert_eq!(refusal.code, Code::Denied);
+    assert!(refusal.message.contains(r"not the\u{202e} hall"), "{}", refusal.message);
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_approver_is_never_the_agent() {
+    let house = House::new().await;
+    for actor in [Actor::local(), Actor::mcp_stdio(), Actor::system()] {
+        assert_eq!(Approver::of(&actor).unwrap_err().code, Code::Forbidden, "{}", actor.name);
+    }
+    let card = house.ask(&Actor::mcp_stdio(), "lamp_stop", "hall").await;
+    let form = Approver::form(&Actor::mcp_stdio());
+    let refusal = house.gate.approve(&form, &card.id, &Origin::default()).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Forbidden, "a form confirms yellow only");
+    assert!(house.kinds(card.id.as_str()).await.contains(&EventKind::ApprovalRefused));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_token_cannot_approve_what_it_asked_for_itself() {
+    let house = House::new().await;
+    let grant = TokenGrant { name: "bot".to_owned(), ceiling: Tier::Orange, confirm: Tier::Yellow, approve: true };
+    let (token, _) = house.store.create_token(TokenId::new(78), grant, draft()).await.unwrap();
+    let bot = Approver::of(&token.actor()).unwrap();
+    let own = house.ask(&token.actor(), "lamp_stop", "hall").await;
+    assert_eq!(house.gate.approve(&bot, &own.id, &Origin::default()).await.unwrap_err().code, Code::Forbidden);
+    let red = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+    assert_eq!(house.gate.approve(&bot, &red.id, &Origin::default()).await.unwrap_err().code, Code::Forbidden);
+    let other = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    assert!(house.gate.approve(&bot, &other.id, &Origin::default()).await.is_ok());
+    house.gate.wait(&other.id, Duration::from_secs(10)).await.unwrap();
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_form_confirms_orange_only_for_a_token_that_was_made_so() {
+    let house = House::new().await;
+    let confirming = |confirm: Tier| Actor { confirm, ..Actor::mcp_stdio() };
+    let card = house.ask(&Actor::mcp_stdio(), "lamp_stop", "hall").await;
+    let approve = |confirm| {
+        let (gate, id) = (house.gate.clone(), card.id.clone());
+        async move { gate.approve(&Approver::form(&confirming(confirm)), &id, &Origin::default()).await }
+    };
+    assert!(approve(Tier::Yellow).await.is_err());
+    assert!(approve(Tier::Red).await.is_ok(), "orange is the furthest that a form reaches, and this card is orange");
+    assert_eq!(Approver::form(&confirming(Tier::Red)).reach(), Tier::Orange);
+    house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_failed_effect_is_told_as_failed() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "broken").await;
+    let failed = house.approve(&card.id).await.unwrap();
+    assert_eq!(failed.state, ApprovalState::Failed);
+    assert_eq!(ran(answer_of(&failed)).state, CallState::Failed);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_panic_in_a_tool_is_an_error_of_the_tool_and_probed() {
+    let house = House::new().await;
+    let outcome = ran(house.call(&Actor::operator(), "lamp_dim", json!({ "lamp": "cursed" })).await);
+    assert_eq!(outcome.state, CallState::Unknown);
+    house.world.lock().unwrap().probe = Some(Probe::NotDone);
+    let outcome = ran(house.call(&Actor::operator(), "lamp_dim", json!({ "lamp": "cursed" })).await);
+    assert_eq!(outcome.state, CallState::Failed);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_same_key_never_runs_twice() {
+    let house = House::new().await;
+    let keyed = |lamp: &str| {
+        let mut request = request(&Actor::operator(), "lamp_dim", json!({ "lamp": lamp }));
+        request.key = Some("k1".to_owned());
+        house.gate.call(request)
+    };
+    let first = ran(keyed("hall").await);
+    let second = ran(keyed("hall").await);
+    assert_eq!(first.call, second.call);
+    assert_eq!(house.effects().len(), 1);
+    assert_eq!(refused(keyed("kitchen").await).code, Code::KeyReused);
+    assert_eq!(house.effects().len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_call_is_taken_back_once() {
+    let house = House::new().await;
+    let done = ran(house.call(&Actor::operator(), "lamp_dim", json!({ "lamp": "hall" })).await);
+    assert!(done.undoable);
+    let waiting = house.gate.undo(&Actor::operator(), &done.call, Origin::default()).await;
+    let jarvis_safety::outcome::Answer::Waiting(card) = waiting else { panic!("the undo is orange and asks") };
+    house.approve(&card.id).await.unwrap();
+    let again = refused(house.gate.undo(&Actor::operator(), &done.call, Origin::default()).await);
+    assert_eq!(again.code, Code::NotUndoable);
+    let stranger = refused(house.gate.undo(&Actor::mcp_stdio(), &done.call, Origin::default()).await);
+    assert_eq!(stranger.code, Code::NotFound);
+    house.leave().await;
+}

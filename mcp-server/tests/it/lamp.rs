@@ -1,0 +1,299 @@
+//! A small world of lamps behind the real gate and the real store, with a clock that is turned by hand.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jarvis_memory::{LiveHub, Options, Store};
+use jarvis_safety::approval::Approval;
+use jarvis_safety::call::{Origin, Request, Vouching};
+use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::kernel::{Approver, Gate, GateParts, KillSwitch, Permit, Policy, Registry};
+use jarvis_safety::outcome::{Answer, Outcome};
+use jarvis_safety::port::{Clock, EventFilter, Feed as _, Identities as _, Ids, Ledger as _};
+use jarvis_safety::setting::Settings;
+use jarvis_safety::tool::{Done, Look, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
+use jarvis_safety::{Actor, ActorId, ApprovalId, Effects, Refusal, Target, Tier};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A clock that stands until it is turned.
+pub(crate) struct HandClock(AtomicI64);
+
+impl HandClock {
+    pub(crate) fn turn(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+struct Counted(Mutex<u128>);
+
+impl Ids for Counted {
+    fn next(&self) -> u128 {
+        let mut number = self.0.lock().unwrap();
+        *number += 1;
+        *number
+    }
+}
+
+/// The lamps, and every effect that any tool had on them.
+#[derive(Default)]
+pub(crate) struct Lamps {
+    /// Immutable id by name.
+    ids: BTreeMap<String, String>,
+    /// Everything that was done, in order: verb and id.
+    pub(crate) effects: Vec<(String, String)>,
+    /// What a probe answers.
+    pub(crate) probe: Option<Probe>,
+}
+
+/// Shared between the tools and the test.
+pub(crate) type World = Arc<Mutex<Lamps>>;
+
+/// Names a lamp.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lamp {
+    /// Name of the lamp.
+    lamp: String,
+    /// How long it takes, in milliseconds.
+    #[serde(default)]
+    slow: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Told {
+    said: String,
+}
+
+fn find(world: &World, lamp: &str) -> Result<Target, ToolError> {
+    let lamps = world.lock().unwrap();
+    let id = lamps.ids.get(lamp);
+    id.map(|id| Target::new("lamp", id.clone(), lamp))
+        .ok_or_else(|| ToolError::new(ToolErrorKind::NotFound, format!("there is no lamp `{lamp}`")))
+}
+
+macro_rules! lamp_tool {
+    ($tool:ident, $name:literal, $tier:expr, $effects:expr) => {
+        struct $tool(World);
+
+        impl Tool for $tool {
+            const SPEC: Spec = Spec {
+                name: $name,
+                revision: 1,
+                tier: $tier,
+                effects: $effects,
+                deadline: Duration::from_secs(5),
+                trust: Trust::Trusted,
+                secrets: &[],
+                examples: &["{lamp}"],
+                lists: None,
+            };
+            type Args = Lamp;
+            type Output = Told;
+
+            async fn resolve(&self, args: &Lamp, _: &Look) -> Result<Target, ToolError> {
+                find(&self.0, &args.lamp)
+            }
+
+            fn sentence(&self, args: &Lamp, target: &Target) -> String {
+                format!("{} {} ({}).", $name, target.name, args.slow)
+            }
+
+            async fn run(&self, args: Lamp, _: &RunContext, permit: Permit<Self>) -> Result<Done<Told>, ToolError> {
+                if args.slow > 0 {
+                    tokio::time::sleep(Duration::from_millis(args.slow)).await;
+                }
+                if args.lamp == "broken" {
+                    return Err(ToolError::new(ToolErrorKind::Failed, "the lamp is broken"));
+                }
+                assert!(args.lamp != "cursed", "a defect");
+                let effect = ($name.to_owned(), permit.target().id.clone());
+                self.0.lock().unwrap().effects.push(effect);
+                let done = Done::new(Told { said: format!("{} done", $name) });
+                let back = if $name == "lamp_dim" { "lamp_stop" } else { "lamp_dim" };
+                Ok(done.undo_by(back, json!({ "lamp": args.lamp })))
+            }
+
+            async fn probe(&self, _: &Lamp, _: &Target) -> Probe {
+                self.0.lock().unwrap().probe.unwrap_or(Probe::Unknown)
+            }
+
+            fn words(&self, output: &Told) -> String {
+                output.said.clone()
+            }
+        }
+    };
+}
+
+lamp_tool!(See, "lamp_see", Tier::Green, Effects::READS);
+lamp_tool!(Dim, "lamp_dim", Tier::Yellow, Effects::WRITES);
+lamp_tool!(Stop, "lamp_stop", Tier::Orange, Effects::WRITES);
+lamp_tool!(Smash, "lamp_smash", Tier::Red, Effects::DELETES);
+
+/// The gate, the store under it, the clock and the lamps.
+pub(crate) struct House {
+    pub(crate) gate: Gate,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) world: World,
+    ids: Arc<Counted>,
+    directory: tempfile::TempDir,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HandClock(AtomicI64::new(1_800_000_000_000)));
+        let ids = Arc::new(Counted(Mutex::new(1)));
+        let lamps = ["kitchen", "hall", "cellar", "broken", "cursed"];
+        let ids_of = lamps.iter().map(|name| ((*name).to_owned(), format!("id-{name}"))).collect();
+        let world: World = Arc::new(Mutex::new(Lamps { ids: ids_of, ..Lamps::default() }));
+        let store = open(directory.path(), &clock, &ids).await;
+        store.set_password("correct horse battery", draft()).await.unwrap();
+        let gate = build(&store, &clock, &ids, &world, Ok(Policy::default())).await;
+        Self { gate, store, clock, world, ids, directory }
+    }
+
+    /// The same house after the process was killed: what was in memory is gone.
+    pub(crate) async fn killed(self) -> Self {
+        self.killed_under(Ok(Policy::default())).await
+    }
+
+    pub(crate) async fn killed_under(self, policy: Result<Policy, String>) -> Self {
+        let Self { gate, store, clock, world, ids, directory } = self;
+        drop(gate);
+        store.close().await;
+        drop(store);
+        let store = open(directory.path(), &clock, &ids).await;
+        let gate = build(&store, &clock, &ids, &world, policy).await;
+        gate.recover().await.unwrap();
+        Self { gate, store, clock, world, ids, directory }
+    }
+
+    /// Puts another lamp under the same name.
+    pub(crate) fn replace(&self, lamp: &str, id: &str) {
+        self.world.lock().unwrap().ids.insert(lamp.to_owned(), id.to_owned());
+    }
+
+    pub(crate) fn effects(&self) -> Vec<(String, String)> {
+        self.world.lock().unwrap().effects.clone()
+    }
+
+    pub(crate) async fn call(&self, actor: &Actor, tool: &str, args: Value) -> Answer {
+        self.gate.call(request(actor, tool, args)).await
+    }
+
+    /// Asks for something that must be approved.
+    pub(crate) async fn ask(&self, actor: &Actor, tool: &str, lamp: &str) -> Approval {
+        match self.call(actor, tool, json!({ "lamp": lamp })).await {
+            Answer::Waiting(card) => *card,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) async fn approve(&self, id: &ApprovalId) -> Result<Approval, Refusal> {
+        let approver = Approver::of(&Actor::operator()).unwrap();
+        self.gate.approve(&approver, id, &Origin::default()).await?;
+        self.gate.wait(id, Duration::from_secs(10)).await
+    }
+
+    /// Kinds of all rows about a subject, oldest first.
+    pub(crate) async fn kinds(&self, subject: &str) -> Vec<EventKind> {
+        let filter = EventFilter { subject: Some(subject.to_owned()), ..EventFilter::default() };
+        self.store.after(0, &filter, 100).await.unwrap().into_iter().map(|event| event.kind).collect()
+    }
+
+    /// Nothing that happened is missing from the audit, and nothing runs on.
+    pub(crate) async fn leave(self) {
+        let found = self.store.verify().await.unwrap();
+        assert_eq!(found.faults, Vec::<String>::new());
+        let intents = EventFilter { kinds: vec![EventKind::CallDone], ..EventFilter::default() };
+        let told = self.store.after(0, &intents, 500).await.unwrap().len();
+        let green = |effect: &&(String, String)| effect.0 != "lamp_see";
+        assert_eq!(told, self.effects().iter().filter(green).count(), "every effect is told exactly once");
+        assert!(self.store.unsettled_calls().await.unwrap().is_empty(), "a call was left open");
+    }
+}
+
+async fn open(directory: &Path, clock: &Arc<HandClock>, ids: &Arc<Counted>) -> Store {
+    let (clock, ids) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::clone(ids) as Arc<dyn Ids>);
+    Store::open(Options { data: directory.to_owned(), clock, ids }).await.unwrap()
+}
+
+async fn build(
+    store: &Store,
+    clock: &Arc<HandClock>,
+    ids: &Arc<Counted>,
+    world: &World,
+    policy: Result<Policy, String>,
+) -> Gate {
+    let registry = Registry::builder()
+        .with(See(Arc::clone(world)))
+        .with(Dim(Arc::clone(world)))
+        .with(Stop(Arc::clone(world)))
+        .with(Smash(Arc::clone(world)))
+        .build()
+        .unwrap();
+    let kill = store.kill_switch().await.unwrap();
+    assert!(matches!(kill, KillSwitch::Off | KillSwitch::Effects | KillSwitch::All));
+    Gate::new(GateParts {
+        registry,
+        ledger: Arc::new(store.clone()),
+        identities: Arc::new(store.clone()),
+        live: Arc::new(LiveHub::new()),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        ids: Arc::clone(ids) as Arc<dyn Ids>,
+        settings: Settings::default(),
+        policy,
+        kill,
+    })
+}
+
+pub(crate) fn request(actor: &Actor, tool: &str, args: Value) -> Request {
+    Request {
+        actor: actor.clone(),
+        origin: Origin { face: "test".to_owned(), correlation: "test".to_owned(), ..Origin::default() },
+        tool: tool.to_owned(),
+        args,
+        key: None,
+        vouching: Vouching::Person,
+    }
+}
+
+pub(crate) fn draft() -> Draft {
+    Draft {
+        kind: EventKind::OperatorSet,
+        actor: ActorId::new("operator"),
+        owner: ActorId::new("operator"),
+        subject: String::new(),
+        correlation: "test".to_owned(),
+        tool: None,
+        tier: None,
+        summary: "test".to_owned(),
+        body: None,
+    }
+}
+
+pub(crate) fn ran(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Ran(outcome) => *outcome,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn refused(answer: Answer) -> Refusal {
+    match answer {
+        Answer::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}

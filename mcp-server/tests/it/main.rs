@@ -1,0 +1,17 @@
+//! Integration tests: the real store, the real gate, the real binary, real parts of the world.
+//!
+//! One binary, so that everything is linked once. A part that is missing makes its tests say `skipped: needs …`; in CI
+//! that is a failure.
+
+mod app;
+mod approval;
+mod catalogue;
+mod crash;
+mod docker;
+mod lamp;
+mod layering;
+mod mcp;
+mod needs;
+mod plan;
+mod refusal;
+mod restart;

@@ -1,0 +1,93 @@
+//! Clients that nobody here wrote: the Python SDK, in both eras of the protocol, over HTTP and over stdio.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::app::{PASSWORD, TestApp};
+use crate::docker::Container;
+use crate::needs;
+
+/// Runs a script of `tests/it/python` against the server, and answers what it printed as JSON.
+fn python(app: &TestApp, script: &str, environment: &[(&str, &str)]) -> Option<Value> {
+    let python = needs::part("JARVIS_TEST_PYTHON", "Python with the MCP SDK")?;
+    let output = Command::new(python)
+        .arg(format!("{}/tests/it/python/{script}", env!("CARGO_MANIFEST_DIR")))
+        .env("JARVIS", env!("CARGO_BIN_EXE_jarvis"))
+        .env("JARVIS_DATA", app.data())
+        .env("JARVIS_OPERATOR_PASSWORD", PASSWORD)
+        .env("MCP_URL", format!("{}/mcp", app.url))
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    Some(serde_json::from_str(out.lines().last().unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn both_eras_list_and_call_and_get_the_outcome_of_an_approval_once() {
+    let Some(web) = Container::run("mcp") else { return };
+    let app = TestApp::start_with(&[("JARVIS_DOCKER", web.engine())]);
+    let token = app.token("ide", "red", &[]).await.secret.unwrap();
+    for (mode, version) in [("legacy", "2025-11-25"), ("auto", "2026-07-28")] {
+        let variables = [("MODE", mode), ("TOKEN", token.as_str()), ("CONTAINER", web.name.as_str())];
+        let Some(told) = python(&app, "both_eras.py", &variables) else { return };
+        assert_eq!(told["version"], version);
+        assert_eq!(told["read_only"], true, "{told}");
+        assert_eq!(told["destructive"], true, "{told}");
+        assert_eq!(told["restart"], false, "a yellow call runs: {told}");
+        assert_eq!(told["held"], "approval_required", "{told}");
+        assert_eq!(told["fetched"], "done", "{told}");
+        assert_eq!(told["asked_again"], "approval_required", "the outcome is handed once: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_confirms_yellow_in_both_eras_and_never_red() {
+    let app = TestApp::start();
+    let suggest = serde_json::json!({ "default": 1, "rules": [] });
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["autonomy"] = suggest;
+    settings["mcp_hold_seconds"] = 0.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let token = app.token("ide", "red", &[]).await.secret.unwrap();
+    for mode in ["legacy", "auto"] {
+        let variables = [("MODE", mode), ("TOKEN", token.as_str())];
+        let Some(told) = python(&app, "forms.py", &variables) else { return };
+        assert_eq!(told["approved"], true, "{told}");
+        assert_eq!(told["denied"], "denied", "{told}");
+        assert_eq!(told["orange_forms"], 0, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn stdio_speaks_to_the_one_server_and_can_never_approve() {
+    let app = TestApp::start();
+    let Some(told) = python(&app, "stdio.py", &[]) else { return };
+    assert!(told["tools"].as_array().unwrap().len() > 20);
+    assert_eq!(told["info"], false);
+    assert!(!told["tools"].as_array().unwrap().contains(&"docker_remove".into()), "red is above its ceiling");
+}
+
+#[tokio::test]
+async fn what_is_not_strict_json_is_refused_over_mcp_too() {
+    let app = TestApp::start();
+    let token = app.token("ide", "green", &[]).await.secret.unwrap();
+    let twice = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"system_info","name":"docker_list"}}"#;
+    let answer = reqwest::Client::new()
+        .post(format!("{}/mcp", app.url))
+        .bearer_auth(token)
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .body(twice)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status().as_u16(), 400);
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!((body["id"].as_i64(), body["error"]["code"].as_i64()), (Some(7), Some(-32700)));
+    let nobody = reqwest::Client::new().post(format!("{}/mcp", app.url)).body("{}").send().await.unwrap();
+    assert_eq!(nobody.status().as_u16(), 401);
+}
