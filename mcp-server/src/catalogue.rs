@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jarvis_safety::kernel::{Registry, RegistryError};
+use jarvis_safety::kernel::Registry;
 use jarvis_safety::port::{Clock, Ids};
 use jarvis_safety::setting::Settings;
 use jarvis_tools::{docker, file, http, log, service, system};
@@ -21,20 +21,20 @@ pub(crate) struct Hands {
 }
 
 /// All tools.
-pub(crate) fn registry(hands: Hands) -> Result<Registry, RegistryError> {
+pub(crate) fn registry(hands: Hands) -> anyhow::Result<Registry> {
     let files = file::Files::new(file::FilesOptions {
         data: hands.data,
         settings: hands.settings.clone(),
         config: hands.config,
         clock: hands.clock,
         ids: hands.ids,
-    });
+    })?;
     let mut tools = Registry::builder();
     tools = system::register(tools, system::System::new());
     tools = service::register(tools, hands.bus);
     tools = log::register(tools, log::LogOptions::default());
-    tools = file::register(tools, files);
-    tools = http::register(tools, http::HttpOptions { settings: hands.settings });
+    tools = file::register(tools, &files);
+    tools = http::register(tools, http::HttpOptions::new(hands.settings));
     tools = docker::register(tools, hands.docker);
-    tools.build()
+    Ok(tools.build()?)
 }

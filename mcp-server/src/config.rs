@@ -97,12 +97,8 @@ pub(crate) fn read(
     let listen = listen.map_or(Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT)), |text| address(&text));
     let public_url = variable("JARVIS_PUBLIC_URL").or(file.public_url).map(|text| public_url(&text)).transpose();
     let hosts = variable("JARVIS_HOSTS").map(|list| list.split(',').map(|host| host.trim().to_owned()).collect());
-    let mut keep = |fault: String| {
-        faults.push(fault);
-        None
-    };
-    let listen = listen.map_or_else(&mut keep, Some);
-    let public_url = public_url.unwrap_or_else(&mut keep);
+    let listen = listen.map_err(|fault| faults.push(fault)).ok();
+    let public_url = public_url.map_err(|fault| faults.push(fault)).unwrap_or_default();
     match listen {
         Some(listen) if faults.is_empty() => Ok(Config {
             listen,
@@ -152,7 +148,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .parse()
         .or_else(|_| whole.parse().map(|ip: IpAddr| SocketAddr::new(ip, PORT)))
         .or_else(|_| whole.replacen("localhost", "127.0.0.1", 1).parse())
-        .map_err(|_| format!("listen: `{text}` is not an address; write 127.0.0.1:{PORT}, 0.0.0.0:{PORT} or [::1]:{PORT}"))
+        .map_err(|_| {
+            format!("listen: `{text}` is not an address; write 127.0.0.1:{PORT}, 0.0.0.0:{PORT} or [::1]:{PORT}")
+        })
 }
 
 fn public_url(text: &str) -> Result<url::Url, String> {
@@ -194,7 +192,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("jarvis.toml"), "listen = \"127.0.0.1:1\"\n").unwrap();
         let set = environment(&[("JARVIS_LISTEN", "127.0.0.1:2")]);
-        let port = |flag: Option<&str>, set: &Environment| read(flag, Some(directory.path()), set).unwrap().listen.port();
+        let port =
+            |flag: Option<&str>, set: &Environment| read(flag, Some(directory.path()), set).unwrap().listen.port();
         assert_eq!(port(Some("127.0.0.1:3"), &set), 3);
         assert_eq!(port(None, &set), 2);
         assert_eq!(port(None, &environment(&[])), 1);

@@ -1,1 +1,46 @@
-//! Placeholder while the workspace is laid out.
+//! All persistence: the event log that is the audit, calls, approvals, conversations, identities, settings; and the two
+//! things that are held in memory only, live frames and the index over the tools.
+//!
+//! ```text
+//! Store ── reads ──► a small pool of connections
+//!   └───── changes ─► writer: one task, one connection, many changes a transaction
+//!                        ├─ chain: sequence, time and keyed hash of each new row
+//!                        ├─ sync:  fsyncs what green calls wrote, within 5 ms
+//!                        └─ seal:  the head of the chain, in a file outside the database
+//! ```
+//!
+//! No model and no route is known here. What differs between databases stands in `dialect`, the full-text engine is
+//! named in `index` only.
+
+mod approval;
+mod call;
+mod chain;
+mod change;
+mod conversation;
+mod dialect;
+mod directory;
+mod erase;
+mod error;
+mod feed;
+mod identity;
+mod index;
+mod ledger;
+mod live;
+mod migration;
+mod password;
+mod row;
+mod seal;
+mod session;
+mod setting;
+mod stored;
+mod store;
+mod sync;
+mod token;
+mod turn;
+mod verify;
+mod writer;
+
+pub use error::OpenError;
+pub use index::{IndexError, ToolIndex};
+pub use live::LiveHub;
+pub use store::{Options, Store};

@@ -39,7 +39,9 @@ fn sources(root: &Path, faults: &mut Vec<String>) {
     let sources = files(root, &[".rs"]).into_iter().filter(|path| !is_test(path));
     let mut sizes: Vec<_> = sources.map(|path| (rust(&read(&path)).0, path)).collect();
     sizes.sort();
-    let at = |share: usize| sizes.get((sizes.len() * share / 100).min(sizes.len().saturating_sub(1))).map_or(0, |size| size.0);
+    let at = |share: usize| {
+        sizes.get((sizes.len() * share / 100).min(sizes.len().saturating_sub(1))).map_or(0, |size| size.0)
+    };
     let (median, long) = (at(50), at(95));
     process::say(&format!("sources: {} files, median {median} lines, 95 % within {long}", sizes.len()));
     if median > MEDIAN {

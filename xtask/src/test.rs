@@ -13,7 +13,11 @@ pub(crate) fn run() -> Done {
     let _ = fs::remove_file(&skips);
     fs::create_dir_all(root.join("target")).map_err(|error| error.to_string())?;
     ui::build()?;
-    process::run(&root, env!("CARGO"), &["build", "--locked", "--package", "jarvis-mcp-server", "--package", "jarvis-bots"])?;
+    process::run(
+        &root,
+        env!("CARGO"),
+        &["build", "--locked", "--package", "jarvis-mcp-server", "--package", "jarvis-bots"],
+    )?;
     if process::exists("npm") {
         let folder = ui::folder();
         process::run(&folder, "npm", &["run", "--silent", "check"])?;
@@ -35,13 +39,15 @@ fn unchanged_wire() -> Done {
     if fs::read(&path).unwrap_or_default() == before {
         return Ok(());
     }
-    Err("web/ui/src/wire.gen.ts differs from the API; `cargo xtask wire` has written it anew, look at it and commit it".to_owned())
+    Err("web/ui/src/wire.gen.ts differs from the API; `cargo xtask wire` has written it anew, look at it and commit it"
+        .to_owned())
 }
 
 fn browser(skips: &std::path::Path) -> Done {
     let named = std::env::var("JARVIS_TEST_CHROMIUM").ok();
     let usual = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-    let found = named.or_else(|| usual.iter().find(|path| fs::exists(path).unwrap_or(false)).map(|path| (*path).to_owned()));
+    let found =
+        named.or_else(|| usual.iter().find(|path| fs::exists(path).unwrap_or(false)).map(|path| (*path).to_owned()));
     match found {
         Some(chromium) => {
             let mut command = Command::new("npm");

@@ -16,7 +16,9 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn build() -> Done {
     let folder = folder();
     if !process::exists("npm") {
-        process::say("The dashboard is not built: Node with npm is missing. Jarvis runs without it; chat over the CLI.");
+        process::say(
+            "The dashboard is not built: Node with npm is missing. Jarvis runs without it; chat over the CLI.",
+        );
         return Ok(());
     }
     install(&folder)?;
@@ -53,7 +55,19 @@ pub(crate) fn wire() -> Done {
     let document = root().join("target/openapi.json");
     fs::write(&document, made.stdout).map_err(|error| error.to_string())?;
     let document = document.to_string_lossy().into_owned();
-    process::run(&folder, "npx", &["--no-install", "openapi-typescript", &document, "--root-types", "--root-types-no-schema-prefix", "-o", "src/wire.gen.ts"])
+    process::run(
+        &folder,
+        "npx",
+        &[
+            "--no-install",
+            "openapi-typescript",
+            &document,
+            "--root-types",
+            "--root-types-no-schema-prefix",
+            "-o",
+            "src/wire.gen.ts",
+        ],
+    )
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

@@ -61,7 +61,8 @@ fn card(card: &ApprovalInfo) -> String {
 }
 
 fn outcome(card: &ApprovalInfo) -> String {
-    let words: Vec<_> = card.steps.iter().filter_map(|step| step.answer.as_ref()).map(|answer| answer.words.as_str()).collect();
+    let words: Vec<_> =
+        card.steps.iter().filter_map(|step| step.answer.as_ref()).map(|answer| answer.words.as_str()).collect();
     match (card.state.as_str(), &card.because) {
         (_, Some(because)) => format!("{}: {because}", card.state),
         ("approved" | "running", None) => format!("Approved; it runs: {}", sentence(card)),

@@ -54,7 +54,7 @@ async fn offline(connection: &Connection) -> Result<AuditReport> {
     let failed = |error: &dyn std::fmt::Display| Stop::new(Exit::Failed, error.to_string());
     let store = open_store(&data, std::sync::Arc::new(SystemClock)).await.map_err(|error| failed(&error))?;
     let found = store.verify().await.map_err(|error| failed(&error))?;
-    Ok(jarvis_web::audit_report(&found))
+    Ok(jarvis_web::view::event::report(found))
 }
 
 fn line(event: &EventInfo) -> String {

@@ -16,7 +16,10 @@ pub(super) async fn run(
     wait: u32,
 ) -> Result {
     let args = RawValue::from_string(args).map_err(|error| {
-        Stop::new(Exit::Refused, format!("the arguments are not JSON: {error}. Write for example '{{\"container\":\"web\"}}'"))
+        Stop::new(
+            Exit::Refused,
+            format!("the arguments are not JSON: {error}. Write for example '{{\"container\":\"web\"}}'"),
+        )
     })?;
     let body = CallBody { tool, args: Some(args), key };
     let answer: CallAnswer = connection.client()?.post("/api/call", &body, Some(wait)).await?;

@@ -51,7 +51,8 @@ fn broken(error: &std::io::Error) -> Stop {
 
 /// Starts a server that outlives this process, and says so where people see it.
 async fn start(connection: &Connection, data: &Path, socket: &Path) -> Result<UnixStream> {
-    let failed = |error: std::io::Error| Stop::new(Exit::NoServer, format!("no server runs and none could be started: {error}"));
+    let failed =
+        |error: std::io::Error| Stop::new(Exit::NoServer, format!("no server runs and none could be started: {error}"));
     std::fs::create_dir_all(data).map_err(failed)?;
     let log = data.join("serve.log");
     let file = std::fs::File::create(&log).map_err(failed)?;

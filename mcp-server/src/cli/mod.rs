@@ -20,8 +20,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, AuditCommand, Command, OperatorCommand, TokenCommand};
-pub(crate) use connect::SOCKET;
 use connect::Connection;
+pub(crate) use connect::SOCKET;
 use exit::Exit;
 use print::Printer;
 
@@ -49,7 +49,11 @@ async fn dispatch(arguments: Arguments, environment: Environment, printer: &Prin
         Command::Mcp => mcp::run(&connection).await,
         Command::Say { text, plan, conversation } => {
             let text = text.join(" ");
-            if plan { say::plan(&connection, printer, text).await } else { say::run(&connection, printer, text, conversation).await }
+            if plan {
+                say::plan(&connection, printer, text).await
+            } else {
+                say::run(&connection, printer, text, conversation).await
+            }
         }
         Command::Call { tool, args, key, wait } => call::run(&connection, printer, tool, args, key, wait).await,
         Command::Undo { call, wait } => call::undo(&connection, printer, &call, wait).await,

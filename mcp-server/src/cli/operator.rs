@@ -26,11 +26,14 @@ pub(super) async fn resume(connection: &Connection, printer: &Printer) -> Result
 
 pub(super) async fn reset(connection: &Connection, printer: &Printer) -> Result {
     let failed = |error: &dyn std::fmt::Display| Stop::new(Exit::Failed, error.to_string());
-    let store = open_store(&connection.data(), std::sync::Arc::new(SystemClock)).await.map_err(|error| failed(&error))?;
+    let store =
+        open_store(&connection.data(), std::sync::Arc::new(SystemClock)).await.map_err(|error| failed(&error))?;
     let code = store.reset_operator().await.map_err(|error| failed(&error))?;
     store.close().await;
     printer.answer(&serde_json::json!({ "code": code }), || {
-        format!("The password is forgotten and all sessions are closed. Start the server and open /setup#code={code} on it.")
+        format!(
+            "The password is forgotten and all sessions are closed. Start the server and open /setup#code={code} on it."
+        )
     });
     Ok(Exit::Done)
 }

@@ -16,7 +16,8 @@ pub(super) async fn plan(connection: &Connection, printer: &Printer, text: Strin
         (Some(question), _) => question.clone(),
         (None, true) => "It would call nothing.".to_owned(),
         (None, false) => {
-            let line = |call: &jarvis_client::wire::PlannedCall| format!("{:<7} {} {}", call.tier, call.tool, call.args);
+            let line =
+                |call: &jarvis_client::wire::PlannedCall| format!("{:<7} {} {}", call.tier, call.tool, call.args);
             plan.calls.iter().map(line).collect::<Vec<_>>().join("\n")
         }
     });
@@ -92,7 +93,8 @@ fn words(turn: &TurnInfo, streamed: bool) -> String {
             TurnEntry::Note { text } => lines.push(format!("({text})")),
             TurnEntry::Call { answer, .. } => {
                 if let (Some(approval), "waiting") = (&answer.approval, answer.state.as_str()) {
-                    lines.push(format!("{}\nWaits for approval {approval}: `jarvis approve {approval}`.", answer.words));
+                    lines
+                        .push(format!("{}\nWaits for approval {approval}: `jarvis approve {approval}`.", answer.words));
                 }
             }
         }

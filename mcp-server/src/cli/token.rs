@@ -14,7 +14,10 @@ pub(super) async fn create(connection: &Connection, printer: &Printer, wanted: T
     let token: TokenInfo = connection.operator().await?.post("/api/tokens", &body, None).await?;
     printer.answer(&token, || token.secret.clone().unwrap_or_default());
     if !printer.is_json() {
-        printer.remark(&format!("Token {} ({}), ceiling {}. This secret is shown once.", token.id, token.name, token.ceiling));
+        printer.remark(&format!(
+            "Token {} ({}), ceiling {}. This secret is shown once.",
+            token.id, token.name, token.ceiling
+        ));
     }
     Ok(Exit::Done)
 }

@@ -13,7 +13,8 @@ pub(super) async fn run(connection: &Connection, printer: &Printer, name: Option
         return Ok(Exit::Done);
     };
     let found = list.tools.iter().find(|tool| tool.name == name);
-    let tool = found.ok_or_else(|| Stop::new(Exit::Refused, format!("there is no tool `{name}`; `jarvis tools` lists them")))?;
+    let tool = found
+        .ok_or_else(|| Stop::new(Exit::Refused, format!("there is no tool `{name}`; `jarvis tools` lists them")))?;
     printer.answer(tool, || page(tool));
     Ok(Exit::Done)
 }

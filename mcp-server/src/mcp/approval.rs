@@ -170,8 +170,10 @@ fn takes_forms(context: &RequestContext<RoleServer>) -> bool {
 
 fn form(card: &Approval) -> Result<ElicitRequestParams, ErrorData> {
     let step = &card.steps[0];
-    let mut message =
-        format!("Jarvis asks: {}\nTier: {} · rule: {} · target: {}", step.sentence, card.tier, card.rule, step.target.id);
+    let mut message = format!(
+        "Jarvis asks: {}\nTier: {} · rule: {} · target: {}",
+        step.sentence, card.tier, card.rule, step.target.id
+    );
     for effect in &step.preview.effects {
         message.push_str("\n· ");
         message.push_str(&visible(effect));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use jarvis_safety::json;
@@ -43,13 +44,13 @@ async fn strictly(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(bytes) = to_bytes(body, MAX_BODY).await else {
         let said = format!("the request is larger than {MAX_BODY} bytes; nothing was done");
-        return refused(axum::http::StatusCode::PAYLOAD_TOO_LARGE, -32600, &said, Value::Null);
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, -32600, &said, Value::Null);
     };
     if !bytes.is_empty() {
         let text = String::from_utf8_lossy(&bytes);
         if let Err(error) = json::parse(&text) {
             let said = format!("the request is not strict JSON: {error}. Nothing was done");
-            return refused(axum::http::StatusCode::BAD_REQUEST, -32700, &said, request_id(&text));
+            return refused(StatusCode::BAD_REQUEST, -32700, &said, request_id(&text));
         }
     }
     next.run(Request::from_parts(parts, Body::from(bytes))).await
@@ -61,7 +62,7 @@ pub(super) fn request_id(text: &str) -> Value {
     lenient.get("id").cloned().unwrap_or_default()
 }
 
-fn refused(status: axum::http::StatusCode, code: i64, message: &str, id: Value) -> Response {
+fn refused(status: StatusCode, code: i64, message: &str, id: Value) -> Response {
     let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
     (status, axum::Json(body)).into_response()
 }

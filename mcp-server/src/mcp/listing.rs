@@ -14,10 +14,11 @@ pub(super) fn tool(described: &Described) -> Tool {
     let mut tool = Tool::new(spec.name, description, schema(&described.input))
         .with_raw_output_schema(schema(&described.output))
         .with_annotations(annotations(described));
-    tool.meta = json!({ "jarvis/tier": spec.tier, "jarvis/effects": spec.effects.words(), "jarvis/revision": spec.revision })
-        .as_object()
-        .cloned()
-        .map(MetaObject);
+    tool.meta =
+        json!({ "jarvis/tier": spec.tier, "jarvis/effects": spec.effects.words(), "jarvis/revision": spec.revision })
+            .as_object()
+            .cloned()
+            .map(MetaObject);
     tool
 }
 

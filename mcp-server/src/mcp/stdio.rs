@@ -84,7 +84,8 @@ async fn pass_strict_lines(
             Ok(_) => {}
             Err(error) => {
                 let said = format!("the request is not strict JSON: {error}. Nothing was done");
-                let body = json!({ "jsonrpc": "2.0", "id": request_id(&text), "error": { "code": -32700, "message": said } });
+                let body =
+                    json!({ "jsonrpc": "2.0", "id": request_id(&text), "error": { "code": -32700, "message": said } });
                 if refusals.send(body).await.is_err() {
                     return Ok(());
                 }

@@ -30,12 +30,7 @@ impl jarvis_web::Doctor for Doctor {
         let mut findings = machine(&self.config, &self.docker, &self.bus).await;
         findings.push(match self.gate.settings().model {
             Some(model) => finding("model", "ok", format!("{} at {}", model.name, model.url), ""),
-            None => finding(
-                "model",
-                "ok",
-                "none is configured; plain requests are understood by rule".to_owned(),
-                "",
-            ),
+            None => finding("model", "ok", "none is configured; plain requests are understood by rule".to_owned(), ""),
         });
         findings.extend((self.warnings)().into_iter().map(|warning| finding("attention", "warning", warning, "")));
         DoctorReport { findings }
@@ -57,12 +52,20 @@ async fn machine(config: &Config, docker: &Docker, bus: &Bus) -> Vec<Finding> {
         findings.push(finding("jarvis.toml", "ok", file.display().to_string(), ""));
     }
     findings.push(match policy::load(&config.policy) {
-        Ok(_) if !config.policy.exists() => finding("policy.toml", "ok", "there is none; the table alone decides".to_owned(), ""),
+        Ok(_) if !config.policy.exists() => {
+            finding("policy.toml", "ok", "there is none; the table alone decides".to_owned(), "")
+        }
         Ok(_) => finding("policy.toml", "ok", format!("{} holds against its examples", config.policy.display()), ""),
-        Err(fault) => finding("policy.toml", "warning", fault, "mend the named rule; until then everything above green is refused"),
+        Err(fault) => finding(
+            "policy.toml",
+            "warning",
+            fault,
+            "mend the named rule; until then everything above green is refused",
+        ),
     });
     findings.push(found("Docker", docker.found().await));
-    findings.push(found("systemd", bus.found().await));
+    findings
+        .push(found("systemd", bus.found().await.map(|found| format!("systemd {} is {}", found.version, found.state))));
     findings
 }
 

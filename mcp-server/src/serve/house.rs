@@ -82,13 +82,14 @@ impl House {
         let mind = Mind::new(MindParts {
             gate: gate.clone(),
             conversations: Arc::new(store.clone()),
+            identities: Arc::new(store.clone()),
             live: live.clone(),
             index,
             vault: Arc::new(References::new(environment.clone())),
             clock: Arc::clone(&clock),
             ids: ids.clone(),
             prompts,
-        })?;
+        });
         Ok(Self { config: config.clone(), clock, ids, store, live, gate, mind, settings: sender, docker, bus })
     }
 
@@ -179,7 +180,7 @@ struct SetupCode(Store);
 #[async_trait::async_trait]
 impl jarvis_web::SetupCode for SetupCode {
     async fn check(&self, code: &str) -> bool {
-        self.0.check_setup_code(code).await
+        self.0.check_setup_code(code)
     }
 }
 
@@ -190,8 +191,8 @@ async fn set_password(store: &Store, environment: &Environment) -> anyhow::Resul
     if store.operator_exists().await? {
         return Ok(());
     }
-    if password.chars().count() < jarvis_web::SHORTEST_PASSWORD {
-        anyhow::bail!("JARVIS_OPERATOR_PASSWORD needs at least {} characters", jarvis_web::SHORTEST_PASSWORD);
+    if !(10..=200).contains(&password.chars().count()) {
+        anyhow::bail!("JARVIS_OPERATOR_PASSWORD takes 10 to 200 characters");
     }
     let told = row(EventKind::OperatorSet, "the operator's password was set from the environment".to_owned());
     Ok(store.set_password(password, told).await?)
@@ -227,7 +228,8 @@ fn row(kind: EventKind, summary: String) -> Draft {
 
 /// Files that no tool may write: configuration, policy, prompts, and the program itself.
 fn own_files(config: &Config) -> Vec<std::path::PathBuf> {
-    let own = [Some(config.policy.clone()), config.file.clone(), Some(config.prompts.clone()), std::env::current_exe().ok()];
+    let own =
+        [Some(config.policy.clone()), config.file.clone(), Some(config.prompts.clone()), std::env::current_exe().ok()];
     own.into_iter().flatten().collect()
 }
 

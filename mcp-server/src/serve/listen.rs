@@ -13,7 +13,10 @@ use crate::config::Config;
 /// Binds the TCP address.
 pub(super) async fn tcp(config: &Config) -> anyhow::Result<TcpListener> {
     TcpListener::bind(config.listen).await.with_context(|| {
-        format!("{} cannot be listened on; is another Jarvis running, or another program on that port? Use --listen", config.listen)
+        format!(
+            "{} cannot be listened on; is another Jarvis running, or another program on that port? Use --listen",
+            config.listen
+        )
     })
 }
 

@@ -31,7 +31,10 @@ impl Vault for References {
         if let Some(path) = reference.strip_prefix("file:") {
             return read(Path::new(path));
         }
-        Err(format!("`{}` is no reference to a secret; write env:NAME or file:/path", jarvis_safety::plain::shorten(reference, 40)))
+        Err(format!(
+            "`{}` is no reference to a secret; write env:NAME or file:/path",
+            jarvis_safety::plain::shorten(reference, 40)
+        ))
     }
 }
 

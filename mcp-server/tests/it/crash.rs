@@ -71,7 +71,8 @@ async fn a_conversation_is_whole_after_a_kill() {
     assert_eq!(first.state, "done", "{first:?}");
     app.kill_and_restart();
     let conversation = Some(first.conversation.clone());
-    let second: TurnInfo = app.local().post("/api/say", &say("what is filling the disk?", conversation), Some(20)).await.unwrap();
+    let second: TurnInfo =
+        app.local().post("/api/say", &say("what is filling the disk?", conversation), Some(20)).await.unwrap();
     assert_eq!((second.conversation, second.parent), (first.conversation, Some(first.id)));
 }
 

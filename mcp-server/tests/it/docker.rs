@@ -21,7 +21,8 @@ impl Container {
         let image = needs::part("JARVIS_TEST_IMAGE", "an image on that engine")?;
         let name = format!("it-{name}-{}", std::process::id());
         let script = "echo ready to serve; exec sleep 3600";
-        let output = docker(&engine, &["run", "-d", "--name", &name, "-e", "SECRET_KEY=hunter2", &image, "sh", "-c", script]);
+        let output =
+            docker(&engine, &["run", "-d", "--name", &name, "-e", "SECRET_KEY=hunter2", &image, "sh", "-c", script]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let id = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         Some(Self { engine, name, id })
@@ -152,7 +153,8 @@ async fn a_wait_ends_with_the_outcome() {
     let app = app(&web);
     let (local, operator) = (app.local(), app.operator().await);
     let name = web.name.clone();
-    let waiting = tokio::spawn(async move { call_waiting(&local, "docker_stop", json!({ "container": name }), Some(30)).await });
+    let waiting =
+        tokio::spawn(async move { call_waiting(&local, "docker_stop", json!({ "container": name }), Some(30)).await });
     let id = loop {
         let list: ApprovalList = operator.get("/api/approvals?state=pending&limit=10").await.unwrap();
         if let Some(card) = list.approvals.first() {

@@ -75,7 +75,8 @@ async fn stdio_speaks_to_the_one_server_and_can_never_approve() {
 async fn what_is_not_strict_json_is_refused_over_mcp_too() {
     let app = TestApp::start();
     let token = app.token("ide", "green", &[]).await.secret.unwrap();
-    let twice = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"system_info","name":"docker_list"}}"#;
+    let twice =
+        r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"system_info","name":"docker_list"}}"#;
     let answer = reqwest::Client::new()
         .post(format!("{}/mcp", app.url))
         .bearer_auth(token)

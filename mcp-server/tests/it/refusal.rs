@@ -7,7 +7,8 @@ use crate::app::{TestApp, call, code};
 
 /// Posts text as it is, and answers status and problem.
 async fn post(app: &TestApp, token: Option<&str>, path: &str, body: String) -> (u16, Value) {
-    let mut request = reqwest::Client::new().post(format!("{}{path}", app.url)).header("content-type", "application/json");
+    let mut request =
+        reqwest::Client::new().post(format!("{}{path}", app.url)).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
@@ -67,7 +68,13 @@ async fn paths_outside_the_roots_are_refused() {
 async fn private_addresses_are_not_fetched() {
     let app = TestApp::start();
     let (local, operator) = (app.local(), app.operator().await);
-    for url in [app.url.as_str(), "http://169.254.169.254/latest", "http://[::1]:7878/", "http://0x7f000001/", "http://localhost/"] {
+    for url in [
+        app.url.as_str(),
+        "http://169.254.169.254/latest",
+        "http://[::1]:7878/",
+        "http://0x7f000001/",
+        "http://localhost/",
+    ] {
         // What nobody listed asks first; and even an approval does not open a private address.
         match call(&local, "http_fetch", json!({ "url": url })).await {
             Ok(answer) if answer.state == "waiting" => {

@@ -62,11 +62,8 @@ async fn killed_under_way(probe: Option<Probe>) -> (House, jarvis_safety::CallId
 
 #[tokio::test]
 async fn an_effect_that_a_kill_cut_off_is_probed_and_never_repeated() {
-    let cases = [
-        (None, CallState::Unknown),
-        (Some(Probe::NotDone), CallState::Failed),
-        (Some(Probe::Done), CallState::Done),
-    ];
+    let cases =
+        [(None, CallState::Unknown), (Some(Probe::NotDone), CallState::Failed), (Some(Probe::Done), CallState::Done)];
     for (probe, expected) in cases {
         let (house, id) = killed_under_way(probe).await;
         let record = house.store.call(&id).await.unwrap().unwrap();

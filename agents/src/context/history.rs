@@ -1,0 +1,95 @@
+//! Earlier turns of a branch, as a model is told of them.
+//!
+//! Of an earlier turn the model gets the person's words and what was said in answer, not the tools' outputs: they are
+//! old, and large. Turns are left out whole, from the oldest.
+
+use std::collections::HashMap;
+
+use async_openai::types::chat::{
+    ChatCompletionRequestAssistantMessage, ChatCompletionRequestMessage, ChatCompletionRequestUserMessage,
+};
+use jarvis_safety::TurnId;
+use jarvis_safety::conversation::{CallEnd, Entry, Turn};
+use jarvis_safety::plain::shorten;
+
+/// Most earlier turns that are considered.
+const MAX_PAST: usize = 24;
+/// Longest answer that is repeated, in characters.
+const MAX_ANSWER: usize = 1_500;
+
+/// An earlier turn.
+#[derive(Debug, Clone)]
+pub(crate) struct Past {
+    asked: String,
+    answer: String,
+    /// Tools that were called.
+    pub(crate) tools: Vec<String>,
+    /// Whether its answer may rest on text by strangers.
+    pub(crate) untrusted: bool,
+    size: usize,
+}
+
+impl Past {
+    fn of(turn: &Turn, log: &[Entry]) -> Self {
+        let mut words = Vec::new();
+        let mut tools: Vec<String> = Vec::new();
+        let mut untrusted = false;
+        for entry in log {
+            match entry {
+                Entry::Model { text, .. } | Entry::Said { text } | Entry::Asked { text, .. } => {
+                    words.push(text.trim());
+                }
+                Entry::Note { text } => words.push(text.trim()),
+                Entry::Called { tool, .. } if !tools.contains(tool) => tools.push(tool.clone()),
+                Entry::Answered { answer: CallEnd::Ran { outcome }, .. } => untrusted |= outcome.untrusted,
+                _ => {}
+            }
+        }
+        words.retain(|words| !words.is_empty());
+        let mut answer = shorten(&words.join("\n"), MAX_ANSWER);
+        // Templates of many models insist on an answer to every message.
+        if answer.is_empty() {
+            answer = "(no answer)".to_owned();
+        }
+        if !tools.is_empty() {
+            answer = format!("{answer}\n(called: {})", tools.join(", "));
+        }
+        let mut past = Self { asked: turn.asked.clone(), answer, tools, untrusted, size: 0 };
+        past.size = past.messages().iter().map(|message| super::size(message) + 1).sum();
+        past
+    }
+
+    /// The two messages that stand for it.
+    pub(crate) fn messages(&self) -> [ChatCompletionRequestMessage; 2] {
+        [
+            ChatCompletionRequestUserMessage::from(self.asked.as_str()).into(),
+            ChatCompletionRequestAssistantMessage::from(self.answer.as_str()).into(),
+        ]
+    }
+}
+
+/// The turns from the root to `parent`, oldest first.
+pub(crate) fn branch(turns: &[(Turn, Vec<Entry>)], parent: Option<&TurnId>) -> Vec<Past> {
+    let by_id: HashMap<&TurnId, &(Turn, Vec<Entry>)> = turns.iter().map(|turn| (&turn.0.id, turn)).collect();
+    let mut past = Vec::new();
+    let mut next = parent;
+    while let Some((turn, log)) = next.and_then(|id| by_id.get(id))
+        && past.len() < MAX_PAST
+    {
+        past.push(Past::of(turn, log));
+        next = turn.parent.as_ref();
+    }
+    past.reverse();
+    past
+}
+
+/// The newest turns that fit into so many bytes.
+pub(super) fn fitting(past: &[Past], room: usize) -> &[Past] {
+    let mut left = room;
+    let kept = past.iter().rev().take_while(|turn| {
+        let fits = turn.size <= left;
+        left = left.saturating_sub(turn.size);
+        fits
+    });
+    &past[past.len() - kept.count()..]
+}

@@ -1,0 +1,255 @@
+//! Making the calls of a turn, all of them through the gate, and waiting for people.
+//!
+//! Each call carries an idempotency key made of the turn and its place in it: asking the gate again after a crash
+//! answers what came of the call then, and never makes it twice.
+
+use std::time::Duration;
+
+use jarvis_safety::approval::{Approval, ApprovalState};
+use jarvis_safety::call::{Origin, Request, Vouching};
+use jarvis_safety::conversation::{CallEnd, Entry};
+use jarvis_safety::kernel::{Approver, PlanAnswer, Registry, Watch, answer_of};
+use jarvis_safety::outcome::{Answer, Outcome};
+use jarvis_safety::plain::{shorten, visible};
+use jarvis_safety::refusal::Code;
+use jarvis_safety::{ApprovalId, Refusal};
+use serde_json::Value;
+
+use super::answer::code;
+use super::driver::{Came, Driver};
+use super::reading::{Reading, Route};
+use super::step::{holds_secret, secret_refusal};
+use super::vouch;
+
+/// How long a stopped turn waits for its call to be called off.
+const CALL_OFF: Duration = Duration::from_secs(3);
+/// How long one look at a card lasts at most.
+const SLICE: Duration = Duration::from_secs(3600);
+/// Pause before the gate is asked again about a call that still runs under its key.
+const STILL_RUNNING: Duration = Duration::from_millis(100);
+
+impl Driver {
+    /// Makes one call.
+    pub(super) async fn make_call(&self, log: &[Entry], index: u32, strangers: bool) -> Vec<Entry> {
+        let read = Reading::of(log);
+        let Some(call) = read.calls.iter().find(|call| call.index == index) else { return Vec::new() };
+        let registry = self.mind.gate.registry();
+        let by_rule = read.route == Some(Route::Rule);
+        if holds_secret(registry, call.tool, call.args) {
+            return vec![refused(index, secret_refusal(call.tool))];
+        }
+        let vouching = if by_rule {
+            Vouching::Person
+        } else {
+            let strangers = strangers || vouch::strangers_in_sight(log, index);
+            vouch::vouching(strangers, &self.turn.asked, registry.describe(call.tool), call.args)
+        };
+        let request = self.request(index, call.tool, call.args, vouching);
+        match self.ask_gate(request).await {
+            Answer::Ran(outcome) => vec![ran(index, *outcome)],
+            Answer::Refused(refusal) => vec![refused(index, with_near_names(registry, call.tool, refusal))],
+            Answer::Waiting(card) => waiting(index, &card, by_rule),
+        }
+    }
+
+    /// Makes all calls as one plan of the person's own.
+    pub(super) async fn make_plan(&self, log: &[Entry]) -> Came {
+        let read = Reading::of(log);
+        let secret = read.calls.iter().find(|call| holds_secret(self.mind.gate.registry(), call.tool, call.args));
+        if let Some(call) = secret {
+            let refusal = secret_refusal(call.tool);
+            return Came::with(read.calls.iter().map(|call| refused(call.index, refusal.clone())).collect());
+        }
+        let requests: Vec<_> =
+            read.calls.iter().map(|call| self.request(call.index, call.tool, call.args, Vouching::Person)).collect();
+        let indices: Vec<_> = read.calls.iter().map(|call| call.index).collect();
+        let answer = tokio::select! {
+            answer = self.settled_plan(&requests) => answer,
+            () = self.called_off() => {
+                let entries = indices.iter().map(|index| refused(*index, left_running())).collect();
+                return Came::stopped(entries);
+            }
+        };
+        let entries = match answer {
+            PlanAnswer::Waiting(card) => waiting(indices[0], &card, true),
+            PlanAnswer::Refused(refusal) => indices.iter().map(|index| refused(*index, refusal.clone())).collect(),
+            PlanAnswer::Ran(results) => {
+                let mut results = results.into_iter();
+                let entry = |index: &u32| match results.next() {
+                    Some(Ok(outcome)) => ran(*index, outcome),
+                    Some(Err(refusal)) => refused(*index, refusal),
+                    None => refused(*index, skipped()),
+                };
+                indices.iter().map(entry).collect()
+            }
+        };
+        if self.cancel.is_cancelled() { Came::stopped(entries) } else { Came::with(entries) }
+    }
+
+    /// Waits until a person has decided, and what was approved has been done.
+    pub(super) async fn wait(&self, log: &[Entry], index: u32, id: &ApprovalId, whole: bool) -> Came {
+        let card = loop {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return self.leave_card(id).await,
+                card = self.mind.gate.wait(id, SLICE) => match card {
+                    Ok(card) if card.state.is_final() => break card,
+                    Ok(_) => {}
+                    Err(refusal) if refusal.code == Code::StoreUnavailable => {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                    Err(refusal) => return Came::with(vec![refused(index, refusal)]),
+                },
+            }
+        };
+        if !whole {
+            return Came::with(match answer_of(&card) {
+                Answer::Ran(outcome) => vec![ran(index, *outcome)],
+                Answer::Refused(refusal) => vec![refused(index, refusal)],
+                Answer::Waiting(_) => vec![refused(index, skipped())],
+            });
+        }
+        let read = Reading::of(log);
+        let entries = read.calls.iter().enumerate().map(|(place, call)| {
+            let outcome = card.steps.get(place).and_then(|step| step.outcome.clone());
+            outcome.map_or_else(|| refused(call.index, not_run(&card)), |outcome| ran(call.index, outcome))
+        });
+        Came::with(entries.collect())
+    }
+
+    /// A turn was stopped while its card was open. Whoever stopped it and may decide, decides: no. Else the card stays.
+    async fn leave_card(&self, id: &ApprovalId) -> Came {
+        let approver = self.stopped_by().and_then(|actor| Approver::of(&actor).ok());
+        if let Some(approver) = approver
+            && self.mind.gate.deny(&approver, id, "the turn was stopped", &self.origin).await.is_ok()
+        {
+            return Came::stopped(Vec::new());
+        }
+        let text = format!("The card {id} was left as it is; deny it on the approvals page if it is not wanted.");
+        Came::stopped(vec![Entry::Note { text }])
+    }
+
+    pub(super) fn request(&self, index: u32, tool: &str, args: &Value, vouching: Vouching) -> Request {
+        Request {
+            actor: self.actor.clone(),
+            origin: Origin {
+                conversation: Some(self.turn.conversation.clone()),
+                turn: Some(self.turn.id.clone()),
+                words: Some(self.turn.asked.clone()),
+                undoes: None,
+                ..self.origin.clone()
+            },
+            tool: tool.to_owned(),
+            args: args.clone(),
+            key: Some(format!("turn:{}:{index}", self.turn.id)),
+            vouching,
+        }
+    }
+
+    async fn ask_gate(&self, request: Request) -> Answer {
+        loop {
+            let watch = Watch { cancel: self.cancel.child_token(), ..Watch::default() };
+            let answer = tokio::select! {
+                answer = self.mind.gate.call_watched(request.clone(), watch) => answer,
+                () = self.called_off() => return Answer::Refused(left_running()),
+            };
+            match &answer {
+                Answer::Refused(refusal) if still_running(refusal) => tokio::time::sleep(STILL_RUNNING).await,
+                _ => return answer,
+            }
+        }
+    }
+
+    async fn settled_plan(&self, requests: &[Request]) -> PlanAnswer {
+        loop {
+            let answer = self.mind.gate.plan(requests.to_vec()).await;
+            let running = |result: &Result<Outcome, Refusal>| result.as_ref().is_err_and(still_running);
+            match &answer {
+                PlanAnswer::Ran(results) if results.iter().any(running) => {
+                    tokio::time::sleep(STILL_RUNNING).await;
+                }
+                _ => return answer,
+            }
+        }
+    }
+
+    /// Ends when a stopped turn has waited long enough for its calls.
+    async fn called_off(&self) {
+        self.cancel.cancelled().await;
+        tokio::time::sleep(CALL_OFF).await;
+    }
+}
+
+const fn ran_end(outcome: Box<Outcome>) -> CallEnd {
+    CallEnd::Ran { outcome }
+}
+
+fn ran(index: u32, outcome: Outcome) -> Entry {
+    Entry::Answered { index, answer: ran_end(Box::new(outcome)) }
+}
+
+const fn refused(index: u32, refusal: Refusal) -> Entry {
+    Entry::Answered { index, answer: CallEnd::Refused { refusal } }
+}
+
+/// The card, and by rule a word about it: a model finds its own.
+fn waiting(index: u32, card: &Approval, by_rule: bool) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    if by_rule {
+        let sentences: Vec<_> = card.steps.iter().map(|step| format!("- {}", code(&step.sentence))).collect();
+        let text = match sentences.as_slice() {
+            [_] => format!("That needs your approval: {}", code(&card.steps[0].sentence)),
+            _ => format!("That needs your approval, as one plan:\n\n{}", sentences.join("\n")),
+        };
+        entries.push(Entry::Said { text });
+    }
+    entries.push(Entry::Waiting { index, approval: card.id.clone() });
+    entries
+}
+
+/// Whether the gate says that the call with this key has not come to its end yet.
+fn still_running(refusal: &Refusal) -> bool {
+    refusal.code == Code::AlreadyDecided && refusal.rule == "idempotency key"
+}
+
+fn left_running() -> Refusal {
+    Refusal::new(
+        Code::Unavailable,
+        "stopped",
+        "the turn was stopped before the outcome was known; the activity page shows what came of the call",
+    )
+}
+
+fn skipped() -> Refusal {
+    Refusal::new(Code::Unavailable, "plan", "not made, because an earlier call of the plan did not succeed")
+}
+
+/// Why a step of a decided card has no outcome.
+fn not_run(card: &Approval) -> Refusal {
+    match card.state {
+        ApprovalState::Denied | ApprovalState::Expired | ApprovalState::Stale => match answer_of(card) {
+            Answer::Refused(refusal) => refusal,
+            _ => skipped(),
+        },
+        _ => skipped(),
+    }
+}
+
+/// A tool that does not exist is often one that is spelled differently.
+fn with_near_names(registry: &Registry, tool: &str, mut refusal: Refusal) -> Refusal {
+    if refusal.code != Code::UnknownTool {
+        return refusal;
+    }
+    let mut near: Vec<_> = registry
+        .described()
+        .map(|described| (strsim::jaro_winkler(tool, described.spec.name), described.spec.name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names: Vec<_> = near.iter().take(3).map(|(_, name)| *name).collect();
+    if !names.is_empty() {
+        refusal.message =
+            format!("there is no tool `{}`; did you mean {}?", shorten(&visible(tool), 60), names.join(", "));
+    }
+    refusal
+}

@@ -1,0 +1,279 @@
+//! Understanding plain sentences without a language model.
+//!
+//! ```text
+//! text → tokens → manners and mood → clauses → readings → fits (tool × example) → call, question or nothing
+//! ```
+//!
+//! The example utterances on the tools are the grammar, one table of words (`lexicon.txt`) makes it forgiving, and the
+//! names of things that exist decide what a word refers to. Two rules hold whatever the words are: a tool above green is
+//! called only by its own words, for a thing that is named exactly, in a sentence that is understood to its last word;
+//! and whatever falls short of that becomes one short question whose answers can be sent back as they stand.
+
+mod bind;
+mod clause;
+mod decide;
+mod grammar;
+mod group;
+mod lexicon;
+mod literal;
+mod manner;
+mod names;
+mod question;
+mod reading;
+mod token;
+mod value;
+mod weigh;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jarvis_safety::Tier;
+use jarvis_safety::kernel::Described;
+use jarvis_safety::plain;
+use jarvis_safety::port::Index;
+use serde_json::Value;
+
+use clause::Outcome;
+use decide::Call;
+use grammar::Grammar;
+use lexicon::Lexicon;
+use manner::{Bare, Mood};
+use names::Names;
+use reading::{Context, Manner, Mention, Reading};
+
+/// One call that a sentence means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meant {
+    /// Tool.
+    pub tool: String,
+    /// Arguments; what was not said is left out.
+    pub args: Value,
+}
+
+/// What a sentence means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Understood {
+    /// These calls, in order; several make a plan.
+    Calls {
+        /// The calls.
+        calls: Vec<Meant>,
+        /// Which words led there, for people who wonder.
+        why: String,
+    },
+    /// One short question, with answers that can be sent back as they stand.
+    Question {
+        /// The question.
+        text: String,
+        /// Sentences that answer it; empty where only the person can know.
+        choices: Vec<String>,
+    },
+    /// Not a request for any tool. `nearest` are the tools that come closest, for a hint.
+    Nothing {
+        /// Names of tools.
+        nearest: Vec<String>,
+    },
+}
+
+/// What exists: names by kind (`container`, `service`, `image`, `path`, `host`).
+#[async_trait]
+pub trait World: Send + Sync {
+    /// All names of a kind; empty for a kind that is not known or cannot be read now.
+    async fn names(&self, kind: &str) -> Vec<Named>;
+}
+
+/// A thing that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// Its state, such as `running` or `exited`; empty where there is none.
+    pub state: String,
+}
+
+/// What understanding needs of a tool.
+#[derive(Debug, Clone)]
+pub struct ToolText {
+    /// Name.
+    pub name: String,
+    /// Lowest tier of any call.
+    pub tier: Tier,
+    /// Sentences that mean it. `{slots}` are argument names; `=> key=value` at the end fixes an argument.
+    pub examples: Vec<String>,
+    /// JSON Schema of the arguments.
+    pub input: Value,
+    /// For a person and a model.
+    pub description: String,
+    /// It talks to hosts that the operator does not own.
+    pub network: bool,
+}
+
+impl From<&Described> for ToolText {
+    fn from(tool: &Described) -> Self {
+        Self {
+            name: tool.spec.name.to_owned(),
+            tier: tool.spec.tier,
+            examples: tool.spec.examples.iter().map(|&example| example.to_owned()).collect(),
+            input: tool.input.clone(),
+            description: tool.description.clone(),
+            network: tool.spec.effects.network,
+        }
+    }
+}
+
+/// Tokens beyond which a text is no plain sentence. Quotations count as one.
+const MOST_TOKENS: usize = 160;
+/// Clauses in one sentence.
+const MOST_CLAUSES: usize = 12;
+/// Hints for a sentence that means no tool.
+const MOST_HINTS: usize = 3;
+
+/// The rules, made ready once for a list of tools.
+pub struct Understanding {
+    lexicon: Lexicon,
+    grammar: Grammar,
+    index: Arc<dyn Index>,
+}
+
+impl std::fmt::Debug for Understanding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Understanding").field("tools", &self.grammar.tools.len()).finish_non_exhaustive()
+    }
+}
+
+impl Understanding {
+    /// Reads the tools' sentences and schemas. `index` holds the same tools by their names.
+    #[must_use]
+    pub fn new(tools: &[ToolText], index: Arc<dyn Index>) -> Self {
+        let lexicon = Lexicon::new();
+        let grammar = Grammar::new(tools, &lexicon);
+        Self { lexicon, grammar, index }
+    }
+
+    /// Says what a text means. Never runs anything; the world is only asked for names.
+    pub async fn understand(&self, text: &str, world: &dyn World) -> Understood {
+        let names = Names::of(world, &self.grammar.kinds).await;
+        match self.interpret(text, &names) {
+            Understood::Question { text, choices } => {
+                // What is offered must work: a choice that would only lead to another question is no choice.
+                let acts = |choice: &String| matches!(self.interpret(choice, &names), Understood::Calls { .. });
+                let mut choices: Vec<String> = choices.into_iter().filter(acts).collect();
+                choices.truncate(question::MOST_CHOICES);
+                Understood::Question { text: plain::visible(&plain::shorten(&text, 300)), choices }
+            }
+            other => other,
+        }
+    }
+
+    fn interpret(&self, text: &str, names: &Names) -> Understood {
+        let text = token::clean(text);
+        let tokens = token::tokens(&text);
+        if tokens.len() > MOST_TOKENS {
+            return Understood::Nothing { nearest: Vec::new() };
+        }
+        let cx = Context { lexicon: &self.lexicon, grammar: &self.grammar, names, tokens: &tokens, text: &text };
+        let bare = manner::strip(&self.lexicon, &tokens, 0, tokens.len());
+        let mood = manner::mood(&self.lexicon, &tokens, bare);
+        let outcomes = self.outcomes(cx, bare, mood);
+        self.conclude(&text, outcomes, mood)
+    }
+
+    fn outcomes(&self, cx: Context<'_>, bare: Bare, mood: Mood) -> Vec<Outcome> {
+        let clauses = manner::clauses(cx.lexicon, cx.names, cx.tokens, bare);
+        if clauses.len() > MOST_CLAUSES {
+            let text = "That is a lot at once. Which of it should I do first?".to_owned();
+            return vec![Outcome { question: Some((text, Vec::new())), ordered: true, ..Outcome::default() }];
+        }
+        let readings: Vec<Vec<Reading>> = clauses
+            .into_iter()
+            .map(|(from, to)| {
+                let own = manner::strip(cx.lexicon, cx.tokens, from, to);
+                let manner = Manner { gerund: bare.gerund || own.gerund, past: mood.past, as_names: true };
+                readings(cx, own, manner)
+            })
+            .filter(|readings| !readings.is_empty())
+            .collect();
+        let mut before: Vec<Mention> = Vec::new();
+        let mut outcomes = Vec::new();
+        for (at, variants) in readings.iter().enumerate() {
+            // "stop and remove old-db": the first verb borrows its object from the second.
+            let bare_verb = variants.iter().all(|r| r.action.is_some() && r.words.len() == 1 && !r.pronoun);
+            let next = readings.get(at + 1).and_then(|next| next.first()).filter(|_| bare_verb && before.is_empty());
+            let lent = next.filter(|next| next.group.is_none()).map(|next| next.mentions.clone());
+            let outcome = match lent {
+                Some(lent) if !lent.is_empty() && variants.iter().all(|r| r.mentions.is_empty()) => {
+                    let filled: Vec<Reading> =
+                        variants.iter().cloned().map(|r| Reading { mentions: lent.clone(), ..r }).collect();
+                    clause::outcome(cx, &*self.index, &filled, &[])
+                }
+                _ => clause::outcome(cx, &*self.index, variants, &before),
+            };
+            let mentioned = variants.iter().map(|r| &r.mentions).find(|mentions| !mentions.is_empty());
+            if let Some(mentions) = mentioned {
+                before.clone_from(mentions);
+            } else if variants.iter().any(|r| r.group.is_some()) {
+                before = outcome.calls.iter().filter_map(|call| acted_on(cx, call)).collect();
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    /// Joins what the clauses came to.
+    fn conclude(&self, text: &str, outcomes: Vec<Outcome>, mood: Mood) -> Understood {
+        let ordered = outcomes.iter().any(|outcome| outcome.ordered);
+        let changes = |call: &Call| call.tier > Tier::Green;
+        if ordered && mood.idle || outcomes.iter().all(Outcome::is_nothing) {
+            return self.nothing(text);
+        }
+        let unclear = outcomes.iter().any(Outcome::is_nothing);
+        let question = outcomes.iter().find_map(|outcome| outcome.question.clone());
+        let calls: Vec<Call> = outcomes.into_iter().flat_map(|outcome| outcome.calls).collect();
+        let changing = calls.iter().any(changes);
+        if let Some((question, choices)) = question {
+            // The understood rest is offered too, clause by clause.
+            let rest = calls.into_iter().map(|call| call.sentence);
+            return Understood::Question { text: question, choices: choices.into_iter().chain(rest).collect() };
+        }
+        if (changing || ordered) && (unclear || mood.doubtful) {
+            let text = if unclear {
+                "I understood only a part of that. Which of these should I do?"
+            } else {
+                "Should I do that now?"
+            };
+            let mut choices: Vec<String> = calls.into_iter().map(|call| call.sentence).collect();
+            if !unclear && choices.len() > 1 {
+                choices = vec![choices.join(" and ")];
+            }
+            return Understood::Question { text: text.to_owned(), choices };
+        }
+        let mut why: Vec<String> = calls.iter().map(|call| call.why.clone()).collect();
+        why.dedup();
+        let calls = calls.into_iter().map(|call| Meant { tool: call.tool, args: Value::Object(call.args) }).collect();
+        Understood::Calls { calls, why: plain::shorten(&why.join("; "), 400) }
+    }
+
+    fn nothing(&self, text: &str) -> Understood {
+        let known = |name: &String| self.grammar.tools.iter().any(|tool| tool.name == *name);
+        let found = self.index.search(&plain::shorten(text, 200), MOST_HINTS);
+        Understood::Nothing { nearest: found.into_iter().map(|(name, _)| name).filter(known).collect() }
+    }
+}
+
+/// All ways to read a clause. A word that is both a name and a topic gives two.
+fn readings(cx: Context<'_>, clause: Bare, manner: Manner) -> Vec<Reading> {
+    if clause.from >= clause.to {
+        return Vec::new();
+    }
+    let as_topic = reading::read(cx, clause.from, clause.to, Manner { as_names: false, ..manner });
+    if !as_topic.twofold || !as_topic.mentions.is_empty() {
+        return vec![as_topic];
+    }
+    vec![reading::read(cx, clause.from, clause.to, manner), as_topic]
+}
+
+fn acted_on(cx: Context<'_>, call: &Call) -> Option<Mention> {
+    call.args.values().filter_map(Value::as_str).find_map(|name| {
+        let thing = cx.names.things.iter().position(|thing| thing.name == name)?;
+        Some(group::alone(cx.names, thing))
+    })
+}

@@ -1,0 +1,406 @@
+//! One clause, read: every token is a word with a meaning, a thing, a value, a filler, or not understood.
+//!
+//! Nothing is thrown away silently. What is not understood is kept, because a sentence that changes something must be
+//! understood to its last word.
+
+use std::sync::Arc;
+
+use super::grammar::{Grammar, stem};
+use super::lexicon::{Class, Lexicon};
+use super::names::{Candidate, MOST_NEAR, Names};
+use super::token::{Shape, Token};
+use super::value::{Said, Value, value_at};
+use super::{group, literal};
+
+/// What every clause is read with.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) lexicon: &'a Lexicon,
+    pub(super) grammar: &'a Grammar,
+    pub(super) names: &'a Names,
+    pub(super) tokens: &'a [Token],
+    /// The cleaned text that the tokens were cut from.
+    pub(super) text: &'a str,
+}
+
+/// A word with a meaning.
+#[derive(Debug, Clone)]
+pub(super) struct Word {
+    pub(super) concept: Arc<str>,
+    pub(super) facet: Arc<str>,
+    pub(super) weight: f32,
+    pub(super) class: Class,
+    /// It is in the form that commands.
+    pub(super) commands: bool,
+    /// It tells what was done, and so asks for a state too.
+    pub(super) historic: bool,
+    pub(super) at: usize,
+    pub(super) said: String,
+}
+
+/// Words that name a thing.
+#[derive(Debug, Clone)]
+pub(super) struct Mention {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) said: String,
+    pub(super) candidates: Vec<Candidate>,
+}
+
+/// Words that name many things at once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Group {
+    /// Patterns with `*`.
+    pub(super) patterns: Vec<String>,
+    /// "all", "every", "everything".
+    pub(super) every: bool,
+    /// "both".
+    pub(super) both: bool,
+    /// Only those in this state.
+    pub(super) state: Option<Arc<str>>,
+}
+
+/// How the clause is worded, apart from its words.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
+    /// "would you mind restarting": there the -ing form commands.
+    pub(super) gerund: bool,
+    /// "did web restart?": there verbs ask for a state.
+    pub(super) past: bool,
+    /// Words that are both a name and a topic ("docker") are read as the name.
+    pub(super) as_names: bool,
+}
+
+/// A clause, read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reading {
+    pub(super) words: Vec<Word>,
+    pub(super) mentions: Vec<Mention>,
+    pub(super) excepted: Vec<Mention>,
+    pub(super) group: Option<Group>,
+    pub(super) values: Vec<Said>,
+    /// "named X" where X is no thing that exists.
+    pub(super) named: Option<String>,
+    pub(super) unknown: Vec<String>,
+    /// Kinds of things that were said: "container", "service".
+    pub(super) kinds: Vec<Arc<str>>,
+    pub(super) pronoun: bool,
+    /// The order given: index into `words`.
+    pub(super) action: Option<usize>,
+    /// Words stand in ways that an order does not have; good enough for a question only.
+    pub(super) odd: bool,
+    /// A word was both a name and a topic.
+    pub(super) twofold: bool,
+    /// The clause in lower case, its words parted by single spaces.
+    pub(super) said: String,
+}
+
+impl Reading {
+    /// The concept of the order given.
+    pub(super) fn order(&self) -> Option<&Word> {
+        self.action.map(|at| &self.words[at])
+    }
+
+    /// Whether the clause holds this phrase, word for word.
+    pub(super) fn says(&self, phrase: &str) -> bool {
+        format!(" {} ", self.said).contains(&format!(" {phrase} "))
+    }
+
+    /// Nothing but fillers.
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| word.class == Class::Weak)
+            && self.mentions.is_empty()
+            && self.values.is_empty()
+            && self.named.is_none()
+            && self.group.as_ref().is_none_or(|group| group.patterns.is_empty())
+    }
+}
+
+/// Reads the tokens from `lo` to `hi`.
+pub(super) fn read(cx: Context<'_>, lo: usize, hi: usize, manner: Manner) -> Reading {
+    let mut reader = Reader { cx, lo, hi, manner, taken: vec![false; hi], out: Reading::default() };
+    let said: Vec<&str> = cx.tokens[lo..hi].iter().map(|token| token.low.as_str()).collect();
+    reader.out.said = said.join(" ");
+    literal::capture(&mut reader);
+    reader.values();
+    group::find(&mut reader);
+    reader.exact_mentions();
+    reader.joined_parts();
+    reader.phrases();
+    reader.remaining();
+    reader.order();
+    group::settle(&mut reader);
+    if reader.out.action.is_some() {
+        reader.connections();
+    }
+    reader.out
+}
+
+pub(super) struct Reader<'a> {
+    pub(super) cx: Context<'a>,
+    pub(super) lo: usize,
+    pub(super) hi: usize,
+    pub(super) manner: Manner,
+    pub(super) taken: Vec<bool>,
+    pub(super) out: Reading,
+}
+
+impl<'a> Reader<'a> {
+    /// The tokens of the clause, and none behind it.
+    pub(super) fn tokens(&self) -> &'a [Token] {
+        &self.cx.tokens[..self.hi]
+    }
+
+    pub(super) fn take(&mut self, from: usize, to: usize) {
+        let to = to.min(self.hi);
+        if let Some(taken) = self.taken.get_mut(from..to) {
+            taken.fill(true);
+        }
+    }
+
+    pub(super) fn free(&self, from: usize, to: usize) -> bool {
+        to <= self.hi && !self.taken[from..to].iter().any(|&taken| taken)
+    }
+
+    pub(super) fn listed(&self, list: &str, at: usize) -> usize {
+        self.cx.lexicon.listed(list, self.tokens(), at)
+    }
+
+    fn values(&mut self) {
+        for at in self.lo..self.hi {
+            let token = &self.tokens()[at];
+            if self.taken[at] || !self.thing_kinds(&[&token.low]).is_empty() {
+                continue;
+            }
+            if let Some(said) = value_at(self.tokens(), at).filter(|said| self.free(said.from, said.to)) {
+                if matches!(&said.value, Value::Path(path) if path.contains('*')) {
+                    self.out.odd = true;
+                }
+                // "-n 50": the option says nothing that the number does not.
+                if at > self.lo && self.tokens()[at - 1].low.starts_with('-') {
+                    self.take(at - 1, at);
+                }
+                self.take(said.from, said.to);
+                self.out.values.push(said);
+            }
+        }
+    }
+
+    /// Exact candidates that are things one acts on, images apart.
+    fn thing_kinds(&self, words: &[&str]) -> Vec<Candidate> {
+        let mut found = self.cx.names.exact(words);
+        found.retain(|candidate| &*self.cx.names.things[candidate.thing].kind != "image");
+        found
+    }
+
+    pub(super) fn kind_at(&self, at: usize) -> Option<&Arc<str>> {
+        let token = self.tokens().get(at).filter(|token| token.shape == Shape::Word)?;
+        let concept = &self.cx.lexicon.meaning(&token.low)?.concept;
+        self.cx.grammar.kinds.iter().find(|kind| *kind == concept)
+    }
+
+    fn exact_mentions(&mut self) {
+        let mut at = self.lo;
+        while at < self.hi {
+            let longest = (1..=4.min(self.hi - at)).rev().find(|&length| self.exact_mention(at, length));
+            at += longest.unwrap_or(1);
+        }
+    }
+
+    fn exact_mention(&mut self, at: usize, length: usize) -> bool {
+        let window = &self.tokens()[at..at + length];
+        let quoted = window.iter().any(|token| token.shape == Shape::Quoted);
+        let mark = window.iter().any(|token| token.shape == Shape::Mark);
+        if !self.free(at, at + length) || mark || (quoted && length > 1) {
+            return false;
+        }
+        let words: Vec<&str> = window.iter().map(|token| token.low.as_str()).collect();
+        let candidates = self.cx.names.exact(&words);
+        if candidates.is_empty() || (length == 1 && !quoted && !self.reads_as_name(at, &candidates)) {
+            return false;
+        }
+        self.mention(at, at + length, candidates);
+        true
+    }
+
+    /// Whether a word that is some thing's name is meant as that name here.
+    fn reads_as_name(&mut self, at: usize, candidates: &[Candidate]) -> bool {
+        let word = &self.tokens()[at].low;
+        let beside_kind = (at > self.lo && self.kind_at(at - 1).is_some()) || self.kind_at(at + 1).is_some();
+        let lexicon = self.cx.lexicon;
+        let filler = ["light", "stop", "everything", "both", "and", "polite", "then"];
+        if filler.into_iter().any(|list| lexicon.is(list, word)) {
+            return beside_kind;
+        }
+        match lexicon.meaning(word) {
+            None => true,
+            Some(meaning) if meaning.commands || meaning.class == Class::Weak => beside_kind,
+            Some(_) if candidates.iter().all(|c| &*self.cx.names.things[c.thing].kind == "image") => false,
+            Some(_) => {
+                self.out.twofold = true;
+                self.manner.as_names
+            }
+        }
+    }
+
+    fn mention(&mut self, from: usize, to: usize, candidates: Vec<Candidate>) {
+        let said = self.tokens()[from..to].iter().map(|token| token.raw.as_str()).collect::<Vec<_>>().join(" ");
+        self.take(from, to);
+        self.out.mentions.push(Mention { from, to, said, candidates });
+    }
+
+    /// "machine learning" names a thing although "machine" is a topic.
+    fn joined_parts(&mut self) {
+        for length in [3, 2] {
+            for at in self.lo..=self.hi.saturating_sub(length).max(self.lo) {
+                if at + length > self.hi || !self.free(at, at + length) {
+                    continue;
+                }
+                let window = &self.tokens()[at..at + length];
+                let known = |token: &Token| {
+                    token.shape != Shape::Word
+                        || self.cx.lexicon.meaning(&token.low).is_some()
+                        || self.cx.lexicon.is("stop", &token.low)
+                        || self.cx.lexicon.is("light", &token.low)
+                };
+                if window.iter().all(known) || window.iter().any(|token| token.shape == Shape::Mark) {
+                    continue;
+                }
+                let words: Vec<&str> = window.iter().map(|token| token.low.as_str()).collect();
+                let candidates = self.cx.names.part(&words);
+                if !candidates.is_empty() {
+                    self.mention(at, at + length, candidates);
+                }
+            }
+        }
+    }
+
+    fn phrases(&mut self) {
+        for at in self.lo..self.hi {
+            if self.taken[at] {
+                continue;
+            }
+            let Some(found) = self.cx.lexicon.at(self.tokens(), at) else {
+                if self.cx.names.is_host(&self.tokens()[at].low)
+                    && let Some(meaning) = self.cx.lexicon.meaning("machine")
+                {
+                    self.word(at, at + 1, &meaning.clone(), false);
+                }
+                continue;
+            };
+            let (from, to) = found.particle.unwrap_or((at, at));
+            if !self.free(at, at + found.length) || !self.free(from, to) {
+                continue;
+            }
+            let ing = self.manner.gerund && self.tokens()[at].low.ends_with("ing");
+            let meaning = found.meaning.clone();
+            self.take(from, to);
+            self.word(at, at + found.length, &meaning, meaning.commands || (ing && meaning.class == Class::Verb));
+        }
+    }
+
+    fn word(&mut self, from: usize, to: usize, meaning: &super::lexicon::Meaning, commands: bool) {
+        if let Some(kind) = self.cx.grammar.kinds.iter().find(|kind| **kind == meaning.concept) {
+            self.out.kinds.push(Arc::clone(kind));
+        }
+        let said = self.tokens()[from..to].iter().map(|token| token.low.as_str()).collect::<Vec<_>>().join(" ");
+        self.take(from, to);
+        self.out.words.push(Word {
+            concept: Arc::clone(&meaning.concept),
+            facet: Arc::clone(&meaning.facet),
+            weight: meaning.class.weight(),
+            class: meaning.class,
+            commands,
+            historic: false,
+            at: from,
+            said,
+        });
+    }
+
+    fn remaining(&mut self) {
+        let mut looked_up = 0;
+        for at in self.lo..self.hi {
+            let token = &self.tokens()[at];
+            if self.taken[at] || token.shape != Shape::Word {
+                continue;
+            }
+            if self.listed("pronoun", at) > 0 {
+                self.out.pronoun = true;
+            }
+            let lexicon = self.cx.lexicon;
+            let light = ["light", "and", "polite", "ending", "everything", "both"];
+            if light.into_iter().any(|list| lexicon.is(list, &token.low)) {
+                continue;
+            }
+            if lexicon.is("stop", &token.low) {
+                let of_group = self.out.group.is_some() && matches!(&*token.low, "is" | "are" | "in" | "has" | "have");
+                self.out.odd |= !of_group;
+                continue;
+            }
+            if let Some(concept) = self.cx.grammar.coined.get(stem(&token.low)) {
+                let meaning = super::lexicon::Meaning {
+                    concept: Arc::clone(concept),
+                    facet: "".into(),
+                    class: Class::Noun,
+                    commands: self.cx.grammar.actions.contains(concept),
+                };
+                self.word(at, at + 1, &meaning, meaning.commands);
+                continue;
+            }
+            let mut candidates = self.cx.names.part(&[&token.low]);
+            if candidates.is_empty() && looked_up < MOST_NEAR {
+                looked_up += 1;
+                candidates = self.cx.names.near(&token.low);
+            }
+            if !candidates.is_empty() {
+                self.mention(at, at + 1, candidates);
+            } else if let Some(meaning) = lexicon.nearly(&token.low) {
+                // A misspelt order is not an order.
+                self.out.odd = true;
+                self.word(at, at + 1, &meaning.clone(), false);
+            } else {
+                self.out.unknown.push(token.raw.clone());
+            }
+        }
+        self.out.mentions.sort_by_key(|mention| mention.from);
+        self.out.words.sort_by_key(|word| word.at);
+    }
+
+    /// Finds the order, and whether it stands where orders stand: first.
+    fn order(&mut self) {
+        let actions = &self.cx.grammar.actions;
+        if self.manner.past {
+            for word in self.out.words.iter_mut().filter(|word| actions.contains(&word.concept)) {
+                (word.historic, word.commands) = (true, false);
+            }
+            return;
+        }
+        let is_order = |word: &Word| word.commands && actions.contains(&word.concept);
+        self.out.action = self.out.words.iter().position(is_order);
+        let Some(order) = self.out.order().cloned() else { return };
+        let give = self.tokens()[self.lo..order.at].iter().any(|token| token.low == "give");
+        let before_ok = |word: &Word| word.at >= order.at || word.class == Class::Context || word.said == "give";
+        let named_before = self.out.mentions.iter().any(|mention| mention.from < order.at);
+        self.out.odd |= (named_before && !give) || !self.out.words.iter().all(before_ok);
+        self.out.odd |= self.out.words.iter().filter(|word| is_order(word)).count() > 1;
+        if give {
+            self.out.words.retain(|word| word.said != "give");
+            self.out.action = self.out.words.iter().position(is_order);
+        }
+    }
+
+    /// Between two things that one order is for stands nothing but a connection.
+    fn connections(&mut self) {
+        let joined = |from: usize, to: usize| {
+            (from..to).all(|at| {
+                let token = &self.tokens()[at];
+                token.is_mark(",")
+                    || ["and", "both"].into_iter().any(|list| self.cx.lexicon.is(list, &token.low))
+                    || matches!(&*token.low, "the" | "my" | "our" | "also" | "as" | "well" | "with" | "together")
+                    || self.kind_at(at).is_some()
+            })
+        };
+        let fine = self.out.mentions.windows(2).all(|pair| joined(pair[0].to, pair[1].from));
+        self.out.odd |= !fine;
+    }
+}

@@ -1,0 +1,128 @@
+//! Killed at every boundary between two steps, a turn goes on to the same end, and no effect happens twice.
+
+use jarvis_safety::conversation::{CallEnd, Entry, Turn, TurnState};
+use jarvis_safety::{Actor, TurnId};
+use serde_json::json;
+
+use crate::support::model::{calls, text};
+use crate::support::{House, ModelServer, say, spoken};
+
+/// What a script of a model and a person comes to: the words, and what ran.
+type End = (TurnState, String, Vec<String>);
+
+async fn scripted() -> ModelServer {
+    ModelServer::start(|seen, _| match seen.said("tool").len() {
+        0 => calls(&[
+            ("lamp_list", json!({})),
+            ("lamp_switch", json!({ "name": "hall" })),
+            ("lamp_switch", json!({ "name": "porch" })),
+        ]),
+        3 => calls(&[("lamp_remove", json!({ "name": "attic" }))]),
+        _ => text("The house is in order."),
+    })
+    .await
+}
+
+fn end(house: &House, turn: &Turn, log: &[Entry]) -> End {
+    let effects = house.lamps.runs().into_iter().filter(|run| run != "list").collect();
+    (turn.state, spoken(log), effects)
+}
+
+/// Approves whatever card the turn waits for, and waits for the end.
+async fn to_the_end(house: &House, id: &TurnId) -> (Turn, Vec<Entry>) {
+    let rests = |turn: &Turn, _: &[Entry]| turn.state != TurnState::Running;
+    let (turn, _) = house.conversations.wait_for(id, rests).await;
+    if turn.state == TurnState::Waiting {
+        for card in house.cards().await {
+            house.approve(&card.id).await;
+        }
+    }
+    house.conversations.ended(id).await
+}
+
+/// Runs a sentence with a kill after each number of steps, up to the number that a whole run takes.
+async fn killed_everywhere(house: impl Fn() -> House, sentence: &str) -> usize {
+    let whole = house();
+    let mind = whole.mind();
+    let turn = say(&mind, sentence).await;
+    let (turn, log) = to_the_end(&whole, &turn.id).await;
+    let expected = end(&whole, &turn, &log);
+    let steps = whole.conversations.steps();
+    for kept in 0..steps {
+        let house = house();
+        house.conversations.set_fuse(Some(kept));
+        let mind = house.mind();
+        let turn = say(&mind, sentence).await;
+        house.conversations.blown_or_rested(&turn.id).await;
+        let (state, _) = house.conversations.get(&turn.id);
+        if state.state == TurnState::Waiting {
+            for card in house.cards().await {
+                house.approve(&card.id).await;
+            }
+            house.conversations.blown_or_ended(&turn.id).await;
+        }
+        drop(mind);
+        house.conversations.set_fuse(None);
+        let mind = house.mind();
+        mind.resume().await.unwrap();
+        let (turn, log) = to_the_end(&house, &turn.id).await;
+        assert_eq!(end(&house, &turn, &log), expected, "killed after {kept} steps: {log:#?}");
+        assert_eq!(mind.resume().await.unwrap(), 0, "nothing is left open");
+    }
+    steps
+}
+
+#[tokio::test]
+async fn a_turn_by_the_model_survives_a_kill_at_every_boundary() {
+    let server = scripted().await;
+    let steps = killed_everywhere(|| House::with_model(&server, 16_384), "qwzx, put the house in order").await;
+    assert!(steps >= 6, "{steps}");
+}
+
+#[tokio::test]
+async fn a_plan_by_rule_survives_a_kill_at_every_boundary() {
+    let steps = killed_everywhere(House::new, "switch the lamp hall and switch the lamp porch").await;
+    assert!(steps >= 2, "{steps}");
+}
+
+#[tokio::test]
+async fn an_approved_call_by_rule_survives_a_kill_at_every_boundary() {
+    let steps = killed_everywhere(House::new, "remove the lamp hall").await;
+    assert!(steps >= 3, "{steps}");
+}
+
+#[tokio::test]
+async fn a_call_that_ran_before_the_kill_answers_what_came_of_it() {
+    let house = House::new();
+    // The choice of the way is kept, the outcome is not.
+    house.conversations.set_fuse(Some(1));
+    let mind = house.mind();
+    let turn = say(&mind, "switch the lamp hall").await;
+    house.conversations.blown_or_rested(&turn.id).await;
+    assert_eq!(house.lamps.count("switch hall"), 1);
+    drop(mind);
+    house.conversations.set_fuse(None);
+    let mind = house.mind();
+    mind.resume().await.unwrap();
+    let (_, log) = house.conversations.ended(&turn.id).await;
+    assert_eq!(house.lamps.count("switch hall"), 1);
+    let ran = log.iter().any(|entry| matches!(entry, Entry::Answered { answer: CallEnd::Ran { .. }, .. }));
+    assert!(ran, "{log:#?}");
+}
+
+#[tokio::test]
+async fn a_turn_whose_actor_is_gone_ends_with_a_word() {
+    let house = House::new();
+    house.conversations.set_fuse(Some(0));
+    let mind = house.mind();
+    let gone = Actor { id: jarvis_safety::ActorId::new("token:tok_gone"), ..Actor::local() };
+    let said = jarvis_agents::Said { text: "list the lamps".to_owned(), ..Default::default() };
+    let turn = mind.say(&gone, crate::support::origin(), said).await.unwrap();
+    house.conversations.blown_or_rested(&turn.id).await;
+    drop(mind);
+    house.conversations.set_fuse(None);
+    house.mind().resume().await.unwrap();
+    let (turn, log) = house.conversations.ended(&turn.id).await;
+    assert_eq!(turn.state, TurnState::Failed);
+    assert!(spoken(&log).contains("not allowed in any more"), "{log:#?}");
+}

@@ -1,0 +1,13 @@
+//! What the mind promises, seen from outside: a real gate, a real socket to a scripted model, everything else in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
+
+mod budget;
+mod conversation;
+mod crash;
+mod decoder;
+mod model;
+mod provider;
+mod rule;
+mod support;
+mod trust;

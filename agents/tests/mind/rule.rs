@@ -1,0 +1,142 @@
+//! Turns that are answered by rule, without any model.
+
+use jarvis_safety::Actor;
+use jarvis_safety::conversation::{CallEnd, Entry, TurnState};
+use jarvis_safety::event::EventKind;
+use jarvis_safety::refusal::Code;
+
+use crate::support::{House, Lamps, say, spoken};
+
+fn set_note(lamps: &Lamps, text: &str) {
+    *lamps.note.lock().unwrap() = text.to_owned();
+}
+
+#[tokio::test]
+async fn a_question_is_answered_by_rule_and_audited() {
+    let house = House::new();
+    let mind = house.mind();
+    let (turn, log) = house.answer(&mind, "list the lamps").await;
+    assert_eq!(turn.state, TurnState::Done);
+    assert!(matches!(&log[0], Entry::Routed { route, model: None, .. } if route == "rule"), "{log:#?}");
+    assert!(spoken(&log).contains("3 lamps are lit."), "{log:#?}");
+    assert!(matches!(log.last(), Some(Entry::Ended { state: TurnState::Done, .. })));
+    let rows = house.conversations.rows();
+    let kinds: Vec<_> = rows.iter().map(|row| row.kind).collect();
+    assert_eq!(kinds.first(), Some(&EventKind::TurnAsked));
+    assert_eq!(kinds.last(), Some(&EventKind::TurnDone));
+    assert_eq!(rows[0].summary, "list the lamps");
+    assert!(rows.iter().all(|row| row.correlation == "corr" && row.subject == turn.id.as_str()));
+}
+
+#[tokio::test]
+async fn words_by_strangers_are_quoted_so_that_nothing_in_them_formats_or_closes() {
+    let house = House::new();
+    set_note(&house.lamps, "# Hello\n```\n[click](http://evil)\u{202e}");
+    let (_, log) = house.answer(&house.mind(), "read the note on the door").await;
+    let said = spoken(&log);
+    assert!(said.contains("````text\n# Hello\n```\n[click](http://evil)\\u{202e}\n````"), "{said}");
+}
+
+#[tokio::test]
+async fn a_plan_names_calls_and_tiers_and_does_nothing() {
+    let house = House::new();
+    let mind = house.mind();
+    let plan = mind.plan(&Actor::operator(), crate::support::origin(), "switch the lamp hall").await.unwrap();
+    assert_eq!(plan.calls.len(), 1);
+    assert_eq!((plan.calls[0].tool.as_str(), plan.calls[0].tier.as_str()), ("lamp_switch", "yellow"));
+    assert!(house.lamps.runs().iter().all(|run| run == "list"), "a plan runs nothing but look-ups");
+    assert!(house.conversations.rows().is_empty(), "a plan keeps nothing");
+}
+
+#[tokio::test]
+async fn what_needs_approval_waits_and_goes_on_when_it_is_decided() {
+    let house = House::new();
+    let mind = house.mind();
+    let turn = say(&mind, "remove the lamp hall").await;
+    let card = house.card_of(&turn.id).await;
+    let (waiting, log) = house.conversations.get(&turn.id);
+    assert_eq!(waiting.state, TurnState::Waiting);
+    assert!(spoken(&log).contains("needs your approval: `Remove the lamp hall for good`"), "{log:#?}");
+    assert_eq!(house.lamps.count("remove hall"), 0);
+    house.approve(&card).await;
+    let (turn, log) = house.conversations.ended(&turn.id).await;
+    assert_eq!(turn.state, TurnState::Done);
+    assert!(spoken(&log).contains("The lamp hall is gone."), "{log:#?}");
+    assert_eq!(house.lamps.count("remove hall"), 1);
+    assert!(house.conversations.rows().iter().any(|row| row.kind == EventKind::TurnWaiting));
+}
+
+#[tokio::test]
+async fn a_denial_ends_the_turn_with_the_word_that_came_back() {
+    let house = House::new();
+    let mind = house.mind();
+    let turn = say(&mind, "remove the lamp hall").await;
+    let card = house.card_of(&turn.id).await;
+    house.deny(&card, "we still need it").await;
+    let (_, log) = house.conversations.ended(&turn.id).await;
+    let said = spoken(&log);
+    assert!(said.contains("we still need it") && said.contains("nothing was done"), "{said}");
+    assert!(house.lamps.runs().iter().all(|run| run == "list"));
+}
+
+#[tokio::test]
+async fn several_calls_are_one_plan_with_one_card() {
+    let house = House::new();
+    let mind = house.mind();
+    let turn = say(&mind, "remove the lamp hall and remove the lamp porch").await;
+    let card = house.card_of(&turn.id).await;
+    let cards = house.cards().await;
+    assert_eq!((cards.len(), cards[0].steps.len()), (1, 2));
+    house.approve(&card).await;
+    let (_, log) = house.conversations.ended(&turn.id).await;
+    let ran = log.iter().filter(|entry| matches!(entry, Entry::Answered { answer: CallEnd::Ran { .. }, .. }));
+    assert_eq!(ran.count(), 2);
+    assert_eq!((house.lamps.count("remove hall"), house.lamps.count("remove porch")), (1, 1));
+}
+
+#[tokio::test]
+async fn without_a_model_what_no_rule_understands_gets_an_honest_answer() {
+    let house = House::new();
+    let (turn, log) = house.answer(&house.mind(), "qwzx vlorp gnarf").await;
+    assert_eq!(turn.state, TurnState::Done);
+    let said = spoken(&log);
+    assert!(said.contains("do not follow") && said.contains("connect a model"), "{said}");
+    assert!(house.lamps.runs().iter().all(|run| run == "list"));
+}
+
+#[tokio::test]
+async fn stopping_a_running_call_ends_the_turn_at_once() {
+    let house = House::new();
+    let mind = house.mind();
+    let turn = say(&mind, "watch the lamps forever").await;
+    house.lamps.begun.notified().await;
+    let begun = tokio::time::Instant::now();
+    let stopped = mind.stop(&Actor::operator(), &turn.id).await.unwrap();
+    assert_eq!(stopped.state, TurnState::Stopped);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(house.gate.running(), 0, "the call was called off, too");
+    let again = mind.stop(&Actor::operator(), &turn.id).await.unwrap();
+    assert_eq!(again.state, TurnState::Stopped);
+}
+
+#[tokio::test]
+async fn stopping_a_waiting_turn_takes_its_card_back_if_the_stopper_may_decide() {
+    let house = House::new();
+    let mind = house.mind();
+    let turn = say(&mind, "remove the lamp hall").await;
+    house.card_of(&turn.id).await;
+    mind.stop(&Actor::operator(), &turn.id).await.unwrap();
+    assert!(house.cards().await.is_empty());
+    assert!(house.lamps.runs().iter().all(|run| run == "list"));
+}
+
+#[tokio::test]
+async fn nothing_and_too_much_are_refused_before_anything_is_kept() {
+    let house = House::new();
+    let mind = house.mind();
+    for text in [String::new(), " \n".to_owned(), "x".repeat(20_001)] {
+        let refusal = crate::support::say_after(&mind, &text, None, jarvis_agents::After::Newest).await.unwrap_err();
+        assert_eq!(refusal.code, Code::InvalidArguments);
+    }
+    assert!(house.conversations.rows().is_empty());
+}

@@ -1,0 +1,257 @@
+//! Calls above green: intent before the effect, outcome after it.
+
+use async_trait::async_trait;
+use jarvis_safety::call::{CallRecord, CallState};
+use jarvis_safety::event::Draft;
+use jarvis_safety::outcome::Outcome;
+use jarvis_safety::port::{Intended, Stored};
+use jarvis_safety::tool::Undo;
+use jarvis_safety::{ActorId, CallId, Target};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
+
+use crate::approval;
+use crate::change::{Change, Tx};
+use crate::row::Row;
+use crate::stored::{Halt, clean, conflict, from_json, from_word, not_found, to_json, unavailable};
+
+const COLUMNS: &str = "json, state, outcome, undo, undone_by";
+
+fn record(row: &AnyRow) -> Result<CallRecord, Halt> {
+    let mut record: CallRecord = from_json("call", row.try_get(0)?)?;
+    let what = record.id.to_string();
+    let (outcome, undo): (Option<&str>, Option<&str>) = (row.try_get(2)?, row.try_get(3)?);
+    let undone_by: Option<&str> = row.try_get(4)?;
+    record.state = from_word(&what, row.try_get(1)?)?;
+    record.outcome = outcome.map(|json| from_json(&what, json)).transpose()?;
+    record.undo = undo.map(|json| from_json(&what, json)).transpose()?;
+    record.undone_by = undone_by.map(|id| from_word(&what, id)).transpose()?;
+    Ok(record)
+}
+
+async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<CallRecord>, Halt> {
+    let sql = format!("select {COLUMNS} from call where id = $1");
+    let found = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?;
+    found.as_ref().map(record).transpose()
+}
+
+async fn by_key(connection: &mut AnyConnection, actor: &str, key: &str) -> Result<Option<CallRecord>, Halt> {
+    let sql = format!("select {COLUMNS} from call where actor = $1 and idempotency = $2");
+    let found = sqlx::query(AssertSqlSafe(sql)).bind(actor).bind(key).fetch_optional(connection).await?;
+    found.as_ref().map(record).transpose()
+}
+
+/// One call.
+pub(crate) async fn find(readers: &AnyPool, id: &CallId) -> Stored<Option<CallRecord>> {
+    let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+    Ok(by_id(&mut connection, id.as_str()).await?)
+}
+
+/// Calls whose outcome is not recorded, oldest first.
+pub(crate) async fn unsettled(readers: &AnyPool) -> Stored<Vec<CallRecord>> {
+    let sql = format!("select {COLUMNS} from call where state = 'running' order by id");
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(readers).await.map_err(|error| unavailable(&error))?;
+    rows.iter().map(|row| record(row).map_err(Into::into)).collect()
+}
+
+/// How often an actor has called a tool on a target since a time.
+pub(crate) async fn repeats(
+    readers: &AnyPool,
+    actor: &ActorId,
+    tool: &str,
+    target: &Target,
+    since: i64,
+) -> Stored<u64> {
+    let count: i64 = sqlx::query(
+        "select count(*) from call where actor = $1 and tool = $2 and target_id = $3 and created_at >= $4 \
+         and target_kind = $5",
+    )
+    .bind(clean(actor.as_str()).as_ref())
+    .bind(clean(tool).as_ref())
+    .bind(clean(&target.id).as_ref())
+    .bind(since)
+    .bind(clean(&target.kind).as_ref())
+    .fetch_one(readers)
+    .await
+    .and_then(|row| row.try_get(0))
+    .map_err(|error| unavailable(&error))?;
+    Ok(count.cast_unsigned())
+}
+
+/// Makes an intent durable, and spends the approval's step with it.
+pub(crate) struct Intend {
+    id: CallId,
+    actor: String,
+    key: Option<String>,
+    tool: String,
+    target: Target,
+    conversation: Option<String>,
+    approval: Option<(String, i64)>,
+    created_at: i64,
+    json: String,
+    row: Row,
+}
+
+impl Intend {
+    pub(crate) fn new(record: &CallRecord, draft: Draft) -> Stored<Self> {
+        let bare = CallRecord { outcome: None, undo: None, undone_by: None, ..record.clone() };
+        Ok(Self {
+            id: record.id.clone(),
+            actor: clean(record.actor.as_str()).into_owned(),
+            key: record.key.as_deref().map(|key| clean(key).into_owned()),
+            tool: clean(&record.tool).into_owned(),
+            target: Target::new(
+                &clean(&record.target.kind),
+                clean(&record.target.id),
+                clean(&record.target.name),
+            ),
+            conversation: record.origin.conversation.as_ref().map(ToString::to_string),
+            approval: record.approval.as_ref().map(|(id, step)| (id.to_string(), i64::from(*step))),
+            created_at: record.created_at,
+            json: to_json("call", &bare)?,
+            row: Row::new(draft)?,
+        })
+    }
+
+    async fn insert(&self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+        let inserted = sqlx::query(
+            "insert into call (id, actor, idempotency, tool, target_kind, target_id, conversation, approval, step, \
+             state, created_at, json) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11) \
+             on conflict do nothing returning id",
+        )
+        .bind(self.id.as_str())
+        .bind(self.actor.as_str())
+        .bind(self.key.as_deref())
+        .bind(self.tool.as_str())
+        .bind(self.target.kind.as_str())
+        .bind(self.target.id.as_str())
+        .bind(self.conversation.as_deref())
+        .bind(self.approval.as_ref().map(|(id, _)| id.as_str()))
+        .bind(self.approval.as_ref().map(|(_, step)| *step))
+        .bind(self.created_at)
+        .bind(self.json.as_str())
+        .fetch_optional(connection)
+        .await?;
+        Ok(inserted.is_some())
+    }
+}
+
+#[async_trait]
+impl Change for Intend {
+    type Answer = Intended;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Intended, Halt> {
+        if let Some(key) = &self.key
+            && let Some(known) = by_key(tx.connection, &self.actor, key).await?
+        {
+            return Ok(Intended::Known(Box::new(known)));
+        }
+        if let Some((card, step)) = &self.approval
+            && !approval::can_spend(tx.connection, card, *step).await?
+        {
+            return Ok(Intended::AlreadySpent);
+        }
+        if !self.insert(tx.connection).await? {
+            let known = by_id(tx.connection, self.id.as_str()).await?;
+            return known
+                .map(|known| Intended::Known(Box::new(known)))
+                .ok_or_else(|| conflict(format!("{} cannot be recorded", self.id)));
+        }
+        if let Some((card, step)) = &self.approval {
+            approval::spend(tx.connection, card, *step).await?;
+        }
+        tx.tell(self.row.clone());
+        Ok(Intended::Recorded)
+    }
+}
+
+/// Records what came of a call.
+pub(crate) struct Settle {
+    id: CallId,
+    state: CallState,
+    outcome: String,
+    undo: Option<String>,
+    undoes: Option<String>,
+    at: i64,
+    row: Row,
+    bare: String,
+}
+
+impl Settle {
+    pub(crate) fn new(
+        outcome: &Outcome,
+        undo: Option<&Undo>,
+        undoes: Option<&CallId>,
+        at: i64,
+        draft: Draft,
+    ) -> Stored<Self> {
+        Ok(Self {
+            id: outcome.call.clone(),
+            state: outcome.state,
+            outcome: to_json("outcome", outcome)?,
+            undo: undo.map(|undo| to_json("undo", undo)).transpose()?,
+            undoes: undoes.map(ToString::to_string),
+            at,
+            row: Row::new(draft)?,
+            bare: to_json("outcome", &without_texts(outcome.clone()))?,
+        })
+    }
+}
+
+/// An outcome of which only the fact is left: its conversation was erased.
+pub(crate) fn without_texts(mut outcome: Outcome) -> Outcome {
+    outcome.output = serde_json::Value::Null;
+    "erased with its conversation".clone_into(&mut outcome.words);
+    if let Some(error) = &mut outcome.error {
+        error.message.clone_from(&outcome.words);
+    }
+    outcome
+}
+
+#[async_trait]
+impl Change for Settle {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        if self.state == CallState::Running {
+            return Err(conflict(format!("the outcome of {} says that it is still running", self.id)));
+        }
+        let found = sqlx::query("select state, approval, step, erased_at from call where id = $1")
+            .bind(self.id.as_str())
+            .fetch_optional(&mut *tx.connection)
+            .await?
+            .ok_or_else(|| not_found("call", self.id.as_str()))?;
+        let state: &str = found.try_get(0)?;
+        if state != CallState::Running.as_str() {
+            return Err(conflict(format!("{} has ended before, as {state}", self.id)));
+        }
+        let card: Option<(&str, i64)> =
+            found.try_get::<Option<&str>, _>(1)?.zip(found.try_get::<Option<i64>, _>(2)?);
+        let erased = found.try_get::<Option<i64>, _>(3)?.is_some();
+        let outcome = if erased { &self.bare } else { &self.outcome };
+        sqlx::query(
+            "update call set state = $2, outcome = $3, undo = $4, settled_at = $5 where id = $1 and state = 'running'",
+        )
+        .bind(self.id.as_str())
+        .bind(self.state.as_str())
+        .bind(outcome.as_str())
+        .bind(self.undo.as_deref())
+        .bind(self.at)
+        .execute(&mut *tx.connection)
+        .await?;
+        if let Some(undoes) = &self.undoes
+            && self.state == CallState::Done
+        {
+            sqlx::query("update call set undone_by = $2 where id = $1 and undone_by is null")
+                .bind(undoes.as_str())
+                .bind(self.id.as_str())
+                .execute(&mut *tx.connection)
+                .await?;
+        }
+        if let Some((card, step)) = card {
+            approval::settle_step(tx.connection, card, step, self.state, outcome, self.at).await?;
+        }
+        tx.tell(if erased { self.row.clone().without_body() } else { self.row.clone() });
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! Changes: what the writer carries out, many of them in one transaction.
+//!
+//! A change looks first and writes afterwards. If it finds that it contradicts what is there it says so before it has
+//! written anything, so that the others of its batch stay as they are and no savepoints are needed. If the database
+//! itself fails under a change, the whole batch is rolled back and each change is tried again alone; it must therefore
+//! be repeatable.
+
+use async_trait::async_trait;
+use jarvis_safety::port::{StoreError, Stored};
+use sqlx::AnyConnection;
+use tokio::sync::oneshot;
+
+use crate::chain::{Chain, Head};
+use crate::row::{self, Linked, Row};
+use crate::stored::Halt;
+
+/// How durable something is before it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Durability {
+    /// In the log file: survives a killed process. Fsynced within 5 ms.
+    Wal,
+    /// Fsynced: survives a power cut.
+    Fsync,
+}
+
+/// One change of what is kept.
+#[async_trait]
+pub(crate) trait Change: Send + Sync + 'static {
+    /// What its caller learns.
+    type Answer: Send + Sync;
+
+    /// Looks, then writes, then tells.
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt>;
+
+    /// After the commit, before anyone hears of it: what is held in memory follows. Also happens if the caller has gone.
+    fn committed(&self, _answer: &Self::Answer) {}
+
+    /// Everything that has an effect is fsynced.
+    fn durability(&self) -> Durability {
+        Durability::Fsync
+    }
+}
+
+/// The transaction of a batch.
+pub(crate) struct Tx<'w> {
+    /// The connection; it sees what the changes before this one have written.
+    pub(crate) connection: &'w mut AnyConnection,
+    chain: &'w Chain,
+    head: Head,
+    now: i64,
+    buffer: Vec<u8>,
+    rows: Vec<Linked>,
+    written: usize,
+}
+
+impl<'w> Tx<'w> {
+    pub(crate) fn new(connection: &'w mut AnyConnection, chain: &'w Chain, head: Head, now: i64) -> Self {
+        Self { connection, chain, head, now, buffer: Vec::with_capacity(512), rows: Vec::new(), written: 0 }
+    }
+
+    /// Adds a row to the audit and answers its sequence.
+    pub(crate) fn tell(&mut self, row: Row) -> u64 {
+        let linked = Linked::next(row, &mut self.head, self.now, self.chain, &mut self.buffer);
+        let seq = linked.seq();
+        self.rows.push(linked);
+        seq
+    }
+
+    /// Writes the rows told so far, for a change that must see those of its own batch.
+    pub(crate) async fn write_rows(&mut self) -> Result<(), sqlx::Error> {
+        row::insert(self.connection, &self.rows[self.written..]).await?;
+        self.written = self.rows.len();
+        Ok(())
+    }
+
+    /// Writes what is left and moves the stored head.
+    pub(crate) async fn finish(&mut self) -> Result<(), sqlx::Error> {
+        self.write_rows().await?;
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        row::move_head(self.connection, &self.head).await
+    }
+
+    pub(crate) fn into_rows(self) -> (Vec<Linked>, Head) {
+        (self.rows, self.head)
+    }
+}
+
+/// How a batch ended for one of its changes.
+pub(crate) enum End {
+    /// Committed.
+    Kept,
+    /// Not committed, or nobody knows.
+    Failed(StoreError),
+}
+
+/// A change with whoever waits for it.
+#[async_trait]
+pub(crate) trait Operation: Send {
+    fn durability(&self) -> Durability;
+    /// Applies the change. A refusal is its answer and no error.
+    async fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error>;
+    /// Lets what is held in memory follow.
+    fn committed(&self);
+    /// Answers.
+    fn answer(self: Box<Self>, end: End);
+}
+
+struct Waiting<C: Change> {
+    change: C,
+    answer: Option<Stored<C::Answer>>,
+    reply: oneshot::Sender<Stored<C::Answer>>,
+}
+
+#[async_trait]
+impl<C: Change> Operation for Waiting<C> {
+    fn durability(&self) -> Durability {
+        self.change.durability()
+    }
+
+    async fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
+        self.answer = match self.change.apply(tx).await {
+            Ok(answer) => Some(Ok(answer)),
+            Err(Halt::Refused(error)) => Some(Err(error)),
+            Err(Halt::Broken(error)) => return Err(error),
+        };
+        Ok(())
+    }
+
+    fn committed(&self) {
+        if let Some(Ok(answer)) = &self.answer {
+            self.change.committed(answer);
+        }
+    }
+
+    fn answer(self: Box<Self>, end: End) {
+        let answer = match (end, self.answer) {
+            (End::Kept, Some(answer)) => answer,
+            (End::Kept, None) => Err(StoreError::Unavailable("the change was not reached".to_owned())),
+            (End::Failed(error), _) => Err(error),
+        };
+        // Whoever asked may have gone.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// What the writer is asked for.
+pub(crate) enum Job {
+    /// One row and nothing else: the path of every green call.
+    Append(Append),
+    /// A change.
+    Change(Box<dyn Operation>),
+    /// The last one: finish what is queued and stop.
+    Close(oneshot::Sender<()>),
+}
+
+/// A row to append.
+pub(crate) struct Append {
+    /// There, except while its batch is under way.
+    pub(crate) row: Option<Row>,
+    /// Its place, once given.
+    pub(crate) seq: u64,
+    pub(crate) durability: Durability,
+    pub(crate) reply: oneshot::Sender<Stored<u64>>,
+}
+
+impl Job {
+    pub(crate) fn change<C: Change>(change: C) -> (Self, oneshot::Receiver<Stored<C::Answer>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self::Change(Box::new(Waiting { change, answer: None, reply })), answer)
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        match self {
+            Self::Append(append) => append.durability,
+            Self::Change(operation) => operation.durability(),
+            Self::Close(_) => Durability::Wal,
+        }
+    }
+
+    pub(crate) fn answer(self, end: End) {
+        match self {
+            Self::Append(append) => {
+                let answer = match end {
+                    End::Kept => Ok(append.seq),
+                    End::Failed(error) => Err(error),
+                };
+                let _ = append.reply.send(answer);
+            }
+            Self::Change(operation) => operation.answer(end),
+            Self::Close(done) => {
+                let _ = done.send(());
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What differs between databases. Today: SQLite.
+//!
+//! Everything else is one SQL text for SQLite and PostgreSQL. Here stand how to connect, the pragmas, which version can
+//! be trusted, how a transaction begins, and the type of a sequence.
+
+use std::path::Path;
+use std::str::FromStr as _;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Row as _};
+
+use crate::change::Durability;
+use crate::error::OpenError;
+
+/// First SQLite without the WAL-reset bug (2026-03-03), which can corrupt a database with two connections.
+const OLDEST: (u32, u32, u32) = (3, 51, 3);
+
+/// Connections that only read.
+const READERS: u32 = 4;
+
+/// Type of a primary key that counts. Only `integer` is SQLite's own row number, and only `bigint` is wide enough on
+/// PostgreSQL.
+pub(crate) const SEQUENCE: &str = "integer";
+
+/// Begins a transaction that will write, so that it cannot fail for that later.
+pub(crate) const BEGIN: &str = "begin immediate";
+
+/// Several statements that are sent as one, in a transaction of their own: a single client waits for one thread to
+/// answer instead of five. Parameters are numbered through all of them.
+pub(crate) fn at_once(statements: &[&str]) -> String {
+    format!("{BEGIN}; {}; commit", statements.join("; "))
+}
+
+fn options(database: &Path) -> Result<AnyConnectOptions, OpenError> {
+    sqlx::any::install_default_drivers();
+    let path = database.to_str().ok_or_else(|| OpenError::Directory {
+        path: database.to_owned(),
+        why: "its name is not UTF-8; choose another with --data".to_owned(),
+    })?;
+    let mut url = String::from("sqlite://");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    url.push_str("?mode=rw");
+    Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())
+}
+
+async fn set(connection: &mut AnyConnection, pragmas: &[&'static str]) -> Result<(), sqlx::Error> {
+    for pragma in pragmas {
+        sqlx::raw_sql(*pragma).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The one connection that writes and makes the checkpoints.
+pub(crate) async fn writer(database: &Path) -> Result<AnyConnection, OpenError> {
+    let mut connection = options(database)?.connect().await?;
+    let found: String = sqlx::query("select sqlite_version()").fetch_one(&mut connection).await?.try_get(0)?;
+    if version(&found) < OLDEST {
+        let (major, minor, patch) = OLDEST;
+        return Err(OpenError::Engine { found, needed: format!("{major}.{minor}.{patch}") });
+    }
+    set(
+        &mut connection,
+        &[
+            "pragma busy_timeout = 10000",
+            "pragma journal_mode = wal",
+            "pragma synchronous = full",
+            "pragma foreign_keys = on",
+            "pragma mmap_size = 0",
+            // After a burst the log file shrinks again.
+            "pragma journal_size_limit = 16777216",
+        ],
+    )
+    .await?;
+    let mode: String = sqlx::query("pragma journal_mode").fetch_one(&mut connection).await?.try_get(0)?;
+    if mode != "wal" {
+        return Err(OpenError::Database(format!(
+            "the file system under {} cannot hold SQLite's log (journal mode is {mode}); use a local disk",
+            database.display()
+        )));
+    }
+    Ok(connection)
+}
+
+fn version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+/// The connections that read.
+pub(crate) async fn readers(database: &Path) -> Result<AnyPool, OpenError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .acquire_timeout(std::time::Duration::from_secs(10))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                set(
+                    connection,
+                    &[
+                        "pragma busy_timeout = 10000",
+                        "pragma query_only = on",
+                        "pragma wal_autocheckpoint = 0",
+                        "pragma mmap_size = 0",
+                    ],
+                )
+                .await
+            })
+        })
+        .connect_with(options(database)?)
+        .await?;
+    Ok(pool)
+}
+
+/// Says for the transactions that follow how durable they are before their commit returns.
+pub(crate) async fn set_durability(
+    connection: &mut AnyConnection,
+    durability: Durability,
+) -> Result<(), sqlx::Error> {
+    let pragma = match durability {
+        Durability::Wal => "pragma synchronous = normal",
+        Durability::Fsync => "pragma synchronous = full",
+    };
+    set(connection, &[pragma]).await
+}
+
+/// Writes the log back into the database and fsyncs both.
+pub(crate) async fn checkpoint(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    set(connection, &["pragma synchronous = full", "pragma wal_checkpoint(truncate)"]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(version("3.9.0") < OLDEST);
+        assert!(version("3.51.2") < OLDEST);
+        assert!(version("3.51.3") >= OLDEST);
+        assert!(version("3.100.0") > OLDEST);
+        assert!(version("rubbish") < OLDEST);
+    }
+}

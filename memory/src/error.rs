@@ -1,0 +1,94 @@
+//! Why a store cannot be opened. Each message says what to do next.
+
+use std::path::PathBuf;
+
+/// The store cannot be opened; nothing was changed that a later start would miss.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory cannot be made or used.
+    #[error("the data directory {} cannot be used: {why}", .path.display())]
+    Directory {
+        /// The directory, or the file in it.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// Another process owns the data directory.
+    #[error(
+        "the data directory {} is in use by another Jarvis (process {holder}); stop that one, talk to it instead, or \
+         choose another directory with --data", .data.display()
+    )]
+    InUse {
+        /// The directory.
+        data: PathBuf,
+        /// Process id of the owner as it wrote it down, or a question mark.
+        holder: String,
+    },
+    /// The key of the audit is not what it must be.
+    #[error("the audit key {} cannot be used: {why}", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// The database engine is too old to be trusted.
+    #[error("SQLite {found} is linked, and before {needed} it can corrupt a database; build with the bundled one")]
+    Engine {
+        /// What is linked.
+        found: String,
+        /// What is needed.
+        needed: String,
+    },
+    /// The database was written by a newer Jarvis.
+    #[error(
+        "the database is at version {found} and this Jarvis knows {known}; start the newer Jarvis that wrote it, or \
+         restore a backup from before the update"
+    )]
+    Newer {
+        /// Version of the database.
+        found: i64,
+        /// Newest version that is known here.
+        known: i64,
+    },
+    /// A migration that was applied is not the one that this program carries.
+    #[error("migration {version} was changed after it had been applied; migrations are only ever added")]
+    Altered {
+        /// Its number.
+        version: i64,
+    },
+    /// Something stored can no longer be read.
+    #[error("the stored {what} cannot be read: {why}")]
+    Unreadable {
+        /// What it is.
+        what: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The database said no.
+    #[error("the database cannot be opened: {0}")]
+    Database(String),
+}
+
+impl OpenError {
+    /// Stable code, for logs and exit messages.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Directory { .. } => "data_directory",
+            Self::InUse { .. } => "data_in_use",
+            Self::Key { .. } => "audit_key",
+            Self::Engine { .. } => "database_engine",
+            Self::Newer { .. } => "database_newer",
+            Self::Altered { .. } => "migration_altered",
+            Self::Unreadable { .. } => "stored_unreadable",
+            Self::Database(_) => "database",
+        }
+    }
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}

@@ -1,0 +1,94 @@
+//! What the gate keeps, joined to the tables that keep it.
+
+use async_trait::async_trait;
+use jarvis_safety::approval::{Approval, ApprovalState};
+use jarvis_safety::call::CallRecord;
+use jarvis_safety::event::Draft;
+use jarvis_safety::kernel::KillSwitch;
+use jarvis_safety::outcome::Outcome;
+use jarvis_safety::port::{Asked, Decision, Intended, Ledger, Stored};
+use jarvis_safety::setting::AuditReads;
+use jarvis_safety::tool::Undo;
+use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, Target};
+
+use crate::approval::{self, Ask, Decide, HandOver, Handed};
+use crate::call::{self, Intend, Settle};
+use crate::change::Durability;
+use crate::row::Row;
+use crate::setting;
+use crate::store::Store;
+
+#[async_trait]
+impl Ledger for Store {
+    async fn append(&self, draft: Draft, reads: AuditReads) -> Stored<u64> {
+        let durability = match reads {
+            AuditReads::Wal => Durability::Wal,
+            AuditReads::Fsync => Durability::Fsync,
+        };
+        self.0.writer.append(draft, durability).await
+    }
+
+    async fn intend(&self, record: &CallRecord, draft: Draft) -> Stored<Intended> {
+        self.0.writer.submit(Intend::new(record, draft)?).await
+    }
+
+    async fn settle(
+        &self,
+        outcome: &Outcome,
+        undo: Option<&Undo>,
+        undoes: Option<&CallId>,
+        at: i64,
+        draft: Draft,
+    ) -> Stored<()> {
+        self.0.writer.submit(Settle::new(outcome, undo, undoes, at, draft)?).await
+    }
+
+    async fn call(&self, id: &CallId) -> Stored<Option<CallRecord>> {
+        call::find(&self.0.readers, id).await
+    }
+
+    async fn unsettled_calls(&self) -> Stored<Vec<CallRecord>> {
+        call::unsettled(&self.0.readers).await
+    }
+
+    async fn repeats(&self, actor: &ActorId, tool: &str, target: &Target, since: i64) -> Stored<u64> {
+        call::repeats(&self.0.readers, actor, tool, target, since).await
+    }
+
+    async fn ask(&self, approval: &Approval, draft: Draft) -> Stored<Asked> {
+        self.0.writer.submit(Ask::new(approval, draft)?).await
+    }
+
+    async fn decide(&self, decision: &Decision, draft: Draft) -> Stored<bool> {
+        self.0.writer.submit(Decide { decision: decision.clone(), row: Row::new(draft)? }).await
+    }
+
+    async fn approval(&self, id: &ApprovalId) -> Stored<Option<Approval>> {
+        approval::find(&self.0.readers, id).await
+    }
+
+    async fn approvals(&self, states: &[ApprovalState], limit: u32) -> Stored<Vec<Approval>> {
+        approval::list(&self.0.readers, states, limit).await
+    }
+
+    async fn hand_over(&self, actor: &ActorId, digest: &Digest, since: i64) -> Stored<Option<Approval>> {
+        let change =
+            HandOver { actor: actor.clone(), digest: digest.clone(), since, now: self.0.clock.now() };
+        if !change.is_there(&self.0.readers).await? {
+            return Ok(None);
+        }
+        self.0.writer.submit(change).await
+    }
+
+    async fn handed(&self, approval: &ApprovalId) -> Stored<()> {
+        self.0.writer.submit(Handed { approval: approval.clone(), now: self.0.clock.now() }).await
+    }
+
+    async fn kill_switch(&self) -> Stored<KillSwitch> {
+        setting::kill_switch(&self.0.readers).await
+    }
+
+    async fn set_kill_switch(&self, kill: KillSwitch, draft: Draft) -> Stored<()> {
+        self.0.writer.submit(setting::Save::kill_switch(kill, draft)?).await
+    }
+}

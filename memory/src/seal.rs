@@ -1,0 +1,135 @@
+//! The seal: the head of the chain in a file outside the database, under the key.
+//!
+//! The chain shows every altered row but not that its end is missing. The seal does: it vouches for a row that must be
+//! there. It is written at most once a second, only for rows that are fsynced (otherwise a power cut would look like a
+//! theft), and never over evidence: a seal that contradicts the database at a start is set aside for a person to see.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::{AnyConnection, Row as _};
+use tokio::sync::watch;
+
+use crate::chain::{Chain, Head};
+use crate::directory::{self, Directory};
+use crate::error::OpenError;
+
+/// Least time between two writes.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Serialize, Deserialize)]
+struct Seal {
+    seq: u64,
+    at: i64,
+    hash: String,
+    code: String,
+}
+
+/// What the seal file says.
+pub(crate) enum Sealed {
+    /// It vouches for this row.
+    Head(Head),
+    /// There is none.
+    Missing,
+    /// There is one that Jarvis did not write.
+    Forged,
+}
+
+pub(crate) fn read(directory: &Directory, chain: &Chain) -> std::io::Result<Sealed> {
+    let Some(text) = directory::read_small(&directory.seal())? else { return Ok(Sealed::Missing) };
+    let Ok(seal) = serde_json::from_slice::<Seal>(&text) else { return Ok(Sealed::Forged) };
+    let head = Head { seq: seal.seq, at: seal.at, hash: seal.hash };
+    // Both codes were computed by this process or read from its own directory: nobody can time this.
+    Ok(if chain.seal(&head) == seal.code { Sealed::Head(head) } else { Sealed::Forged })
+}
+
+pub(crate) fn write(directory: &Directory, chain: &Chain, head: &Head) -> std::io::Result<()> {
+    let seal = Seal { seq: head.seq, at: head.at, hash: head.hash.clone(), code: chain.seal(head) };
+    let mut text = serde_json::to_vec(&seal)?;
+    text.push(b'\n');
+    directory::replace(&directory.seal(), &text)
+}
+
+/// Seals the durable head as it moves, until the writer is gone; the last one always.
+pub(crate) async fn run(directory: Arc<Directory>, chain: Arc<Chain>, mut durable: watch::Receiver<Head>) {
+    let mut sealed = durable.borrow_and_update().seq;
+    let mut open = true;
+    while open {
+        open = durable.changed().await.is_ok();
+        let head = durable.borrow_and_update().clone();
+        if head.seq == sealed {
+            continue;
+        }
+        sealed = head.seq;
+        let (directory, chain) = (Arc::clone(&directory), Arc::clone(&chain));
+        let written = tokio::task::spawn_blocking(move || write(&directory, &chain, &head)).await;
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the audit could not be sealed"),
+            Err(error) => tracing::error!(%error, "sealing the audit broke off"),
+        }
+        if open {
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                // The writer is gone: nothing more will move.
+                () = gone(durable.clone()) => {}
+            }
+        }
+    }
+}
+
+async fn gone(mut durable: watch::Receiver<Head>) {
+    while durable.changed().await.is_ok() {}
+}
+
+/// Compares seal and database at a start and answers where the chain goes on.
+///
+/// If rows are missing that the seal vouches for, the chain goes on *after* them: the gap stays visible for ever.
+pub(crate) async fn compare(
+    directory: &Directory,
+    chain: &Chain,
+    connection: &mut AnyConnection,
+    stored: Head,
+) -> Result<Head, OpenError> {
+    let wrong = |error: std::io::Error| OpenError::Directory { path: directory.seal(), why: error.to_string() };
+    let head = match read(directory, chain).map_err(wrong)? {
+        Sealed::Head(sealed) if sealed.seq == 0 => return Ok(stored),
+        Sealed::Head(sealed) => {
+            let found: Option<String> = sqlx::query("select hash from event where seq = $1")
+                .bind(sealed.seq.cast_signed())
+                .fetch_optional(connection)
+                .await?
+                .map(|row| row.try_get(0))
+                .transpose()?;
+            if found.as_deref() == Some(sealed.hash.as_str()) {
+                return Ok(stored);
+            }
+            set_aside(directory, "it vouches for a row that the database does not hold").map_err(wrong)?;
+            if sealed.seq > stored.seq { sealed } else { stored }
+        }
+        Sealed::Missing => {
+            if !directory.refused_seal().exists() {
+                let note: &[u8] = b"the seal was missing at a start\n";
+                directory::replace(&directory.refused_seal(), note).map_err(wrong)?;
+            }
+            tracing::error!("the audit's seal is missing; run `jarvis audit verify`");
+            stored
+        }
+        Sealed::Forged => {
+            set_aside(directory, "it was not written by Jarvis, or under another key").map_err(wrong)?;
+            stored
+        }
+    };
+    write(directory, chain, &head).map_err(wrong)?;
+    Ok(head)
+}
+
+fn set_aside(directory: &Directory, why: &str) -> std::io::Result<()> {
+    tracing::error!(why, "the audit's seal does not fit; it was set aside, run `jarvis audit verify`");
+    if directory.refused_seal().exists() {
+        // The first one set aside is the evidence; it stays until a person removes it.
+        return Ok(());
+    }
+    std::fs::rename(directory.seal(), directory.refused_seal())
+}

@@ -1,0 +1,172 @@
+//! The store: opening it, closing it, and what its handles share.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use jarvis_safety::event::Event;
+use jarvis_safety::port::{Clock, Ids};
+use sqlx::AnyPool;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::chain::{Chain, Head};
+use crate::change::{Durability, Job};
+use crate::directory::{self, Directory};
+use crate::error::OpenError;
+use crate::feed::stored_head;
+use crate::password::Operator;
+use crate::session::Sessions;
+use crate::token::Tokens;
+use crate::writer::{Handle, Outlets, QUEUE, Writer};
+use crate::{dialect, migration, seal, setting, sync};
+
+/// Events that a slow subscriber may lag behind before it must read on from the database.
+const LAG: usize = 4096;
+
+/// How often expired sessions are looked for; their streams end then.
+const EXPIRY: Duration = Duration::from_secs(15);
+
+/// How to open the store.
+pub struct Options {
+    /// The data directory. Created if it is not there; owned by one process at a time.
+    pub data: PathBuf,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids for what the store itself makes: sessions.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// Everything that is kept. Clones share one store.
+///
+/// Call [`Store::close`] before the process ends or the directory is opened again; a store that is merely dropped
+/// finishes what was handed in, and lets go of the directory a moment later.
+#[derive(Clone)]
+pub struct Store(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) readers: AnyPool,
+    pub(crate) writer: Handle,
+    pub(crate) events: broadcast::Sender<Arc<Event>>,
+    pub(crate) seq: Arc<AtomicU64>,
+    pub(crate) operator: Arc<Operator>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) ended: broadcast::Sender<String>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    sealer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the store: takes the directory, brings the database to the newest version, compares it with the seal, and
+    /// starts the writer.
+    ///
+    /// # Errors
+    /// Each says what to do; see [`OpenError`].
+    pub async fn open(options: Options) -> Result<Self, OpenError> {
+        let Options { data, clock, ids } = options;
+        let directory = tokio::task::spawn_blocking(move || Directory::open(&data))
+            .await
+            .map_err(|error| OpenError::Database(error.to_string()))??;
+        let directory = Arc::new(directory);
+        let database = directory.database();
+        let in_directory =
+            |error: std::io::Error| OpenError::Directory { path: directory.database(), why: error.to_string() };
+        let fresh = !database.try_exists().map_err(in_directory)?;
+        let chain = Arc::new(Chain::open(&directory, fresh)?);
+        if fresh {
+            // Before the database: from its first row on, a seal that is missing was removed.
+            seal::write(&directory, &chain, &Head::genesis()).map_err(in_directory)?;
+            directory::touch(&database).map_err(in_directory)?;
+        }
+        let mut connection = dialect::writer(&database).await?;
+        migration::migrate(&mut connection, clock.now()).await?;
+        let stored = stored_head(&mut connection).await?;
+        let head = seal::compare(&directory, &chain, &mut connection, stored).await?;
+        let log = File::open(directory.wal()).map_err(in_directory)?;
+
+        let readers = dialect::readers(&database).await?;
+        setting::check(&readers).await?;
+        let (ended, _) = broadcast::channel(LAG);
+        let operator = Arc::new(Operator::open(&readers, directory.setup_code()).await?);
+        let sessions = Arc::new(Sessions::open(&readers, clock.now(), ended.clone()).await?);
+        let tokens = Arc::new(Tokens::open(&readers, ended.clone()).await?);
+
+        let (events, _) = broadcast::channel(LAG);
+        let seq = Arc::new(AtomicU64::new(head.seq));
+        let (queue, received) = mpsc::channel(QUEUE);
+        let (written, written_seen) = watch::channel(head.clone());
+        let (durable, durable_seen) = watch::channel(head.clone());
+        let durable = Arc::new(durable);
+        let writer = Writer {
+            database,
+            connection,
+            chain: Arc::clone(&chain),
+            clock: Arc::clone(&clock),
+            head,
+            durability: Durability::Fsync,
+            certain: true,
+            queue: received,
+            outlets: Outlets {
+                events: events.clone(),
+                seq: Arc::clone(&seq),
+                written,
+                durable: Arc::clone(&durable),
+            },
+        };
+        tokio::spawn(writer.run());
+        tokio::spawn(sync::run(log, written_seen, durable));
+        // The sealer holds the directory: its lock goes when the last seal is written.
+        let sealer = tokio::spawn(seal::run(Arc::clone(&directory), Arc::clone(&chain), durable_seen));
+        let inner = Arc::new(Inner {
+            directory,
+            chain,
+            readers,
+            writer: Handle(queue),
+            events,
+            seq,
+            operator,
+            sessions,
+            tokens,
+            ended,
+            clock,
+            ids,
+            sealer: Mutex::new(Some(sealer)),
+        });
+        tokio::spawn(end_expired(Arc::downgrade(&inner)));
+        Ok(Self(inner))
+    }
+
+    /// Finishes what was handed in, writes everything to disk, seals the head, and closes the database. Whatever is
+    /// asked of the store afterwards is answered with `Unavailable`. Closing twice is fine.
+    pub async fn close(&self) {
+        // The readers first, so that the writer is the last to leave and folds the log into the database.
+        self.0.readers.close().await;
+        let (done, finished) = oneshot::channel();
+        if self.0.writer.0.send(Job::Close(done)).await.is_ok() {
+            // An error means that the writer has stopped meanwhile.
+            let _ = finished.await;
+        }
+        let sealer = self.0.sealer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sealer) = sealer
+            && let Err(error) = sealer.await
+        {
+            tracing::error!(%error, "sealing the audit broke off");
+        }
+    }
+}
+
+/// Ends sessions whose time is over, for as long as the store is there.
+async fn end_expired(store: Weak<Inner>) {
+    let mut tick = tokio::time::interval(EXPIRY);
+    loop {
+        tick.tick().await;
+        let Some(store) = store.upgrade() else { return };
+        store.sessions.end_expired(store.clock.now());
+    }
+}

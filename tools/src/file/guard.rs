@@ -1,0 +1,199 @@
+//! What stays closed whatever the roots say.
+//!
+//! Names are judged below the root only: the operator who adds `/home/me/.config/app` means it. The data directory and
+//! Jarvis's own configuration are also known by device and inode, so that a bind mount or a hard link is no way in.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use jarvis_safety::plain::visible;
+use jarvis_safety::tool::ToolError;
+
+use super::fault::{closed, invalid};
+use super::root::Root;
+use super::seen::Facts;
+
+/// Endings of files that some program runs by name or that are programs.
+const CODE: &[&str] = &[
+    "sh", "bash", "zsh", "fish", "ksh", "csh", "py", "pyc", "pl", "rb", "php", "phtml", "phar", "cgi", "exe", "com",
+    "bat", "cmd", "ps1", "vbs", "msi", "scr", "dll", "so", "ko", "elf", "bin", "run", "appimage", "jar", "deb", "rpm",
+    "apk", "desktop", "service", "timer", "socket", "path", "mount", "rules",
+];
+/// Endings of files that hold keys.
+const KEY: &[&str] = &[
+    "pem", "key", "p12", "pfx", "jks", "keystore", "kdbx", "ppk", "env", "gpg", "pgp", "age", "asc", "tfstate", "ovpn",
+];
+/// Names of files that hold keys or passwords.
+const KEY_NAMES: &[&str] = &[
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "id_ecdsa_sk",
+    "id_ed25519_sk",
+    "credentials",
+    "credentials.json",
+    "credentials.toml",
+    "credentials.yaml",
+    "credentials.yml",
+    "secrets",
+    "secrets.json",
+    "secrets.toml",
+    "secrets.yaml",
+    "secrets.yml",
+    "secret",
+    "shadow",
+    "shadow-",
+    "gshadow",
+    "gshadow-",
+    "htpasswd",
+    "passwords.txt",
+    "wallet.dat",
+    "kubeconfig",
+    "master.key",
+];
+
+/// What the guard knows by device and inode.
+pub(super) struct Guard {
+    sealed: Vec<(u64, u64)>,
+    own: Vec<(u64, u64)>,
+    config: Vec<PathBuf>,
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|seen| (seen.dev(), seen.ino()))
+}
+
+impl Guard {
+    /// Looks at the data directory and at the configuration as they are now.
+    pub(super) fn now(data: &Path, config: &[PathBuf]) -> Self {
+        let inside = std::fs::read_dir(data).into_iter().flatten().flatten();
+        let inside = inside.filter(|entry| entry.file_name() != "files").map(|entry| entry.path());
+        let sealed = inside.chain([data.to_owned()]).filter_map(|path| identity(&path)).collect();
+        let own = config.iter().filter_map(|path| identity(path)).collect();
+        let config = config.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        Self { sealed, own, config }
+    }
+
+    /// Nothing of the data directory but `files` is entered or opened.
+    pub(super) fn admits(&self, facts: &Facts, shown: &str) -> Result<(), ToolError> {
+        if self.sealed.contains(&facts.identity()) {
+            let shown = visible(shown);
+            return Err(closed(format!(
+                "`{shown}` belongs to Jarvis's own data (keys, database) and is never opened by a tool"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Jarvis's own configuration and program are never changed, by whatever name.
+    pub(super) fn spares(&self, absolute: &Path, facts: Option<&Facts>) -> Result<(), ToolError> {
+        let by_path = self.config.iter().any(|own| absolute.starts_with(own));
+        if by_path || facts.is_some_and(|facts| self.own.contains(&facts.identity())) {
+            return Err(closed(format!(
+                "`{}` is Jarvis's own configuration or program; no tool changes it. Edit it by hand",
+                visible(&absolute.to_string_lossy())
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn lower(name: &OsStr) -> String {
+    name.to_string_lossy().to_lowercase()
+}
+
+fn hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().first() == Some(&b'.')
+}
+
+fn ends_in(name: &str, endings: &[&str]) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| endings.contains(&ending))
+}
+
+/// Whether a name below a root that is not Jarvis's own is skipped when reading: dot-files and what looks like a key.
+pub(super) fn private(name: &OsStr) -> bool {
+    let lower = lower(name);
+    hidden(name) || KEY_NAMES.contains(&lower.as_str()) || ends_in(&lower, KEY) || lower.starts_with(".env")
+}
+
+/// Whether a path below a root may be read at all.
+pub(super) fn readable(root: &Root, rest: &Path) -> Result<(), ToolError> {
+    if root.own || !rest.components().any(|part| private(part.as_os_str())) {
+        return Ok(());
+    }
+    Err(closed(format!(
+        "`{}` is hidden or looks like a key; Jarvis reads no dot-files and no keys outside his own files",
+        visible(&root.path.join(rest).to_string_lossy())
+    )))
+}
+
+/// Whether a path below a root may be changed at all.
+pub(super) fn writable(root: &Root, rest: &Path) -> Result<(), ToolError> {
+    let shown = visible(&root.path.join(rest).to_string_lossy());
+    if !root.write {
+        return Err(closed(format!(
+            "`{shown}` lies in a folder that is read-only for Jarvis; the operator can allow writing there in the \
+             settings"
+        )));
+    }
+    if rest.as_os_str().is_empty() {
+        return Err(invalid("that is a whole root folder; name a file in it"));
+    }
+    if rest.components().any(|part| hidden(part.as_os_str())) {
+        return Err(closed(format!("`{shown}` is a dot-file or lies below one; Jarvis never changes those")));
+    }
+    let name = rest.file_name().map(lower).unwrap_or_default();
+    if ends_in(&name, CODE) {
+        return Err(closed(format!(
+            "`{shown}` is named like a program; Jarvis never writes or removes what a machine may run. Do it by hand"
+        )));
+    }
+    if !root.own && private(rest.file_name().unwrap_or_default()) {
+        return Err(closed(format!("`{shown}` looks like a key; Jarvis never changes keys outside his own files")));
+    }
+    Ok(())
+}
+
+/// Content that a machine would run.
+pub(super) fn runnable(content: &[u8]) -> bool {
+    let start = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    start.starts_with(b"#!") || start.starts_with(b"\x7fELF") || start.starts_with(b"MZ\x90")
+}
+
+/// A new name that a person would misread.
+pub(super) fn deceptive(rest: &Path) -> bool {
+    rest.to_str().is_none_or(|text| visible(text) != text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_private(name: &str) -> bool {
+        private(OsStr::new(name))
+    }
+
+    #[test]
+    fn keys_and_dot_files_are_known_by_name_in_any_case() {
+        for name in [".env", ".ssh", "ID_RSA", "server.PEM", "tls.key", "prod.env", "shadow", "Secrets.yaml"] {
+            assert!(is_private(name), "{name}");
+        }
+        for name in ["notes.txt", "key.md", "environment", "id_rsa.pub", "monkey", "keys"] {
+            assert!(!is_private(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn programs_are_known_by_name_and_by_content() {
+        for name in ["a.sh", "A.PHP", "x.tar.run", "unit.service", "lib.so"] {
+            assert!(ends_in(&lower(OsStr::new(name)), CODE), "{name}");
+        }
+        for name in ["sh", "a.txt", "a.sh.md", "show"] {
+            assert!(!ends_in(&lower(OsStr::new(name)), CODE), "{name}");
+        }
+        assert!(runnable(b"#!/bin/sh") && runnable(b"\xef\xbb\xbf#!/bin/sh") && runnable(b"\x7fELF\x02"));
+        assert!(!runnable(b" #!/bin/sh") && !runnable(b"") && !runnable(b"MZ is a name"));
+    }
+}

@@ -1,0 +1,126 @@
+//! The routes, one file a subject. Each handler says by its arguments who may ask.
+
+#![allow(unused_qualifications, reason = "utoipa's path macro qualifies the parameter types that it is given")]
+
+mod approval;
+mod audit;
+mod call;
+mod conversation;
+mod doctor;
+mod event;
+mod health;
+mod kill;
+mod metric;
+mod plan;
+mod say;
+mod session;
+mod setting;
+mod setup;
+mod status;
+mod stream;
+mod token;
+mod tool;
+mod turn;
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::response::IntoResponse;
+use http::header;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::openapi;
+use crate::web::Web;
+
+/// All routes with their description.
+pub(crate) fn described() -> OpenApiRouter<Web> {
+    let mut router = OpenApiRouter::with_openapi(openapi::head())
+        .merge(looking())
+        .merge(entering())
+        .merge(calling())
+        .merge(deciding())
+        .merge(talking())
+        .merge(following())
+        .merge(ruling());
+    openapi::complete(router.get_openapi_mut());
+    router
+}
+
+fn looking() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(metric::metrics))
+        .routes(routes!(openapi_json))
+        .routes(routes!(status::status))
+        .routes(routes!(doctor::doctor))
+}
+
+fn entering() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(session::session_info, session::sign_in, session::sign_out))
+        .routes(routes!(setup::set_up))
+}
+
+fn calling() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(tool::list_tools))
+        .routes(routes!(call::make_call))
+        .routes(routes!(call::preview_call))
+        .routes(routes!(call::get_call))
+        .routes(routes!(call::undo_call))
+        .routes(routes!(call::cancel_call))
+        .routes(routes!(plan::make_plan))
+}
+
+fn deciding() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(approval::list_approvals))
+        .routes(routes!(approval::get_approval))
+        .routes(routes!(approval::approve))
+        .routes(routes!(approval::deny))
+}
+
+fn talking() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(say::say))
+        .routes(routes!(turn::get_turn))
+        .routes(routes!(turn::stop_turn))
+        .routes(routes!(turn::retry_turn))
+        .routes(routes!(conversation::list_conversations))
+        .routes(routes!(
+            conversation::get_conversation,
+            conversation::rename_conversation,
+            conversation::delete_conversation
+        ))
+}
+
+fn following() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(stream::stream))
+        .routes(routes!(event::history))
+        .routes(routes!(event::get_event))
+        .routes(routes!(audit::last_report))
+        .routes(routes!(audit::verify))
+}
+
+fn ruling() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(setting::get_settings, setting::put_settings))
+        .routes(routes!(kill::stop, kill::resume))
+        .routes(routes!(token::list_tokens, token::create_token))
+        .routes(routes!(token::revoke_token))
+}
+
+/// All routes.
+pub(crate) fn routes() -> Router<Web> {
+    described().into()
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "status",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+async fn openapi_json() -> impl IntoResponse {
+    static TEXT: LazyLock<String> = LazyLock::new(|| openapi::document().to_json().unwrap_or_else(|_| "{}".to_owned()));
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str())
+}

@@ -1,0 +1,156 @@
+//! Signing in and out.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use jarvis_client::wire::{SessionInfo, SignInBody};
+use jarvis_safety::event::EventKind;
+use jarvis_safety::identity::Session;
+use jarvis_safety::refusal::Code;
+use jarvis_safety::{Actor, ActorKind, Refusal};
+
+use crate::auth::attempt::{Source, penalty_ms};
+use crate::auth::{Caller, Face, Via, authenticate, cookie};
+use crate::guard::body::Sent;
+use crate::guard::door::Door;
+use crate::guard::record;
+use crate::problem::{Answered, Fault};
+use crate::web::Web;
+
+/// The door and the peer behind it.
+pub(super) struct From {
+    pub(super) door: Door,
+    pub(super) source: Source,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let door = parts.extensions.get::<Door>().copied().unwrap_or(Door::Tcp);
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        Ok(Self { door, source: Source::of(peer.filter(|_| door == Door::Tcp)) })
+    }
+}
+
+/// Who the caller is; also for callers that are not known, so that a page knows what to show first.
+#[utoipa::path(get, path = "/api/session", tag = "session", responses((status = 200, body = SessionInfo)))]
+pub(super) async fn session_info(
+    State(web): State<Web>,
+    from: From,
+    headers: HeaderMap,
+) -> Answered<Json<SessionInfo>> {
+    let caller = match authenticate(&web.auth(), &headers, from.door).await {
+        Ok(caller) => Some(caller),
+        Err(refusal) if refusal.code == Code::Unauthenticated => None,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    Ok(Json(info(&web, caller.as_ref().map(|caller| &caller.actor)).await?))
+}
+
+/// Signs the operator in: a cookie for browsers, or the session's secret for programs that keep none.
+#[utoipa::path(post, path = "/api/session", tag = "session", request_body = SignInBody,
+    responses((status = 200, body = SessionInfo)))]
+pub(super) async fn sign_in(
+    State(web): State<Web>,
+    from: From,
+    face: Face,
+    Sent(body): Sent<SignInBody>,
+) -> Answered<Response> {
+    let before = admit(&web, &from)?;
+    if body.password.len() > 1_000 || !web.identities.check_password(&body.password).await? {
+        return Err(wrong(
+            &web,
+            before,
+            "sign-in",
+            "the password is wrong; `jarvis operator reset` on the host sets a new one",
+        )
+        .await);
+    }
+    web.attempts.forget(from.source);
+    open(&web, &face, body.bearer).await
+}
+
+/// Ends the caller's own session, and everything that it holds open.
+#[utoipa::path(delete, path = "/api/session", tag = "session", responses((status = 204, description = "Signed out")))]
+pub(super) async fn sign_out(State(web): State<Web>, caller: Caller, face: Face) -> Answered<Response> {
+    let Some(session) = &caller.session else {
+        return Err(Fault::invalid("there is no session to end; tokens are revoked with `jarvis token revoke`"));
+    };
+    let row = face.row(EventKind::SessionClosed, &caller.actor, session.as_str(), "signed out");
+    web.identities.close_session(session, row).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if caller.via == Via::Cookie {
+        response.headers_mut().insert(header::SET_COOKIE, cookie::closed());
+    }
+    Ok(response)
+}
+
+/// Counts an attempt to get in.
+pub(super) fn admit(web: &Web, from: &From) -> Answered<usize> {
+    match web.attempts.admit(from.source, web.clock.now()) {
+        Ok(before) => Ok(before),
+        Err(many) => {
+            let fault = Fault::from(Refusal::new(
+                Code::RateLimited,
+                "attempts",
+                format!("too many attempts; try again in {} s", many.retry_after),
+            ));
+            Err(fault.after(many.retry_after).recorded(EventKind::SessionRefused, None, "too many attempts"))
+        }
+    }
+}
+
+/// A wrong password or code: held back for a while, and recorded whoever it was.
+pub(super) async fn wrong(web: &Web, before: usize, what: &str, message: &str) -> Fault {
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(penalty_ms(before))) => {}
+        () = web.shutdown.cancelled() => {}
+    }
+    Fault::from(Refusal::new(Code::Unauthenticated, "sign in", message)).recorded(
+        EventKind::SessionRefused,
+        Some(&record::nobody()),
+        what,
+    )
+}
+
+/// Opens a session of the operator and answers with it.
+pub(super) async fn open(web: &Web, face: &Face, bearer: bool) -> Answered<Response> {
+    let operator = Actor::operator();
+    let row = face.row(EventKind::SessionOpened, &operator, "session", "the operator signed in");
+    let (session, secret) = web.identities.open_session(row).await?;
+    let mut answer = info(web, Some(&operator)).await?;
+    if bearer {
+        answer.secret = Some(secret);
+        return Ok(Json(answer).into_response());
+    }
+    let cookie = set_cookie(web, &session, &secret)?;
+    Ok(([(header::SET_COOKIE, cookie)], Json(answer)).into_response())
+}
+
+fn set_cookie(web: &Web, session: &Session, secret: &str) -> Answered<http::HeaderValue> {
+    let seconds = (session.expires_at - web.clock.now()) / 1000;
+    let secure = web.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+    cookie::opened(secret, seconds, secure).ok_or_else(|| {
+        Fault::door(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the session cannot be put into a cookie")
+    })
+}
+
+async fn info(web: &Web, actor: Option<&Actor>) -> Answered<SessionInfo> {
+    Ok(SessionInfo {
+        signed_in: actor.is_some(),
+        setup_needed: !web.identities.operator_exists().await?,
+        name: actor.map(|actor| actor.name.clone()),
+        ceiling: actor.map(|actor| actor.ceiling.as_str().to_owned()),
+        may_approve: actor.is_some_and(|actor| actor.may_approve),
+        operator: actor.is_some_and(|actor| actor.kind == ActorKind::Operator),
+        host: web.host.clone(),
+        version: web.version.clone(),
+        secret: None,
+    })
+}

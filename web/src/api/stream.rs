@@ -1,0 +1,118 @@
+//! The event stream over HTTP (`text/event-stream`).
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use http::HeaderMap;
+use jarvis_safety::Refusal;
+use jarvis_safety::refusal::Code;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument as _;
+use utoipa::IntoParams;
+
+use super::session::From;
+use crate::auth::{Caller, authenticate};
+use crate::guard::locate::Asked;
+use crate::problem::{Answered, Fault};
+use crate::stream::{Ends, Message, Pump, Topics};
+use crate::web::Web;
+
+/// Messages that may wait for one client.
+const BUFFER: usize = 64;
+/// How long a client may take to make room for one more.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Time between comments that keep proxies from giving up.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Sequence of the last event that the client has; without it the stream begins now. `Last-Event-ID` counts more.
+    after: Option<u64>,
+    /// Live frames beside the events: `turns`, `gauges`, with commas between them.
+    #[serde(default)]
+    topics: String,
+}
+
+/// Events in order without gap or repetition, and live frames. Begins with `hello` (`{"head": N}`), then the latest frame
+/// of each subject, then events. `event` holds an EventInfo and `frame` a FrameInfo. Ends with the session or token.
+#[utoipa::path(get, path = "/api/stream", tag = "events", params(Wanted),
+    responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
+pub(super) async fn stream(
+    State(web): State<Web>,
+    first: Caller,
+    from: From,
+    headers: HeaderMap,
+    Asked(wanted): Asked<Wanted>,
+) -> Answered<Response> {
+    let topics = Topics::parse(&wanted.topics)
+        .map_err(|word| Fault::invalid(format!("there is no topic `{word}`; there are turns and gauges")))?;
+    let permit = web.streams.clone().try_acquire_owned().map_err(|_| too_many())?;
+    // Looked up again after the subscription: a session that ends in between would otherwise live on here.
+    let ended = web.identities.ended();
+    let caller = authenticate(&web.auth(), &headers, from.door).await?;
+    let ends = Ends {
+        ended,
+        held_by: caller.held_by.clone(),
+        expires_in: caller.expires_at.map(|at| left(at - web.clock.now())),
+        shutdown: web.shutdown.clone(),
+    };
+    let pump = Pump {
+        feed: web.feed.clone(),
+        live: web.live.clone(),
+        after: last_event_id(&headers).or(wanted.after),
+        topics,
+        audience: (!caller.sees_all()).then(|| caller.actor.id.clone()),
+        patience: PATIENCE,
+    };
+    drop(first);
+    let (out, messages) = mpsc::channel(BUFFER);
+    let pumping = async move {
+        let end = pump.run(ends, out).await;
+        tracing::debug!(?end, "an event stream ended");
+        drop(permit);
+    };
+    tokio::spawn(pumping.in_current_span());
+    let events = ReceiverStream::new(messages).map(|message| Ok::<_, axum::Error>(written(&message)));
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive")).into_response())
+}
+
+fn left(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Option<u64> {
+    headers.get("last-event-id")?.to_str().ok()?.trim().parse().ok()
+}
+
+#[derive(Serialize)]
+struct Hello {
+    head: u64,
+}
+
+fn written(message: &Message) -> Event {
+    let (event, data) = match message {
+        Message::Hello { head } => (Event::default().event("hello"), serde_json::to_string(&Hello { head: *head })),
+        Message::Event(event) => {
+            (Event::default().event("event").id(event.seq.to_string()), serde_json::to_string(event))
+        }
+        Message::Frame(frame) => (Event::default().event("frame"), serde_json::to_string(frame)),
+    };
+    // Wire types are plain strings, numbers and JSON values: they can be written.
+    event.data(data.unwrap_or_default())
+}
+
+fn too_many() -> Fault {
+    let refusal = Refusal::new(
+        Code::RateLimited,
+        "streams",
+        "too many event streams are open; close one, a browser needs only one for all its tabs",
+    );
+    Fault::from(refusal).after(5)
+}

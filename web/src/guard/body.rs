@@ -1,0 +1,134 @@
+//! Request bodies: bounded, JSON, and read strictly.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http::{HeaderMap, StatusCode, header};
+use jarvis_safety::plain::{shorten, visible};
+use serde::de::DeserializeOwned;
+
+use crate::problem::Fault;
+
+/// Largest body, in bytes.
+pub const MAX_BODY: usize = 2 * 1024 * 1024;
+/// How much of a body that is too large is still read and thrown away, so that the client reads the answer instead of a
+/// broken connection.
+const MAX_DRAIN: usize = 16 * 1024 * 1024;
+/// Longest time for a body to arrive.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
+/// Reads a body to its end.
+///
+/// # Errors
+/// 413 when it is larger than [`MAX_BODY`], 408 when it does not arrive, 400 when it breaks off.
+pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_DRAIN) {
+        return Err(too_large());
+    }
+    tokio::time::timeout(ARRIVAL, collect(body)).await.map_err(|_| {
+        Fault::door(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive within 30 s. Nothing was done")
+    })?
+}
+
+async fn collect(body: Body) -> Result<Bytes, Fault> {
+    let mut chunks = body.into_data_stream();
+    let mut kept = BytesMut::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Fault::invalid("the body broke off. Nothing was done"))?;
+        length += chunk.len();
+        if length > MAX_DRAIN {
+            break;
+        }
+        if length <= MAX_BODY {
+            kept.extend_from_slice(&chunk);
+        }
+    }
+    if length > MAX_BODY { Err(too_large()) } else { Ok(kept.freeze()) }
+}
+
+fn too_large() -> Fault {
+    Fault::door(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        format!("the body is larger than {MAX_BODY} bytes; send less. Nothing was done"),
+    )
+}
+
+/// JSON of a type. Unknown and repeated fields are refused by the types themselves; an empty body is an empty object.
+#[derive(Debug)]
+pub struct Sent<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(&parts.headers, body).await?;
+        decode(&parts.headers, &bytes).map(Self)
+    }
+}
+
+/// Reads a body that has arrived.
+///
+/// # Errors
+/// 415 when it does not say that it is JSON, 400 when it does not fit the type.
+pub fn decode<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Fault> {
+    let bytes = if bytes.is_empty() { b"{}" } else { said_to_be_json(headers, bytes)? };
+    serde_json::from_slice(bytes).map_err(|error| {
+        Fault::invalid(format!("the body does not fit: {}", shorten(&visible(&error.to_string()), 400)))
+    })
+}
+
+/// A form of a stranger's page cannot say that it is JSON, so this is part of the defence and not pedantry.
+fn said_to_be_json<'a>(headers: &HeaderMap, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(bytes);
+    }
+    Err(Fault::door(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "send JSON with the header `content-type: application/json`",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Named {
+        #[serde(default)]
+        name: String,
+    }
+
+    fn decoded(kind: &str, text: &str) -> Result<String, u16> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+        decode::<Named>(&headers, text.as_bytes()).map(|named| named.name).map_err(|fault| fault.status().as_u16())
+    }
+
+    #[test]
+    fn repeated_and_unknown_fields_are_refused() {
+        assert_eq!(decoded("application/json; charset=utf-8", r#"{"name":"a"}"#), Ok("a".to_owned()));
+        assert_eq!(decoded("application/json", r#"{"name":"a","name":"b"}"#), Err(400));
+        assert_eq!(decoded("application/json", r#"{"nmae":"a"}"#), Err(400));
+        assert_eq!(decoded("application/json", ""), Ok(String::new()));
+        assert_eq!(decoded("text/plain", r#"{"name":"a"}"#), Err(415));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_taken_up_to_its_limit_and_no_byte_further() {
+        let headers = HeaderMap::new();
+        assert_eq!(read(&headers, Body::from(vec![0; MAX_BODY])).await.unwrap().len(), MAX_BODY);
+        let fault = read(&headers, Body::from(vec![0; MAX_BODY + 1])).await.unwrap_err();
+        assert_eq!((fault.status().as_u16(), fault.code()), (413, "too_large"));
+    }
+}

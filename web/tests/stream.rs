@@ -1,0 +1,236 @@
+//! The event stream: in order, without gap or repetition, whatever happens between store and subscription.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
+
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jarvis_safety::ActorId;
+use jarvis_safety::frame::Frame;
+use jarvis_safety::port::{Feed as _, Live as _};
+use jarvis_web::stream::{End, Ends, Message, Pump, Topics};
+use serde_json::json;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use world::frame::Frames;
+use world::journal::Journal;
+
+struct Client {
+    messages: mpsc::Receiver<Message>,
+    end: tokio::task::JoinHandle<End>,
+    ended: broadcast::Sender<String>,
+    shutdown: CancellationToken,
+}
+
+struct Wish {
+    after: Option<u64>,
+    topics: &'static str,
+    audience: Option<&'static str>,
+    room: usize,
+    expires_in: Option<Duration>,
+    patience: Duration,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self {
+            after: Some(0),
+            topics: "",
+            audience: None,
+            room: 64,
+            expires_in: None,
+            patience: Duration::from_secs(60),
+        }
+    }
+}
+
+fn connect(journal: &Arc<Journal>, frames: &Arc<Frames>, wish: &Wish) -> Client {
+    let (ended, receiver) = broadcast::channel(4);
+    let shutdown = CancellationToken::new();
+    let ends = Ends {
+        ended: receiver,
+        held_by: Some("sess_1".to_owned()),
+        expires_in: wish.expires_in,
+        shutdown: shutdown.clone(),
+    };
+    let pump = Pump {
+        feed: journal.clone(),
+        live: frames.clone(),
+        after: wish.after,
+        topics: Topics::parse(wish.topics).unwrap(),
+        audience: wish.audience.map(ActorId::new),
+        patience: wish.patience,
+    };
+    let (out, messages) = mpsc::channel(wish.room);
+    Client { messages, end: tokio::spawn(pump.run(ends, out)), ended, shutdown }
+}
+
+impl Client {
+    async fn next(&mut self) -> Message {
+        tokio::time::timeout(Duration::from_secs(5), self.messages.recv())
+            .await
+            .expect("a message within 5 s")
+            .expect("the stream goes on")
+    }
+
+    async fn hello(&mut self) -> u64 {
+        match self.next().await {
+            Message::Hello { head } => head,
+            other => panic!("hello comes first, not {other:?}"),
+        }
+    }
+
+    async fn seq(&mut self) -> u64 {
+        match self.next().await {
+            Message::Event(event) => event.seq,
+            other => panic!("an event, not {other:?}"),
+        }
+    }
+
+    async fn seqs(&mut self, count: usize) -> Vec<u64> {
+        let mut seqs = Vec::with_capacity(count);
+        for _ in 0..count {
+            seqs.push(self.seq().await);
+        }
+        seqs
+    }
+}
+
+fn text(subject: &str, owner: &str, text: &str) -> Frame {
+    Frame {
+        subject: subject.to_owned(),
+        kind: "text".to_owned(),
+        offset: 0,
+        data: json!({ "text": text }),
+        owner: ActorId::new(owner),
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_gets_what_it_missed_and_then_what_happens() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    journal.commit_many("operator", 5);
+    let mut client = connect(&journal, &frames, &Wish { after: Some(2), ..Wish::default() });
+    assert_eq!(client.hello().await, 5);
+    assert_eq!(client.seqs(3).await, [3, 4, 5]);
+    journal.commit("operator");
+    assert_eq!(client.seq().await, 6);
+}
+
+#[tokio::test]
+async fn without_a_position_the_stream_begins_now() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    journal.commit_many("operator", 3);
+    let mut client = connect(&journal, &frames, &Wish { after: None, ..Wish::default() });
+    assert_eq!(client.hello().await, 3);
+    journal.commit("operator");
+    assert_eq!(client.seq().await, 4);
+}
+
+#[tokio::test]
+async fn a_position_beyond_the_head_is_told_by_hello_and_does_not_swallow_events() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    journal.commit("operator");
+    let mut client = connect(&journal, &frames, &Wish { after: Some(900), ..Wish::default() });
+    assert_eq!(client.hello().await, 1);
+    journal.commit("operator");
+    assert_eq!(client.seq().await, 2);
+}
+
+#[tokio::test]
+async fn what_is_committed_while_the_store_is_read_comes_once_and_in_order() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    journal.commit_many("operator", 3);
+    // The next reading of the store commits two more rows before it looks, and two after it has looked.
+    journal.commit_around_next_read(2);
+    let mut client = connect(&journal, &frames, &Wish::default());
+    client.hello().await;
+    assert_eq!(client.seqs(7).await, [1, 2, 3, 4, 5, 6, 7]);
+    journal.commit("operator");
+    assert_eq!(client.seq().await, 8);
+}
+
+#[tokio::test]
+async fn a_client_that_falls_behind_the_live_feed_reads_the_store_and_misses_nothing() {
+    let (journal, frames) = (Journal::new(2), Frames::new());
+    let mut client = connect(&journal, &frames, &Wish { room: 1, ..Wish::default() });
+    client.hello().await;
+    journal.commit_many("operator", 40);
+    assert_eq!(client.seqs(40).await, (1..=40).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_token_sees_what_it_did_and_what_concerns_it() {
+    let (journal, frames) = (Journal::new(64), Frames::new());
+    for actor in ["operator", "token:a", "token:b", "token:a"] {
+        journal.commit(actor);
+    }
+    let wish = Wish { audience: Some("token:a"), topics: "turns", ..Wish::default() };
+    let mut client = connect(&journal, &frames, &wish);
+    client.hello().await;
+    assert_eq!(client.seqs(2).await, [2, 4]);
+    frames.publish(text("turn:1", "operator", "secret"));
+    frames.publish(text("turn:2", "token:a", "own"));
+    assert!(matches!(client.next().await, Message::Frame(frame) if frame.subject == "turn:2"));
+    journal.commit("token:b");
+    journal.commit("token:a");
+    assert_eq!(client.seq().await, 6);
+}
+
+#[tokio::test]
+async fn frames_come_only_when_asked_for_and_the_latest_ones_first() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    journal.commit("operator");
+    frames.publish(text("turn:1", "operator", "so far"));
+    frames.publish(text("host", "operator", "gauges"));
+    let mut client = connect(&journal, &frames, &Wish { topics: "turns", ..Wish::default() });
+    client.hello().await;
+    assert!(matches!(client.next().await, Message::Frame(frame) if frame.subject == "turn:1"));
+    assert_eq!(client.seq().await, 1);
+    frames.publish(text("host", "operator", "gauges"));
+    frames.publish(text("call:1", "operator", "half"));
+    assert!(matches!(client.next().await, Message::Frame(frame) if frame.subject == "call:1"));
+
+    let mut plain = connect(&journal, &frames, &Wish::default());
+    plain.hello().await;
+    assert_eq!(plain.seq().await, 1);
+    assert!(Topics::parse("turns,everything").is_err());
+}
+
+#[tokio::test]
+async fn the_stream_ends_when_its_session_is_ended_and_not_when_another_is() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    let mut client = connect(&journal, &frames, &Wish::default());
+    client.hello().await;
+    client.ended.send("sess_2".to_owned()).unwrap();
+    journal.commit("operator");
+    assert_eq!(client.seq().await, 1);
+    client.ended.send("sess_1".to_owned()).unwrap();
+    assert_eq!(client.end.await.unwrap(), End::Revoked);
+}
+
+#[tokio::test]
+async fn the_stream_ends_with_the_server() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    let client = connect(&journal, &frames, &Wish::default());
+    client.shutdown.cancel();
+    assert_eq!(client.end.await.unwrap(), End::Stopping);
+}
+
+#[tokio::test]
+async fn the_stream_ends_when_the_session_is_over() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    let expires_in = Some(Duration::from_millis(20));
+    let client = connect(&journal, &frames, &Wish { expires_in, ..Wish::default() });
+    assert_eq!(client.end.await.unwrap(), End::Expired);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_let_go_instead_of_buffered() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    journal.commit_many("operator", 10);
+    let client = connect(&journal, &frames, &Wish { room: 2, patience: Duration::from_millis(20), ..Wish::default() });
+    assert_eq!(client.end.await.unwrap(), End::Slow);
+    assert_eq!(journal.head(), 10);
+}

@@ -1,0 +1,130 @@
+// Every request the dashboard makes, typed. A request that was not carried out throws a ProblemError; nothing else.
+
+import type {
+  ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, ConversationInfo, ConversationList,
+  ConversationView, DoctorReport, EventInfo, EventPage, PlanBody, Preview, Problem, SayBody, SessionInfo,
+  SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList, ToolList, TurnInfo,
+} from './wire';
+
+export class ProblemError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail);
+  }
+}
+
+/** Whatever was thrown, as a problem that can be shown. */
+export function asProblem(thrown: unknown): Problem {
+  if (thrown instanceof ProblemError) return thrown.problem;
+  const detail = thrown instanceof Error ? thrown.message : String(thrown);
+  return { code: 'client', status: 0, detail, correlation: '' };
+}
+
+const unreachable: Problem = {
+  code: 'unreachable',
+  status: 0,
+  detail: 'Jarvis does not answer. Nothing was sent twice; try again when the status line says live.',
+  correlation: '',
+};
+
+const signedOutListeners = new Set<() => void>();
+
+/** Called when the server says that the session is over. */
+export function onSignedOut(listener: () => void): void {
+  signedOutListeners.add(listener);
+}
+
+interface Options { body?: unknown; prefer?: string; signal?: AbortSignal }
+
+async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (options.body !== undefined) headers['content-type'] = 'application/json';
+  if (options.prefer) headers['prefer'] = options.prefer;
+  let response: Response;
+  try {
+    response = await fetch('/api' + path, {
+      method,
+      headers,
+      body: options.body === undefined ? null : JSON.stringify(options.body),
+      credentials: 'same-origin',
+      signal: options.signal ?? null,
+    });
+  } catch (thrown) {
+    if (thrown instanceof DOMException && thrown.name === 'AbortError') throw thrown;
+    throw new ProblemError(unreachable);
+  }
+  const text = await response.text();
+  if (!response.ok) throw new ProblemError(readProblem(response, text, path));
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
+function readProblem(response: Response, text: string, path: string): Problem {
+  if (response.status === 401 && path !== '/session' && path !== '/setup') {
+    for (const listener of signedOutListeners) listener();
+  }
+  try {
+    const problem = JSON.parse(text) as Problem;
+    if (typeof problem.detail === 'string') return problem;
+  } catch { /* a proxy answered with its own page */ }
+  return { code: 'http', status: response.status, detail: `The server answered ${response.status} ${response.statusText}.`, correlation: '' };
+}
+
+function query(values: Record<string, string | number | undefined | null>): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== null && value !== '') params.set(name, String(value));
+  }
+  const text = params.toString();
+  return text && '?' + text;
+}
+
+const at = (path: string, id: string | number, rest = '') => `${path}/${encodeURIComponent(id)}${rest}`;
+
+export interface HistoryQuery { before?: number | null; limit?: number; kind?: string; actor?: string; subject?: string }
+
+export const api = {
+  session: () => request<SessionInfo>('GET', '/session'),
+  setup: (code: string, password: string) => request<SessionInfo>('POST', '/setup', { body: { code, password } }),
+  signIn: (password: string) => request<SessionInfo>('POST', '/session', { body: { password } }),
+  signOut: () => request<void>('DELETE', '/session'),
+
+  status: () => request<StatusInfo>('GET', '/status'),
+  tools: () => request<ToolList>('GET', '/tools'),
+  /** Waits up to `wait` seconds for an approval or a long run; the answer may say `waiting`. */
+  call: (body: CallBody, wait = 0) =>
+    request<CallAnswer>('POST', '/call', wait > 0 ? { body, prefer: `wait=${wait}` } : { body }),
+  read: (tool: string, args: Args = {}) => request<CallAnswer>('POST', '/call', { body: { tool, args } }),
+  preview: (body: CallBody, signal?: AbortSignal) =>
+    request<Preview>('POST', '/preview', signal ? { body, signal } : { body }),
+  plan: (body: PlanBody) => request<ApprovalInfo>('POST', '/plan', { body }),
+  undo: (call: string) => request<CallAnswer>('POST', at('/calls', call, '/undo')),
+  cancel: (call: string) => request<void>('POST', at('/calls', call, '/cancel')),
+
+  approvals: (state: 'pending' | 'all', limit = 50) =>
+    request<ApprovalList>('GET', '/approvals' + query({ state, limit })),
+  approval: (id: string) => request<ApprovalInfo>('GET', at('/approvals', id)),
+  approve: (id: string) => request<ApprovalInfo>('POST', at('/approvals', id, '/approve')),
+  deny: (id: string, because: string) => request<ApprovalInfo>('POST', at('/approvals', id, '/deny'), { body: { because } }),
+
+  say: (body: SayBody) => request<TurnInfo>('POST', '/say', { body }),
+  turn: (id: string) => request<TurnInfo>('GET', at('/turns', id)),
+  stop: (turn: string) => request<void>('POST', at('/turns', turn, '/stop')),
+  retry: (turn: string) => request<TurnInfo>('POST', at('/turns', turn, '/retry')),
+  conversations: (search = '') => request<ConversationList>('GET', '/conversations' + query({ search })),
+  conversation: (id: string) => request<ConversationView>('GET', at('/conversations', id)),
+  rename: (id: string, title: string) => request<ConversationInfo | undefined>('PATCH', at('/conversations', id), { body: { title } }),
+  forget: (id: string) => request<void>('DELETE', at('/conversations', id)),
+
+  history: (filter: HistoryQuery = {}) => request<EventPage>('GET', '/history' + query({ ...filter })),
+  event: (seq: number) => request<EventInfo>('GET', at('/events', seq)),
+  audit: () => request<AuditReport | undefined>('GET', '/audit'),
+  verify: () => request<AuditReport>('POST', '/audit/verify'),
+
+  settings: () => request<SettingsInfo>('GET', '/settings'),
+  saveSettings: (body: SettingsInfo) => request<SettingsInfo>('PUT', '/settings', { body }),
+  stopAll: (level = 'effects') => request<void>('POST', '/kill', { body: { level } }),
+  resume: () => request<void>('DELETE', '/kill'),
+  tokens: () => request<TokenList>('GET', '/tokens'),
+  newToken: (body: TokenBody) => request<TokenInfo>('POST', '/tokens', { body }),
+  revokeToken: (id: string) => request<void>('DELETE', at('/tokens', id)),
+  doctor: () => request<DoctorReport>('GET', '/doctor'),
+};
