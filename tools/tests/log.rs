@@ -1,5 +1,7 @@
 //! The journal of a real systemd host, and log files in a directory of the test's own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
+
 mod support;
 
 use std::fs;

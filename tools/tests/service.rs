@@ -1,5 +1,7 @@
 //! Services of a real systemd host: `lab-demo.service` runs there, `lab-broken.service` has failed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
+
 mod support;
 
 use std::path::PathBuf;
@@ -163,6 +165,7 @@ async fn starting_what_is_up_changes_nothing_and_leaves_nothing_to_take_back() {
 #[tokio::test]
 async fn a_service_that_falls_over_at_once_is_not_called_started() {
     let Some(gate) = host() else { return };
+    let _turn = DEMO.lock().await;
     let args = json!({ "service": "lab-broken" });
     let outcome = support::failed(support::call(&gate, &Actor::local(), "service_start", args).await);
     assert_eq!(outcome.error.unwrap().kind, ToolErrorKind::Failed);
@@ -294,8 +297,8 @@ async fn a_user_without_the_right_is_told_the_rule_to_add() {
     });
     let status = support::ran(support::call(&gate, &Actor::local(), "service_status", demo()).await);
     assert_eq!(status.output["name"], "lab-demo.service", "looking is allowed to everybody");
-    let before = systemctl(&["show", "-P", "MainPID", "lab-demo.service"]);
     let _turn = DEMO.lock().await;
+    let before = systemctl(&["show", "-P", "MainPID", "lab-demo.service"]);
     let outcome = support::failed(support::call(&gate, &Actor::local(), "service_restart", demo()).await);
     assert_eq!(outcome.error.unwrap().kind, ToolErrorKind::NotPermitted);
     for part in ["/etc/polkit-1/rules.d/50-jarvis.rules", "manage-units", "\"lab-demo.service\"", "polkit.Result.YES"] {

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::Files;
 use super::fault::{changed, closed, failed, invalid, system};
-use super::place::Place;
+use super::place::{Place, sync};
 use super::seen::{Facts, Kind, Seen, WHOLE, mark_of};
 use super::trash::{KEPT_BYTES, Kept, Version};
 
@@ -80,8 +80,7 @@ impl<'a> Held<'a> {
     }
 
     fn sync(&self) -> Result<(), ToolError> {
-        let synced = self.dir.try_clone().and_then(|dir| dir.into_std_file().sync_all());
-        synced.map_err(|error| {
+        sync(&self.dir).map_err(|error| {
             failed(format!(
                 "the change was made, but the disk did not confirm it ({error}); look at it before you go on"
             ))

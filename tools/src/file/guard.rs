@@ -16,9 +16,9 @@ use super::seen::Facts;
 
 /// Endings of files that some program runs by name or that are programs.
 const CODE: &[&str] = &[
-    "sh", "bash", "zsh", "fish", "ksh", "csh", "py", "pyc", "pl", "rb", "php", "phtml", "phar", "cgi", "exe", "com",
-    "bat", "cmd", "ps1", "vbs", "msi", "scr", "dll", "so", "ko", "elf", "bin", "run", "appimage", "jar", "deb", "rpm",
-    "apk", "desktop", "service", "timer", "socket", "path", "mount", "rules",
+    "sh", "bash", "zsh", "fish", "ksh", "csh", "py", "pyc", "pl", "rb", "php", "phtml", "phar", "cgi", "exe", "bat",
+    "cmd", "ps1", "vbs", "msi", "scr", "dll", "so", "ko", "elf", "run", "appimage", "jar", "deb", "rpm", "apk",
+    "desktop", "service", "timer", "socket", "rules",
 ];
 /// Endings of files that hold keys.
 const KEY: &[&str] = &[

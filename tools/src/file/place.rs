@@ -233,6 +233,13 @@ fn open_root(root: &Root) -> Result<Dir, ToolError> {
     Dir::open_ambient_dir(&root.path, ambient_authority()).map_err(|error| system(&error, &shown))
 }
 
+/// Makes what was done in a folder durable. The handles of cap-std may be good for paths only, so the folder is opened
+/// once more, below itself.
+pub(super) fn sync(dir: &Dir) -> std::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    File::from(rustix::fs::openat(dir, ".", flags, Mode::empty())?).sync_all()
+}
+
 fn refuse_kernel(handle: impl AsFd, shown: &str) -> Result<(), ToolError> {
     let kind = rustix::fs::fstatfs(handle).map_err(|error| system(&error.into(), shown))?.f_type;
     // The width and sign of the field differ between machines; the constants have 32 bits.

@@ -19,6 +19,7 @@ use jarvis_safety::tool::{ToolError, ToolErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::fault::failed;
+use super::place::sync;
 
 /// Bytes that are kept in all; a larger file is not removed at all, because it could not be put back.
 pub(super) const KEPT_BYTES: u64 = 1 << 30;
@@ -217,8 +218,8 @@ impl Version<'_> {
             let mut file = create(&self.dir, "manifest.json")?;
             file.write_all(serde_json::to_string(&manifest)?.as_bytes())?;
             file.sync_all()?;
-            self.dir.try_clone()?.into_std_file().sync_all()?;
-            self.trash.top()?.into_std_file().sync_all()
+            sync(&self.dir)?;
+            sync(&self.trash.top()?)
         };
         written().map_err(|error: io::Error| broken(&error))?;
         self.noted.set(Some((manifest.at, manifest.size())));

@@ -65,7 +65,29 @@ pub(super) async fn read(query: &Query) -> Result<Found, ToolError> {
     let end = Instant::now() + TIME;
     let newest = collect(&mut child, query.lines, end).await;
     let (succeeded, complaint) = ended(child).await;
+    if newest.is_empty() && complaint.is_empty() && query.directory.as_deref().is_some_and(holds_no_journal) {
+        return Err(no_journal());
+    }
     judge(newest, succeeded, &complaint)
+}
+
+/// Of a directory that it was given, journalctl does not say that it is empty. The files lie in it or one level below.
+fn holds_no_journal(directory: &Path) -> bool {
+    let listed = |path: &Path| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.take(1000).map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let is_journal = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "journal");
+    let here = listed(directory);
+    !here.iter().any(is_journal) && !here.iter().any(|below| listed(below).iter().any(is_journal))
+}
+
+fn no_journal() -> ToolError {
+    unavailable(
+        "this machine keeps no journal that Jarvis can see; in a container, mount /var/log/journal and \
+         /run/log/journal of the machine, or give `path` to read a log file"
+            .to_owned(),
+    )
 }
 
 fn arguments(query: &Query) -> Vec<String> {
@@ -135,17 +157,13 @@ async fn ended(mut child: Child) -> (bool, String) {
 
 fn judge(newest: Newest, succeeded: bool, complaint: &str) -> Result<Found, ToolError> {
     let partial = complaint.contains("not seeing messages from other users");
-    let closed = complaint.contains("insufficient permissions");
+    let closed = complaint.contains("insufficient permissions") || complaint.contains("Permission denied");
     if newest.is_empty() {
         if closed || partial {
             return Err(ToolError::new(ToolErrorKind::NotPermitted, missing_right()));
         }
         if complaint.contains("No journal files were found") || complaint.contains("No journal files were opened") {
-            return Err(unavailable(
-                "this machine keeps no journal that Jarvis can see; in a container, mount /var/log/journal and \
-                 /run/log/journal of the machine, or give `path` to read a log file"
-                    .to_owned(),
-            ));
+            return Err(no_journal());
         }
         if complaint.contains("pattern matching support") {
             return Err(unavailable("this machine's journalctl cannot search; leave `search` out".to_owned()));

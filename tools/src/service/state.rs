@@ -57,8 +57,11 @@ pub(super) struct State {
 }
 
 impl State {
-    /// `active (running)`
+    /// `active (running)`; `failed`, whose finer state is the same word.
     pub(super) fn both(&self) -> String {
+        if self.active == self.sub {
+            return self.active.clone();
+        }
         format!("{} ({})", self.active, self.sub)
     }
 
@@ -265,7 +268,7 @@ pub(super) mod tests {
         };
         assert_eq!(
             failed.words(),
-            "nginx.service is failed (failed) for 1 minute: exit-code, exit status 3; 0 restarts. It is “A web \
+            "nginx.service is failed for 1 minute: exit-code, exit status 3; 0 restarts. It is “A web \
              server”. `log_read` shows why."
         );
     }

@@ -27,13 +27,20 @@ impl Host {
         let name = text("/proc/sys/kernel/hostname").unwrap_or_else(|| "this machine".to_owned());
         Self {
             id: text("/etc/machine-id").unwrap_or_else(|| name.clone()),
-            os: sysinfo::System::long_os_version().unwrap_or_else(|_| "Linux".to_owned()),
+            os: os(&fs::read_to_string("/etc/os-release").unwrap_or_default()),
             kernel: text("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".to_owned()),
             arch: std::env::consts::ARCH.to_owned(),
             virtualization: virtualization(),
             name,
         }
     }
+}
+
+/// The name that the distribution gives itself (os-release(5)).
+fn os(release: &str) -> String {
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let name = name.map(|name| name.trim_matches(['"', '\'']).trim()).filter(|name| !name.is_empty());
+    shorten(&visible(name.unwrap_or("Linux")), 120)
 }
 
 /// A container first, because it hides the machine that it runs on; then what the firmware says; then what the
@@ -90,6 +97,12 @@ fn text(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_distribution_is_named_as_it_names_itself() {
+        assert_eq!(os("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"), "Debian GNU/Linux 12 (bookworm)");
+        assert_eq!(os("ID=own\n"), "Linux");
+    }
 
     #[test]
     fn a_virtual_machine_is_told_from_metal() {

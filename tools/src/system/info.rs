@@ -14,7 +14,7 @@ use super::memory::{Memory, Swap};
 use super::mount::{Mount, Mounts};
 use super::quantity::{bytes, counted, span, tenth};
 use super::sampler::process_count;
-use super::temperature::{hottest, is_hot};
+use super::temperature::{Sensor, heat};
 use super::{System, blocking, unreadable};
 
 /// How this machine is: name, system, uptime, processor use and load, memory, the fullest disk, temperature. Start here
@@ -59,6 +59,9 @@ pub(super) struct Output {
     /// Hottest sensor in °C; absent where the machine shows none.
     #[serde(skip_serializing_if = "Option::is_none")]
     celsius: Option<f64>,
+    /// Sensors that are near their limit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hot: Vec<Sensor>,
 }
 
 pub(super) struct SystemInfo(pub(super) System);
@@ -114,6 +117,7 @@ fn read(host: Host, mut machine: sysinfo::System) -> Output {
     let mounts = Mounts::read().unwrap_or_default().measured;
     let load = sysinfo::System::load_average().map(|load| [load.one, load.five, load.fifteen]);
     let sensors = Components::new_with_refreshed_list().ok();
+    let (celsius, hot) = sensors.as_ref().map(heat).unwrap_or_default();
     Output {
         host: host.name,
         os: host.os,
@@ -129,7 +133,8 @@ fn read(host: Host, mut machine: sysinfo::System) -> Output {
         processes: process_count(),
         disks: mounts.len() as u64,
         fullest_disk: mounts.into_iter().next(),
-        celsius: sensors.as_ref().and_then(hottest).map(|(_, celsius)| celsius),
+        celsius,
+        hot,
     }
 }
 
@@ -187,8 +192,8 @@ fn unusual(output: &Output) -> Vec<String> {
     if output.load[0] > output.cores as f64 {
         found.push(format!("the load of {:.1} is above its {}", output.load[0], counted(output.cores, "core")));
     }
-    if let Some(celsius) = output.celsius.filter(|celsius| is_hot(*celsius, None)) {
-        found.push(format!("a sensor shows {celsius:.0} °C"));
+    if let Some(sensor) = output.hot.first() {
+        found.push(format!("it is hot, {}", sensor.words()));
     }
     found
 }
@@ -225,6 +230,7 @@ mod tests {
             }),
             disks: 1,
             celsius: None,
+            hot: Vec::new(),
         }
     }
 
@@ -243,6 +249,7 @@ mod tests {
         bad.load[0] = 9.0;
         bad.memory.percent = 93.0;
         bad.celsius = Some(91.0);
+        bad.hot = vec![Sensor { sensor: "coretemp Core 0".to_owned(), celsius: 91.0, critical: Some(100.0) }];
         if let Some(disk) = &mut bad.fullest_disk {
             disk.percent = 85.0;
         }
@@ -250,7 +257,7 @@ mod tests {
         assert!(
             words.starts_with(
                 "rack-1 needs a look: the disk / is 85 % full; 93 % of the memory is in use; the load of 9.0 is \
-                 above its 4 cores; a sensor shows 91 °C."
+                 above its 4 cores; it is hot, coretemp Core 0 91 °C (critical at 100 °C)."
             ),
             "{words}"
         );

@@ -9,11 +9,15 @@ use jarvis_safety::tool::{Done, Look, RunContext, Spec, Tool, ToolError, Trust};
 use jarvis_safety::{Effects, Target, Tier, kernel::Permit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sysinfo::{MINIMUM_CPU_UPDATE_INTERVAL, Process, ProcessRefreshKind, ProcessesToUpdate, UpdateKind};
+use sysinfo::{Process, ProcessRefreshKind, ProcessesToUpdate, UpdateKind};
 
 use super::quantity::{bytes, tenth};
 use super::user::users;
 use super::{System, blocking, unreadable};
+
+/// Use is a rate, so it takes two looks. The kernel counts in hundredths of a second: much closer together they would
+/// tell busy from idle and nothing finer.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// By what processes are sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -59,7 +63,7 @@ pub(super) struct Running {
     pid: u32,
     /// User it runs as.
     user: String,
-    /// Share of one core over the last fifth of a second; above 100 when it uses several.
+    /// Share of one core over the last half second; above 100 when it uses several.
     cpu_percent: f64,
     /// Bytes of memory.
     memory_bytes: u64,
@@ -119,8 +123,7 @@ impl Tool for SystemProcesses {
             Ok(machine)
         })
         .await?;
-        // Use is a rate: it takes two looks.
-        tokio::time::sleep(MINIMUM_CPU_UPDATE_INTERVAL + Duration::from_millis(10)).await;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
         blocking(move || Ok(Done::new(read(machine, &args)))).await
     }
 
@@ -185,6 +188,8 @@ fn running(name: String, process: &Process, users: &HashMap<u32, String>) -> Run
 /// characters, and may say anything.
 fn name_of(process: &Process) -> String {
     let program = process.exe().and_then(|exe| exe.file_name()).map(|name| name.to_string_lossy());
+    // A program that runs from memory has the name of a piece of memory there.
+    let program = program.filter(|name| !name.starts_with("memfd:"));
     let name = program.unwrap_or_else(|| process.name().to_string_lossy());
     shorten(&visible(name.strip_suffix(" (deleted)").unwrap_or(&name)), 60)
 }

@@ -10,7 +10,7 @@ use sysinfo::{Components, MemoryRefreshKind, Networks};
 use super::memory::Memory;
 use super::mount::Mounts;
 use super::quantity::tenth;
-use super::temperature::hottest;
+use super::temperature::heat;
 
 /// This machine at one moment. The fields are those of the wire's `Gauges`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -98,7 +98,7 @@ impl Sampler {
         }
         if let Some(components) = &mut self.components {
             components.refresh(true);
-            gauges.celsius = hottest(components).map(|(_, celsius)| celsius);
+            gauges.celsius = heat(components).0;
         }
         gauges
     }

@@ -13,7 +13,7 @@ use super::quantity::tenth;
 use super::{System, blocking, unreadable};
 
 /// Above it a sensor is worth a word even if it names no limit of its own.
-pub(super) const HOT: f64 = 80.0;
+const HOT: f64 = 80.0;
 /// A machine with more sensors than this exists only in theory.
 const MAX_SENSORS: usize = 100;
 
@@ -24,15 +24,15 @@ const MAX_SENSORS: usize = 100;
 pub(super) struct Args {}
 
 /// One sensor.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct Sensor {
     /// Chip and place.
-    sensor: String,
+    pub(super) sensor: String,
     /// Now, in °C.
-    celsius: f64,
+    pub(super) celsius: f64,
     /// Where the chip protects itself, in °C.
     #[serde(skip_serializing_if = "Option::is_none")]
-    critical: Option<f64>,
+    pub(super) critical: Option<f64>,
 }
 
 /// What the sensors say.
@@ -89,25 +89,33 @@ impl Tool for SystemTemperatures {
 }
 
 fn words(output: &Output) -> String {
-    let Some(hottest) = output.sensors.first() else {
+    if output.sensors.is_empty() {
         return "This machine shows no temperature sensors; a virtual machine or a container usually has none."
             .to_owned();
-    };
-    let shown: Vec<_> = output.sensors.iter().take(6).map(one).collect();
+    }
+    let shown: Vec<_> = output.sensors.iter().take(6).map(Sensor::words).collect();
     let more = output.sensors.len().saturating_sub(shown.len());
     let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
-    let lead = if is_hot(hottest.celsius, hottest.critical) { "It is hot: " } else { "" };
+    let lead = if output.sensors.iter().any(Sensor::is_hot) { "It is hot: " } else { "" };
     format!("{lead}{}{rest}.", shown.join(", "))
 }
 
-fn one(sensor: &Sensor) -> String {
-    let limit = sensor.critical.map(|limit| format!(" (critical at {limit:.0} °C)")).unwrap_or_default();
-    format!("{} {:.0} °C{limit}", sensor.sensor, sensor.celsius)
+/// Near the limit of the chip: for a processor the last 15 °C, for a disk that protects itself early the last 5. Where
+/// the chip names no limit, [`HOT`] counts.
+fn is_hot(celsius: f64, critical: Option<f64>) -> bool {
+    celsius >= critical.map_or(HOT, |limit| (limit - 5.0).min(HOT.max(limit - 15.0)))
 }
 
-/// Within 5 °C of where the chip protects itself, or above [`HOT`].
-pub(super) fn is_hot(celsius: f64, critical: Option<f64>) -> bool {
-    celsius >= critical.map_or(HOT, |limit| (limit - 5.0).min(HOT.max(limit - 15.0)))
+impl Sensor {
+    fn is_hot(&self) -> bool {
+        is_hot(self.celsius, self.critical)
+    }
+
+    /// Name, reading and limit.
+    pub(super) fn words(&self) -> String {
+        let limit = self.critical.map(|limit| format!(" (critical at {limit:.0} °C)")).unwrap_or_default();
+        format!("{} {:.0} °C{limit}", self.sensor, self.celsius)
+    }
 }
 
 fn read(components: &Components) -> Output {
@@ -127,9 +135,11 @@ fn read(components: &Components) -> Output {
     Output { sensors, cut }
 }
 
-/// The hottest sensor and what it says.
-pub(super) fn hottest(components: &Components) -> Option<(String, f64)> {
-    read(components).sensors.into_iter().next().map(|sensor| (sensor.sensor, sensor.celsius))
+/// What the hottest sensor says, and all sensors that are near their limit.
+pub(super) fn heat(components: &Components) -> (Option<f64>, Vec<Sensor>) {
+    let sensors = read(components).sensors;
+    let hottest = sensors.first().map(|sensor| sensor.celsius);
+    (hottest, sensors.into_iter().filter(Sensor::is_hot).collect())
 }
 
 /// Unconnected inputs of board chips read −128, 0, 127 or 255; such a number is no temperature.
