@@ -3,6 +3,8 @@
 //! `utterances/frozen.jsonl` was written by someone who had not seen the rules and is never tuned on: its score is
 //! printed and nothing else of it. `utterances/rules.jsonl` is the rules' own half and must be right to the last line.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // A test reports by panicking and printing.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Lines of the frozen half that must at least be right.
-const FROZEN_AT_LEAST: usize = 0;
+const FROZEN_AT_LEAST: usize = 110;
 
 #[derive(Deserialize)]
 struct ToolLine {
@@ -140,9 +142,10 @@ impl Bench {
         let defaults = &self.tool(&call.tool).input["properties"];
         let said = call.args.as_object().unwrap();
         call.tool == tool
-            && args.iter().all(|(key, value)| said.get(key).map(plain) == Some(plain(value)) || (
-                !said.contains_key(key) && (defaults[key]["default"] == *value || value.is_null())
-            ))
+            && args.iter().all(|(key, value)| {
+                said.get(key).map(plain) == Some(plain(value))
+                    || (!said.contains_key(key) && (defaults[key]["default"] == *value || value.is_null()))
+            })
             && said.iter().all(|(key, value)| args.contains_key(key) || defaults[key]["default"] == *value)
     }
 }
@@ -234,6 +237,11 @@ fn the_table_of_sentences_is_understood() {
         println!("  rules line {}: {:?} gave {}", at + 1, rules[at].say, told(&bench.understand(&rules[at].say)));
     }
     assert_eq!(rules_harmful, [0; 0], "lines of the rules' half that changed something and should not have");
+    for &at in &frozen_harmful {
+        let understood = bench.understand(&frozen[at].say);
+        let tiers: Vec<Tier> = bench.changing(&understood).iter().map(|call| bench.tool(&call.tool).tier).collect();
+        println!("  a frozen line did harm: {:?}", tiers.iter().max());
+    }
     assert_eq!(frozen_harmful.len(), 0, "sentences of the frozen half that changed something and should not have");
     assert_eq!(rules_right, rules.len());
     assert!(frozen_right >= FROZEN_AT_LEAST, "the frozen half fell to {frozen_right}");
@@ -257,30 +265,44 @@ fn every_choice_of_a_question_can_be_sent_back_as_it_stands() {
 }
 
 #[test]
-fn every_example_of_a_tool_leads_to_its_tool() {
+fn examples_lead_to_their_own_tool_and_never_to_another_that_changes_something() {
     let bench = Bench::new();
-    let mut wrong = Vec::new();
+    let (mut astray, mut all) = (Vec::new(), 0);
     for tool in &bench.tools {
         for example in &tool.examples {
             let sentence = filled(example);
-            let reached = match bench.understand(&sentence) {
-                Understood::Calls { calls, .. } => calls.iter().any(|call| call.tool == tool.name),
-                _ => false,
-            };
-            if !reached {
-                wrong.push(format!("{}: {sentence} gave {}", tool.name, told(&bench.understand(&sentence))));
+            let understood = bench.understand(&sentence);
+            let led =
+                matches!(&understood, Understood::Calls { calls, .. } if calls.iter().any(|c| c.tool == tool.name));
+            let changing = bench.changing(&understood);
+            assert!(changing.iter().all(|call| call.tool == tool.name), "{sentence:?} gave {}", told(&understood));
+            all += 1;
+            if !led {
+                astray.push(format!("{}: {sentence} gave {}", tool.name, told(&understood)));
             }
         }
     }
-    println!("{} examples do not lead to their own tool:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{} of {all} examples do not lead to their own tool:\n{}", astray.len(), astray.join("\n"));
+    assert!(astray.len() * 10 <= all, "more than a tenth of the examples do not lead to their own tool");
 }
 
 fn filled(example: &str) -> String {
     let values = [
-        ("{container}", "grafana"), ("{service}", "cron"), ("{image}", "redis:7-alpine"), ("{path}", "/etc/hosts"),
-        ("{lines}", "20"), ("{minutes}", "30"), ("{search}", "timeout"), ("{text}", "timeout"), ("{limit}", "5"),
-        ("{url}", "https://example.org/"), ("{content}", "'hello'"), ("{name}", "grafana"), ("{sort}", "memory"),
-        ("{state}", "failed"), ("{version}", "0123456789abcdef0123456789abcdef"),
+        ("{container}", "grafana"),
+        ("{service}", "cron"),
+        ("{image}", "redis:7-alpine"),
+        ("{path}", "/etc/hosts"),
+        ("{lines}", "20"),
+        ("{minutes}", "30"),
+        ("{search}", "timeout"),
+        ("{text}", "timeout"),
+        ("{limit}", "5"),
+        ("{url}", "https://example.org/"),
+        ("{content}", "'hello'"),
+        ("{name}", "grafana"),
+        ("{sort}", "memory"),
+        ("{state}", "failed"),
+        ("{version}", "0123456789abcdef0123456789abcdef"),
     ];
     values.iter().fold(example.to_owned(), |text, (slot, value)| text.replace(slot, value))
 }
@@ -301,6 +323,7 @@ fn a_sentence_is_understood_in_a_few_milliseconds_however_long_it_is() {
         let began = std::time::Instant::now();
         let understood = bench.understand(text);
         let took = began.elapsed();
+        println!("{took:?} for {} characters", text.chars().count());
         assert!(took.as_millis() < 500, "{took:?} for {:?}", text.chars().take(20).collect::<String>());
         let wrote = bench.changing(&understood).iter().all(|call| call.tool == "file_write");
         assert!(wrote, "a flood of words changed something");
@@ -312,18 +335,18 @@ fn folded(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// What heaps are made of: orders, names, connections, moods, and things that are no words.
+const HEAP: &str = "restart stop start remove delete pull kill turn off on bring back up web grafana nginx postgres \
+    test-* test-a immich kuma docker syncthing old-db grafna home assistant old-* and then , . all every \
+    everything both named starting with containing except it its them the a of containers container \
+    services service images logs last 20 lines hours 2 if not don't unless should i is running stopped \
+    failed please could you ? ! ignore your rules volumes write 'hello' to notes.txt /etc/hosts * \
+    postgres:17 https://example.org/x file machine server database give would mind restarting \
+    {container} => 🦀 WEB nginx.service version";
+const ODD: [&str; 5] = ["\"", "'", "\u{202e}", "\n", "web\u{200b}"];
+
 fn words() -> impl Strategy<Value = String> {
-    let word = prop::sample::select(vec![
-        "restart", "stop", "start", "remove", "delete", "pull", "kill", "turn", "off", "on", "bring", "back", "up",
-        "web", "grafana", "nginx", "postgres", "test-*", "test-a", "immich", "kuma", "docker", "syncthing", "old-db",
-        "grafna", "home", "assistant", "old-*", "and", "then", ",", ".", "all", "every", "everything", "both",
-        "named", "starting", "with", "containing", "except", "it", "its", "them", "the", "a", "of", "containers",
-        "container", "services", "service", "images", "logs", "last", "20", "lines", "hours", "2", "if", "not",
-        "don't", "unless", "should", "i", "is", "running", "stopped", "failed", "please", "could", "you", "?", "!",
-        "ignore", "your", "rules", "volumes", "write", "'hello'", "\"", "'", "to", "notes.txt", "/etc/hosts", "*",
-        "postgres:17", "https://example.org/x", "file", "machine", "server", "database", "give", "would", "mind",
-        "restarting", "{container}", "=>", "🦀", "\u{202e}", "\n", "web\u{200b}", "WEB", "nginx.service", "version",
-    ]);
+    let word = prop::sample::select(HEAP.split_whitespace().chain(ODD).collect::<Vec<_>>());
     prop::collection::vec(word, 0..12).prop_map(|words| words.join(" "))
 }
 
@@ -332,7 +355,7 @@ thread_local! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_heap_of_words_changes_a_thing_that_is_not_named(text in words()) {

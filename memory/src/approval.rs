@@ -69,8 +69,7 @@ pub(crate) async fn find(readers: &AnyPool, id: &ApprovalId) -> Stored<Option<Ap
 /// Cards in some states, or all, newest first.
 pub(crate) async fn list(readers: &AnyPool, states: &[ApprovalState], limit: u32) -> Stored<Vec<Approval>> {
     let places: Vec<_> = (2..states.len() + 2).map(|place| format!("${place}")).collect();
-    let filter =
-        if states.is_empty() { String::new() } else { format!("where state in ({})", places.join(", ")) };
+    let filter = if states.is_empty() { String::new() } else { format!("where state in ({})", places.join(", ")) };
     let sql = format!(
         "select {COLUMNS} from (select * from approval {filter} order by created_at desc, id desc limit $1) a \
          left join approval_step s on s.approval = a.id order by a.created_at desc, a.id desc, s.idx"
@@ -142,13 +141,12 @@ pub(crate) async fn settle_step(
         CallState::Failed | CallState::Cancelled => ApprovalState::Failed,
     };
     if card_state == ApprovalState::Done {
-        let left: i64 = sqlx::query(
-            "select count(*) from approval_step where approval = $1 and state in ('waiting', 'running')",
-        )
-        .bind(card)
-        .fetch_one(&mut *connection)
-        .await?
-        .try_get(0)?;
+        let left: i64 =
+            sqlx::query("select count(*) from approval_step where approval = $1 and state in ('waiting', 'running')")
+                .bind(card)
+                .fetch_one(&mut *connection)
+                .await?
+                .try_get(0)?;
         if left > 0 {
             return Ok(());
         }
@@ -222,14 +220,12 @@ impl Change for Ask {
         .fetch_optional(&mut *tx.connection)
         .await?;
         if inserted.is_none() {
-            let open = sqlx::query(
-                "select id from approval where actor = $1 and digest = $2 and state = 'pending'",
-            )
-            .bind(self.actor.as_str())
-            .bind(self.digest.as_str())
-            .fetch_optional(&mut *tx.connection)
-            .await?
-            .ok_or_else(|| conflict(format!("{} is there already", self.id)))?;
+            let open = sqlx::query("select id from approval where actor = $1 and digest = $2 and state = 'pending'")
+                .bind(self.actor.as_str())
+                .bind(self.digest.as_str())
+                .fetch_optional(&mut *tx.connection)
+                .await?
+                .ok_or_else(|| conflict(format!("{} is there already", self.id)))?;
             let joined = by_id(tx.connection, open.try_get(0)?).await?;
             return joined
                 .map(|card| Asked::Joined(Box::new(card)))
@@ -336,7 +332,7 @@ impl Change for HandOver {
             .bind(self.now)
             .execute(&mut *tx.connection)
             .await?;
-        by_id(tx.connection, &id).await
+        by_id(tx.connection, &id).await.map_err(Halt::after_writing)
     }
 }
 
@@ -351,9 +347,8 @@ impl Change for Handed {
     type Answer = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
-        let sql = format!(
-            "update approval set handed_at = $2 where id = $1 and handed_at is null and state in {FINAL}"
-        );
+        let sql =
+            format!("update approval set handed_at = $2 where id = $1 and handed_at is null and state in {FINAL}");
         sqlx::query(AssertSqlSafe(sql))
             .bind(self.approval.as_str())
             .bind(self.now)

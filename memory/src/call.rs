@@ -47,6 +47,12 @@ pub(crate) async fn find(readers: &AnyPool, id: &CallId) -> Stored<Option<CallRe
     Ok(by_id(&mut connection, id.as_str()).await?)
 }
 
+/// The call that an actor made with a key.
+pub(crate) async fn keyed(readers: &AnyPool, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>> {
+    let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+    Ok(by_key(&mut connection, &clean(actor.as_str()), &clean(key)).await?)
+}
+
 /// Calls whose outcome is not recorded, oldest first.
 pub(crate) async fn unsettled(readers: &AnyPool) -> Stored<Vec<CallRecord>> {
     let sql = format!("select {COLUMNS} from call where state = 'running' order by id");
@@ -63,12 +69,12 @@ pub(crate) async fn repeats(
     since: i64,
 ) -> Stored<u64> {
     let count: i64 = sqlx::query(
-        "select count(*) from call where actor = $1 and tool = $2 and target_id = $3 and created_at >= $4 \
+        "select count(*) from call where actor = $1 and tool = $2 and target_name = $3 and created_at >= $4 \
          and target_kind = $5",
     )
     .bind(clean(actor.as_str()).as_ref())
     .bind(clean(tool).as_ref())
-    .bind(clean(&target.id).as_ref())
+    .bind(clean(&target.name).as_ref())
     .bind(since)
     .bind(clean(&target.kind).as_ref())
     .fetch_one(readers)
@@ -100,11 +106,7 @@ impl Intend {
             actor: clean(record.actor.as_str()).into_owned(),
             key: record.key.as_deref().map(|key| clean(key).into_owned()),
             tool: clean(&record.tool).into_owned(),
-            target: Target::new(
-                &clean(&record.target.kind),
-                clean(&record.target.id),
-                clean(&record.target.name),
-            ),
+            target: Target::new(&clean(&record.target.kind), clean(&record.target.id), clean(&record.target.name)),
             conversation: record.origin.conversation.as_ref().map(ToString::to_string),
             approval: record.approval.as_ref().map(|(id, step)| (id.to_string(), i64::from(*step))),
             created_at: record.created_at,
@@ -115,7 +117,7 @@ impl Intend {
 
     async fn insert(&self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
         let inserted = sqlx::query(
-            "insert into call (id, actor, idempotency, tool, target_kind, target_id, conversation, approval, step, \
+            "insert into call (id, actor, idempotency, tool, target_kind, target_name, conversation, approval, step, \
              state, created_at, json) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11) \
              on conflict do nothing returning id",
         )
@@ -124,7 +126,7 @@ impl Intend {
         .bind(self.key.as_deref())
         .bind(self.tool.as_str())
         .bind(self.target.kind.as_str())
-        .bind(self.target.id.as_str())
+        .bind(self.target.name.as_str())
         .bind(self.conversation.as_deref())
         .bind(self.approval.as_ref().map(|(id, _)| id.as_str()))
         .bind(self.approval.as_ref().map(|(_, step)| *step))
@@ -225,8 +227,7 @@ impl Change for Settle {
         if state != CallState::Running.as_str() {
             return Err(conflict(format!("{} has ended before, as {state}", self.id)));
         }
-        let card: Option<(&str, i64)> =
-            found.try_get::<Option<&str>, _>(1)?.zip(found.try_get::<Option<i64>, _>(2)?);
+        let card: Option<(&str, i64)> = found.try_get::<Option<&str>, _>(1)?.zip(found.try_get::<Option<i64>, _>(2)?);
         let erased = found.try_get::<Option<i64>, _>(3)?.is_some();
         let outcome = if erased { &self.bare } else { &self.outcome };
         sqlx::query(

@@ -60,10 +60,7 @@ impl Chain {
         let key = match found {
             Some(key) if key.len() == 32 => key,
             Some(key) => {
-                return Err(wrong(format!(
-                    "it holds {} bytes and must hold 32; restore it from a backup",
-                    key.len()
-                )));
+                return Err(wrong(format!("it holds {} bytes and must hold 32; restore it from a backup", key.len())));
             }
             None if fresh => {
                 let key = random::<32>().map_err(wrong)?;
@@ -181,7 +178,7 @@ mod tests {
     #[test]
     fn no_text_can_move_between_fields_unseen() {
         let chain = Chain::new(&[7; 32]).unwrap();
-        let mut hash = |row| chain.hash(GENESIS, &row, &mut Vec::new());
+        let hash = |row| chain.hash(GENESIS, &row, &mut Vec::new());
         let plain = hash(fields("ab", "c", None));
         assert_ne!(plain, hash(fields("a", "bc", None)));
         assert_ne!(plain, hash(fields("ab", "c", Some(""))));
@@ -190,9 +187,7 @@ mod tests {
 
     #[test]
     fn another_key_makes_another_hash() {
-        let hash = |key: u8| {
-            Chain::new(&[key; 32]).unwrap().hash(GENESIS, &fields("a", "b", None), &mut Vec::new())
-        };
+        let hash = |key: u8| Chain::new(&[key; 32]).unwrap().hash(GENESIS, &fields("a", "b", None), &mut Vec::new());
         assert_ne!(hash(1), hash(2));
     }
 }

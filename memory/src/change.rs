@@ -148,7 +148,7 @@ impl<C: Change> Operation for Waiting<C> {
 /// What the writer is asked for.
 pub(crate) enum Job {
     /// One row and nothing else: the path of every green call.
-    Append(Append),
+    Append(Box<Append>),
     /// A change.
     Change(Box<dyn Operation>),
     /// The last one: finish what is queued and stop.

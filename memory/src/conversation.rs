@@ -114,12 +114,7 @@ impl Conversations for Store {
         Ok(found.as_ref().map(conversation).transpose()?)
     }
 
-    async fn conversations(
-        &self,
-        owner: Option<&ActorId>,
-        search: &str,
-        limit: u32,
-    ) -> Stored<Vec<Conversation>> {
+    async fn conversations(&self, owner: Option<&ActorId>, search: &str, limit: u32) -> Stored<Vec<Conversation>> {
         let mut filters = Vec::new();
         let search = Some(search).filter(|text| !text.trim().is_empty()).map(pattern);
         if search.is_some() {
@@ -132,11 +127,9 @@ impl Conversations for Store {
         if owner.is_some() {
             filters.push(if search.is_some() { "c.owner = $3" } else { "c.owner = $2" });
         }
-        let filter =
-            if filters.is_empty() { String::new() } else { format!("where {}", filters.join(" and ")) };
-        let sql = format!(
-            "select {COLUMNS} from conversation c {filter} order by c.updated_at desc, c.id desc limit $1"
-        );
+        let filter = if filters.is_empty() { String::new() } else { format!("where {}", filters.join(" and ")) };
+        let sql =
+            format!("select {COLUMNS} from conversation c {filter} order by c.updated_at desc, c.id desc limit $1");
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(i64::from(limit));
         if let Some(pattern) = search {
             query = query.bind(pattern);
@@ -169,13 +162,7 @@ impl Conversations for Store {
         turn::of_conversation(&self.0.readers, id).await
     }
 
-    async fn step(
-        &self,
-        id: &TurnId,
-        entries: &[Entry],
-        state: TurnState,
-        draft: Option<Draft>,
-    ) -> Stored<()> {
+    async fn step(&self, id: &TurnId, entries: &[Entry], state: TurnState, draft: Option<Draft>) -> Stored<()> {
         self.0.writer.submit(Step::new(id, entries, state, draft, self.0.clock.now())?).await
     }
 

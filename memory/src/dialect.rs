@@ -119,10 +119,7 @@ pub(crate) async fn readers(database: &Path) -> Result<AnyPool, OpenError> {
 }
 
 /// Says for the transactions that follow how durable they are before their commit returns.
-pub(crate) async fn set_durability(
-    connection: &mut AnyConnection,
-    durability: Durability,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn set_durability(connection: &mut AnyConnection, durability: Durability) -> Result<(), sqlx::Error> {
     let pragma = match durability {
         Durability::Wal => "pragma synchronous = normal",
         Durability::Fsync => "pragma synchronous = full",

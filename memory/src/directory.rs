@@ -12,7 +12,7 @@ const DATABASE: &str = "jarvis.db";
 /// The directory, held by a lock until the last clone of whoever uses it is gone.
 pub(crate) struct Directory {
     data: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Directory {
@@ -28,9 +28,15 @@ impl Directory {
         let lock = take_lock(data)?;
         let keys = data.join("keys");
         DirBuilder::new().recursive(true).mode(0o700).create(&keys).map_err(|error| wrong(error.to_string()))?;
-        std::fs::set_permissions(&keys, Permissions::from_mode(0o700))
-            .map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { data: data.to_owned(), _lock: lock })
+        std::fs::set_permissions(&keys, Permissions::from_mode(0o700)).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { data: data.to_owned(), lock })
+    }
+
+    /// Lets go of it before the last clone is gone.
+    pub(crate) fn release(&self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the data directory stays locked until this process ends");
+        }
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -115,8 +121,7 @@ fn take_lock(data: &Path) -> Result<File, OpenError> {
 /// Replaces a file so that after a crash either the old or the new text is there, readable by the owner only.
 pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let draft = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(text)?;
     file.sync_all()?;
     std::fs::rename(&draft, path)?;

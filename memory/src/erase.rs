@@ -6,12 +6,12 @@
 //! because the operator must still be able to see what was done to the house and to take it back.
 
 use async_trait::async_trait;
+use jarvis_safety::ConversationId;
 use jarvis_safety::approval::Approval;
 use jarvis_safety::call::CallRecord;
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::Stored;
-use jarvis_safety::ConversationId;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::call::without_texts;
@@ -41,6 +41,22 @@ impl Delete {
             ..self.draft.clone()
         })
     }
+
+    async fn erase(&self, tx: &mut Tx<'_>, owner: &str) -> Result<(), Halt> {
+        let id = self.id.as_str();
+        let about = bodies_about(tx.connection, id).await?;
+        let within = bodies_within(tx.connection, id, owner).await?;
+        calls(tx.connection, id, self.at).await?;
+        approvals(tx.connection, id).await?;
+        // The turns and their logs go with it.
+        sqlx::query("delete from conversation where id = $1").bind(id).execute(&mut *tx.connection).await?;
+        tx.tell(self.row.clone());
+        let erased = about + within;
+        if erased > 0 {
+            tx.tell(self.erased_row(erased)?);
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -57,18 +73,7 @@ impl Change for Delete {
             .try_get(0)?;
         // Rows of the same batch may tell of it too.
         tx.write_rows().await?;
-        let about = bodies_about(tx.connection, id).await?;
-        let within = bodies_within(tx.connection, id, &owner).await?;
-        calls(tx.connection, id, self.at).await?;
-        approvals(tx.connection, id).await?;
-        // The turns and their logs go with it.
-        sqlx::query("delete from conversation where id = $1").bind(id).execute(&mut *tx.connection).await?;
-        tx.tell(self.row.clone());
-        let erased = about + within;
-        if erased > 0 {
-            tx.tell(self.erased_row(erased)?);
-        }
-        Ok(())
+        self.erase(tx, &owner).await.map_err(Halt::after_writing)
     }
 }
 

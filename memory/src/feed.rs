@@ -47,8 +47,7 @@ impl Feed for Store {
         let Some(seq) = i64::try_from(seq).ok() else { return Ok(None) };
         let found = sqlx::query(AssertSqlSafe(sql)).bind(seq).fetch_optional(&self.0.readers).await;
         let Some(found) = found.map_err(|error| unavailable(&error))? else { return Ok(None) };
-        let json: Option<&str> =
-            found.try_get(11).map_err(|error| unreadable("body", &error.to_string()))?;
+        let json: Option<&str> = found.try_get(11).map_err(|error| unreadable("body", &error.to_string()))?;
         let body = json.map(|json| from_json(&format!("body {seq}"), json)).transpose()?;
         Ok(Some((row::event(&found)?, body)))
     }
@@ -59,13 +58,7 @@ impl Feed for Store {
 }
 
 impl Store {
-    async fn events(
-        &self,
-        direction: Direction,
-        seq: u64,
-        filter: &EventFilter,
-        limit: u32,
-    ) -> Stored<Vec<Event>> {
+    async fn events(&self, direction: Direction, seq: u64, filter: &EventFilter, limit: u32) -> Stored<Vec<Event>> {
         let mut sql = format!("select {COLUMNS} from event e where ");
         sql.push_str(match direction {
             Direction::After => "e.seq > $1",

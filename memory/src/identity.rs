@@ -76,12 +76,7 @@ impl Store {
             .ok_or_else(|| StoreError::Unavailable("no new code could be made; restart Jarvis".to_owned()))
     }
 
-    async fn set_password_change(
-        &self,
-        password: &str,
-        first_only: bool,
-        draft: Draft,
-    ) -> Stored<SetPassword> {
+    async fn set_password_change(&self, password: &str, first_only: bool, draft: Draft) -> Stored<SetPassword> {
         Ok(SetPassword {
             operator: Arc::clone(&self.0.operator),
             sessions: Arc::clone(&self.0.sessions),

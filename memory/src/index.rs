@@ -48,9 +48,8 @@ impl ToolIndex {
     /// # Errors
     /// If memory for it cannot be had.
     pub fn new(documents: Vec<Document>) -> Result<Self, IndexError> {
-        let indexing = TextFieldIndexing::default()
-            .set_tokenizer(ANALYZER)
-            .set_index_option(IndexRecordOption::WithFreqs);
+        let indexing =
+            TextFieldIndexing::default().set_tokenizer(ANALYZER).set_index_option(IndexRecordOption::WithFreqs);
         let words = TextOptions::default().set_indexing_options(indexing);
         let mut schema = Schema::builder();
         let key = schema.add_text_field("key", STRING | STORED);
@@ -84,11 +83,13 @@ impl ToolIndex {
                 words.push(word.clone());
             }
         }
-        let clauses = words.iter().flat_map(|word| self.weighed.map(|(field, weight)| {
-            let term = TermQuery::new(Term::from_field_text(field, word), IndexRecordOption::WithFreqs);
-            let weighed: Box<dyn Query> = Box::new(BoostQuery::new(Box::new(term), weight));
-            (Occur::Should, weighed)
-        }));
+        let clauses = words.iter().flat_map(|word| {
+            self.weighed.map(|(field, weight)| {
+                let term = TermQuery::new(Term::from_field_text(field, word), IndexRecordOption::WithFreqs);
+                let weighed: Box<dyn Query> = Box::new(BoostQuery::new(Box::new(term), weight));
+                (Occur::Should, weighed)
+            })
+        });
         BooleanQuery::new(clauses.collect())
     }
 }

@@ -51,6 +51,10 @@ impl Ledger for Store {
         call::unsettled(&self.0.readers).await
     }
 
+    async fn keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>> {
+        call::keyed(&self.0.readers, actor, key).await
+    }
+
     async fn repeats(&self, actor: &ActorId, tool: &str, target: &Target, since: i64) -> Stored<u64> {
         call::repeats(&self.0.readers, actor, tool, target, since).await
     }
@@ -72,8 +76,7 @@ impl Ledger for Store {
     }
 
     async fn hand_over(&self, actor: &ActorId, digest: &Digest, since: i64) -> Stored<Option<Approval>> {
-        let change =
-            HandOver { actor: actor.clone(), digest: digest.clone(), since, now: self.0.clock.now() };
+        let change = HandOver { actor: actor.clone(), digest: digest.clone(), since, now: self.0.clock.now() };
         if !change.is_there(&self.0.readers).await? {
             return Ok(None);
         }

@@ -32,7 +32,14 @@ pub struct LiveHub(Arc<Hub>);
 struct Hub {
     frames: broadcast::Sender<Arc<Frame>>,
     state: Mutex<State>,
-    held: Notify,
+    held: Arc<Notify>,
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        // The task that waits for it sees then that the hub is gone.
+        self.held.notify_one();
+    }
 }
 
 #[derive(Default)]
@@ -57,8 +64,8 @@ impl LiveHub {
     #[must_use]
     pub fn new() -> Self {
         let (frames, _) = broadcast::channel(LAG);
-        let hub = Arc::new(Hub { frames, state: Mutex::default(), held: Notify::new() });
-        tokio::spawn(release(Arc::downgrade(&hub)));
+        let hub = Arc::new(Hub { frames, state: Mutex::default(), held: Arc::default() });
+        tokio::spawn(release(Arc::downgrade(&hub), Arc::clone(&hub.held)));
         Self(hub)
     }
 }
@@ -92,17 +99,13 @@ impl Hub {
     }
 }
 
-async fn release(hub: Weak<Hub>) {
+/// Lets go of what was held back, until the hub is gone.
+async fn release(hub: Weak<Hub>, held: Arc<Notify>) {
     loop {
-        // Held only while it waits, so that the hub can go; `Drop` wakes this task then.
-        let Some(waiting) = hub.upgrade() else { return };
-        let waited = tokio::time::timeout(Duration::from_secs(5), waiting.held.notified()).await;
-        drop(waiting);
-        if waited.is_ok() {
-            tokio::time::sleep(PAUSE).await;
-            let Some(hub) = hub.upgrade() else { return };
-            hub.flush();
-        }
+        held.notified().await;
+        tokio::time::sleep(PAUSE).await;
+        let Some(hub) = hub.upgrade() else { return };
+        hub.flush();
     }
 }
 
@@ -190,9 +193,7 @@ fn length(text: &str) -> u64 {
 /// Whether a frame goes on exactly where the one before ends.
 fn follows(before: &Frame, frame: &Frame) -> bool {
     match (&before.data, &frame.data) {
-        (Value::String(text), Value::String(_)) => {
-            frame.kind == TEXT && frame.offset == before.offset + length(text)
-        }
+        (Value::String(text), Value::String(_)) => frame.kind == TEXT && frame.offset == before.offset + length(text),
         _ => false,
     }
 }

@@ -124,12 +124,8 @@ impl Operator {
         self.away(move || Ok(hasher()?.verify_password(password.as_bytes(), hash.as_str()).is_ok())).await
     }
 
-    async fn away<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, String> + Send + 'static,
-    ) -> Stored<T> {
-        let _turn =
-            self.hashing.acquire().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    async fn away<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Stored<T> {
+        let _turn = self.hashing.acquire().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| StoreError::Unavailable(error.to_string()))?.map_err(StoreError::Unavailable)
     }

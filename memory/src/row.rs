@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use jarvis_safety::ActorId;
 use jarvis_safety::event::{Draft, Event, EventKind};
 use jarvis_safety::plain::shorten;
 use jarvis_safety::port::StoreError;
+use jarvis_safety::{ActorId, Tier};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
 
@@ -105,7 +105,7 @@ impl Linked {
             subject: &draft.subject,
             correlation: &draft.correlation,
             tool: draft.tool.as_deref(),
-            tier: draft.tier.map(|tier| tier.as_str()),
+            tier: draft.tier.map(Tier::as_str),
             summary: &draft.summary,
             body: row.body.as_ref().map(|body| body.digest.as_str()),
         };
@@ -154,7 +154,7 @@ impl Linked {
             arguments.add(draft.subject.as_str())?;
             arguments.add(draft.correlation.as_str())?;
             arguments.add(draft.tool.as_deref())?;
-            arguments.add(draft.tier.map(|tier| tier.as_str()))?;
+            arguments.add(draft.tier.map(Tier::as_str))?;
             arguments.add(draft.summary.as_str())?;
             arguments.add(self.row.body.as_ref().map(|body| body.digest.as_str()))?;
             arguments.add(self.hash.as_str())
@@ -269,11 +269,7 @@ pub(crate) async fn move_head(connection: &mut AnyConnection, head: &Head) -> Re
 }
 
 /// Inserts one row and moves the head, as a transaction of its own, in one message to the database.
-pub(crate) async fn insert_alone(
-    connection: &mut AnyConnection,
-    row: &Linked,
-    head: &Head,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert_alone(connection: &mut AnyConnection, row: &Linked, head: &Head) -> Result<(), sqlx::Error> {
     static SQL: [OnceLock<Arc<str>>; 2] = [const { OnceLock::new() }; 2];
     let body = row.row.body.as_ref();
     let mut arguments = AnyArguments::default();
@@ -299,8 +295,7 @@ fn alone_sql(body: bool) -> String {
     let with_body = if body { BODY.sql(1, after) } else { String::new() };
     let at = if body { after + BODY.columns } else { after };
     let head = format!("{HEAD}${at}, at = ${}, hash = ${} where id = 1", at + 1, at + 2);
-    let statements: Vec<&str> =
-        [event.as_str(), &with_body, &head].into_iter().filter(|sql| !sql.is_empty()).collect();
+    let statements: Vec<&str> = [event.as_str(), &with_body, &head].into_iter().filter(|sql| !sql.is_empty()).collect();
     crate::dialect::at_once(&statements)
 }
 

@@ -62,21 +62,19 @@ pub(crate) async fn run(directory: Arc<Directory>, chain: Arc<Chain>, mut durabl
             continue;
         }
         sealed = head.seq;
-        let (directory, chain) = (Arc::clone(&directory), Arc::clone(&chain));
-        let written = tokio::task::spawn_blocking(move || write(&directory, &chain, &head)).await;
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the audit could not be sealed"),
-            Err(error) => tracing::error!(%error, "sealing the audit broke off"),
+        if let Err(error) = write_away(&directory, &chain, head).await {
+            tracing::error!(%error, "the audit could not be sealed");
         }
         if open {
-            tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
-                // The writer is gone: nothing more will move.
-                () = gone(durable.clone()) => {}
-            }
+            // Once the writer is gone nothing more will move.
+            let _ = tokio::time::timeout(PAUSE, gone(durable.clone())).await;
         }
     }
+}
+
+async fn write_away(directory: &Arc<Directory>, chain: &Arc<Chain>, head: Head) -> std::io::Result<()> {
+    let (directory, chain) = (Arc::clone(directory), Arc::clone(chain));
+    tokio::task::spawn_blocking(move || write(&directory, &chain, &head)).await?
 }
 
 async fn gone(mut durable: watch::Receiver<Head>) {
@@ -132,4 +130,31 @@ fn set_aside(directory: &Directory, why: &str) -> std::io::Result<()> {
         return Ok(());
     }
     std::fs::rename(directory.seal(), directory.refused_seal())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_durable_head_is_sealed_when_the_writer_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Arc::new(Directory::open(&dir.path().join("data")).unwrap());
+        let chain = Arc::new(Chain::open(&directory, true).unwrap());
+        assert!(matches!(read(&directory, &chain).unwrap(), Sealed::Missing));
+        let (durable, seen) = watch::channel(Head::genesis());
+        let task = tokio::spawn(run(Arc::clone(&directory), Arc::clone(&chain), seen));
+        for seq in 1..=3 {
+            durable.send_replace(Head { seq, ..Head::genesis() });
+            tokio::task::yield_now().await;
+        }
+        drop(durable);
+        task.await.unwrap();
+        let Sealed::Head(head) = read(&directory, &chain).unwrap() else { panic!("no seal") };
+        assert_eq!(head.seq, 3);
+        write(&directory, &Chain::open(&directory, false).unwrap(), &head).unwrap();
+        let text = std::fs::read_to_string(directory.seal()).unwrap();
+        std::fs::write(directory.seal(), text.replace(":3", ":4")).unwrap();
+        assert!(matches!(read(&directory, &chain).unwrap(), Sealed::Forged));
+    }
 }

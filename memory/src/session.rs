@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use jarvis_safety::identity::Session;
 use jarvis_safety::id::SessionId;
+use jarvis_safety::identity::Session;
 use sqlx::{AnyPool, Row as _};
 use tokio::sync::broadcast;
 
@@ -25,16 +25,11 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    pub(crate) async fn open(
-        readers: &AnyPool,
-        now: i64,
-        ended: broadcast::Sender<String>,
-    ) -> Result<Self, OpenError> {
-        let rows =
-            sqlx::query("select secret, id, created_at, expires_at from session where expires_at > $1")
-                .bind(now)
-                .fetch_all(readers)
-                .await?;
+    pub(crate) async fn open(readers: &AnyPool, now: i64, ended: broadcast::Sender<String>) -> Result<Self, OpenError> {
+        let rows = sqlx::query("select secret, id, created_at, expires_at from session where expires_at > $1")
+            .bind(now)
+            .fetch_all(readers)
+            .await?;
         let mut open = HashMap::with_capacity(rows.len());
         for row in rows {
             let id = from_word("session", row.try_get(1)?)
@@ -48,7 +43,13 @@ impl Sessions {
     /// The session with this secret, unless it is over.
     pub(crate) fn find(&self, secret: &str, now: i64) -> Option<Session> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.get(&secret_digest(secret)).filter(|session| session.expires_at > now).cloned()
+        let session = open.get(&secret_digest(secret))?.clone();
+        drop(open);
+        if session.expires_at > now {
+            return Some(session);
+        }
+        self.end_expired(now);
+        None
     }
 
     /// Ends those whose time is over.

@@ -26,6 +26,9 @@ use crate::{dialect, migration, seal, setting, sync};
 /// Events that a slow subscriber may lag behind before it must read on from the database.
 const LAG: usize = 4096;
 
+/// Ended sessions and tokens that a slow stream may lag behind.
+const ENDED: usize = 256;
+
 /// How often expired sessions are looked for; their streams end then.
 const EXPIRY: Duration = Duration::from_secs(15);
 
@@ -92,7 +95,7 @@ impl Store {
 
         let readers = dialect::readers(&database).await?;
         setting::check(&readers).await?;
-        let (ended, _) = broadcast::channel(LAG);
+        let (ended, _) = broadcast::channel(ENDED);
         let operator = Arc::new(Operator::open(&readers, directory.setup_code()).await?);
         let sessions = Arc::new(Sessions::open(&readers, clock.now(), ended.clone()).await?);
         let tokens = Arc::new(Tokens::open(&readers, ended.clone()).await?);
@@ -112,12 +115,7 @@ impl Store {
             durability: Durability::Fsync,
             certain: true,
             queue: received,
-            outlets: Outlets {
-                events: events.clone(),
-                seq: Arc::clone(&seq),
-                written,
-                durable: Arc::clone(&durable),
-            },
+            outlets: Outlets { events: events.clone(), seq: Arc::clone(&seq), written, durable: Arc::clone(&durable) },
         };
         tokio::spawn(writer.run());
         tokio::spawn(sync::run(log, written_seen, durable));
@@ -158,6 +156,7 @@ impl Store {
         {
             tracing::error!(%error, "sealing the audit broke off");
         }
+        self.0.directory.release();
     }
 }
 

@@ -37,6 +37,17 @@ impl From<Halt> for StoreError {
     }
 }
 
+impl Halt {
+    /// For what is found unreadable once something was written: the change cannot be refused any more, it must be
+    /// rolled back.
+    pub(crate) fn after_writing(self) -> Self {
+        match self {
+            Self::Refused(error) => Self::Broken(sqlx::Error::Protocol(error.to_string())),
+            broken @ Self::Broken(_) => broken,
+        }
+    }
+}
+
 pub(crate) fn unavailable(error: &sqlx::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }

@@ -95,8 +95,7 @@ impl Tokens {
         let before = alive.used_at.load(Ordering::Relaxed);
         let due = now.saturating_sub(before) >= USED;
         // Of several requests at once one notes the use.
-        let note = due
-            && alive.used_at.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let note = due && alive.used_at.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         let used_at = alive.used_at.load(Ordering::Relaxed);
         Some((Token { used_at: Some(used_at), ..alive.token.clone() }, note))
     }

@@ -60,18 +60,14 @@ pub(crate) async fn find(readers: &AnyPool, id: &TurnId) -> Stored<Option<(Turn,
 }
 
 /// All turns of a conversation, oldest first.
-pub(crate) async fn of_conversation(
-    readers: &AnyPool,
-    id: &ConversationId,
-) -> Stored<Vec<(Turn, Vec<Entry>)>> {
+pub(crate) async fn of_conversation(readers: &AnyPool, id: &ConversationId) -> Stored<Vec<(Turn, Vec<Entry>)>> {
     select(readers, "t.conversation", id.as_str()).await
 }
 
 /// Turns that have not ended, oldest first.
 pub(crate) async fn open(readers: &AnyPool) -> Stored<Vec<Turn>> {
-    let sql = format!(
-        "select {COLUMNS} from turn t where t.state in ('running', 'waiting') order by t.created_at, t.id"
-    );
+    let sql =
+        format!("select {COLUMNS} from turn t where t.state in ('running', 'waiting') order by t.created_at, t.id");
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(readers).await.map_err(|error| unavailable(&error))?;
     rows.iter().map(|row| turn(row).map_err(Into::into)).collect()
 }
@@ -185,13 +181,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    pub(crate) fn new(
-        id: &TurnId,
-        entries: &[Entry],
-        state: TurnState,
-        draft: Option<Draft>,
-        at: i64,
-    ) -> Stored<Self> {
+    pub(crate) fn new(id: &TurnId, entries: &[Entry], state: TurnState, draft: Option<Draft>, at: i64) -> Stored<Self> {
         let last = entries.len().saturating_sub(1);
         // A partial that something follows is replaced by it before it is even written.
         let kept = entries
@@ -230,17 +220,15 @@ impl Step {
             }
         }
         for (index, entry) in (next..).zip(&self.entries) {
-            sqlx::query(
-                "insert into turn_entry (turn, idx, kind, call, folded, json) values ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(self.id.as_str())
-            .bind(index)
-            .bind(entry.kind)
-            .bind(entry.call.as_deref())
-            .bind(entry.folded.as_deref())
-            .bind(entry.json.as_str())
-            .execute(&mut *tx.connection)
-            .await?;
+            sqlx::query("insert into turn_entry (turn, idx, kind, call, folded, json) values ($1, $2, $3, $4, $5, $6)")
+                .bind(self.id.as_str())
+                .bind(index)
+                .bind(entry.kind)
+                .bind(entry.call.as_deref())
+                .bind(entry.folded.as_deref())
+                .bind(entry.json.as_str())
+                .execute(&mut *tx.connection)
+                .await?;
         }
         Ok(())
     }

@@ -40,7 +40,9 @@ pub(crate) async fn verify(store: &Store) -> Stored<Verification> {
             .await
             .map_err(|error| unavailable(&error))?;
         for row in &page {
-            walk.row(row).map_err(|error| unreadable("audit", &error.to_string()))?;
+            if let Err(error) = walk.row(row) {
+                walk.unreadable(row, &error).map_err(|error| unreadable("audit", &error.to_string()))?;
+            }
         }
         if page.len() < PAGE {
             break;
@@ -136,13 +138,25 @@ impl<'a> Walk<'a> {
             self.told_erased += erased_count(fields.summary);
         }
         self.body(seq, body, row.try_get(12)?, row.try_get(13)?);
+        self.pass(seq, hash);
+        Ok(())
+    }
+
+    /// Goes on behind a row in which a column holds what was never written there.
+    fn unreadable(&mut self, row: &AnyRow, error: &sqlx::Error) -> Result<(), sqlx::Error> {
+        let seq = row.try_get::<i64, _>(0)?.cast_unsigned();
+        self.fault(|| format!("row {seq} was altered and cannot be read: {error}"));
+        self.pass(seq, row.try_get(10).unwrap_or_default());
+        Ok(())
+    }
+
+    fn pass(&mut self, seq: u64, hash: &str) {
         if self.watched == Some(seq) {
             self.seen = Some(hash.to_owned());
         }
         self.found.rows += 1;
         self.last.seq = seq;
         hash.clone_into(&mut self.last.hash);
-        Ok(())
     }
 
     fn gap(&mut self, seq: u64) {
@@ -177,20 +191,16 @@ impl<'a> Walk<'a> {
         }
         let (erased, told) = (self.found.erased, self.told_erased);
         if erased > told {
-            self.fault(|| {
-                format!("{erased} bodies are gone and the rows of the log tell of {told} that were erased")
-            });
+            self.fault(|| format!("{erased} bodies are gone and the rows of the log tell of {told} that were erased"));
         }
     }
 
     async fn orphans(&mut self, store: &Store) -> Stored<()> {
-        let count = sqlx::query(
-            "select count(*) from body b left join event e on e.seq = b.seq where e.seq is null",
-        )
-        .fetch_one(&store.0.readers)
-        .await
-        .and_then(|row| row.try_get::<i64, _>(0))
-        .map_err(|error| unavailable(&error))?;
+        let count = sqlx::query("select count(*) from body b left join event e on e.seq = b.seq where e.seq is null")
+            .fetch_one(&store.0.readers)
+            .await
+            .and_then(|row| row.try_get::<i64, _>(0))
+            .map_err(|error| unavailable(&error))?;
         if count > 0 {
             self.fault(|| format!("{count} bodies belong to rows that are not there"));
         }

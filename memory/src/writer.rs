@@ -34,7 +34,7 @@ impl Handle {
     pub(crate) async fn append(&self, draft: Draft, durability: Durability) -> Stored<u64> {
         let row = Some(Row::new(draft)?);
         let (reply, answer) = oneshot::channel();
-        self.hand_in(Job::Append(Append { row, seq: 0, durability, reply })).await?;
+        self.hand_in(Job::Append(Box::new(Append { row, seq: 0, durability, reply }))).await?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -196,8 +196,7 @@ impl Writer {
     async fn append_alone(&mut self, append: &mut Append) -> Result<Vec<Linked>, sqlx::Error> {
         let Some(row) = append.row.take() else { return Ok(Vec::new()) };
         let mut head = self.head.clone();
-        let linked =
-            Linked::next(row, &mut head, self.clock.now(), &self.chain, &mut Vec::with_capacity(512));
+        let linked = Linked::next(row, &mut head, self.clock.now(), &self.chain, &mut Vec::with_capacity(512));
         append.seq = linked.seq();
         row::insert_alone(&mut self.connection, &linked, &head).await?;
         self.head = head;

@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::actor::Actor;
 use crate::digest::Digest;
 use crate::id::{ActorId, ApprovalId, CallId, ConversationId, TurnId};
-use crate::outcome::Outcome;
+use crate::outcome::{Answer, Outcome};
+use crate::refusal::{Code, Refusal};
 use crate::target::Target;
 use crate::tier::Tier;
 use crate::tool::Undo;
@@ -125,4 +126,24 @@ pub struct CallRecord {
     pub undo: Option<Undo>,
     /// The call that took it back.
     pub undone_by: Option<CallId>,
+}
+
+impl CallRecord {
+    /// The answer to a later call with the same key: the first outcome if it is the same call, else a refusal.
+    /// The target is not compared, because the first call may have changed or removed it.
+    #[must_use]
+    pub fn answer(&self, tool: &str, args: &Value) -> Answer {
+        let (code, said) = match &self.outcome {
+            Some(outcome) if self.tool == tool && self.args == *args => return Answer::Ran(Box::new(outcome.clone())),
+            _ if self.tool != tool || self.args != *args => (
+                Code::KeyReused,
+                format!("this key belongs to another call ({}); use a new key. Nothing was done", self.id),
+            ),
+            _ => {
+                let said = format!("the call with this key ({}) is still running; ask again in a moment", self.id);
+                (Code::AlreadyDecided, said)
+            }
+        };
+        Answer::Refused(Refusal::new(code, "idempotency key", said))
+    }
 }

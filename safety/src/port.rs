@@ -111,9 +111,12 @@ pub trait Ledger: Send + Sync {
     ) -> Stored<()>;
     /// One call above green.
     async fn call(&self, id: &CallId) -> Stored<Option<CallRecord>>;
+    /// The call above green that an actor made with a key.
+    async fn keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>>;
     /// Calls whose outcome was never recorded: after a crash, the ones to probe.
     async fn unsettled_calls(&self) -> Stored<Vec<CallRecord>>;
-    /// How many calls of this tool on this target were intended by this actor since a time.
+    /// How many calls of this tool on a target of this kind and name were intended by this actor since a time. The id is
+    /// not compared: that of a file changes with its content.
     async fn repeats(&self, actor: &ActorId, tool: &str, target: &Target, since: i64) -> Stored<u64>;
 
     /// Puts up a card, unless the same actor's same question is pending.

@@ -17,6 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +42,7 @@ struct KindLabel {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabels {
-    method: String,
+    method: &'static str,
     route: String,
     status: u16,
 }
@@ -92,16 +93,31 @@ impl Metrics {
     /// Measures one answer.
     pub(crate) fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         // A method is free text on the wire; only known ones become a label.
-        let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
-        let method = if known.contains(method) { method.to_string() } else { "other".to_owned() };
+        let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
+        let method = known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other");
         let labels = HttpLabels { method, route: route.to_owned(), status: status.as_u16() };
         self.latency.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// Counts events until the server stops.
-    pub(crate) async fn count(self: Arc<Self>, feed: Arc<dyn Feed>, shutdown: CancellationToken) {
-        let mut live = feed.subscribe();
-        let mut seen = feed.head();
+    /// Counts events from now on until the server stops.
+    pub(crate) fn count(
+        self: Arc<Self>,
+        feed: Arc<dyn Feed>,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = ()> + Send {
+        // Here and not in the future: events between now and its first turn count too.
+        let live = feed.subscribe();
+        let seen = feed.head();
+        self.follow(feed, live, seen, shutdown)
+    }
+
+    async fn follow(
+        self: Arc<Self>,
+        feed: Arc<dyn Feed>,
+        mut live: broadcast::Receiver<Arc<Event>>,
+        mut seen: u64,
+        shutdown: CancellationToken,
+    ) {
         loop {
             let received = tokio::select! {
                 () = shutdown.cancelled() => return,

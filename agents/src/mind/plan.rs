@@ -42,35 +42,49 @@ impl Mind {
     /// If the words are none or too many, or no rule fits and the model fails.
     pub async fn plan(&self, actor: &Actor, origin: Origin, text: &str) -> Result<SayPlan, Refusal> {
         let inner = self.inner();
-        let text = words(text)?;
+        let asked = words(text)?;
         let world = GateWorld::new(inner, actor, &origin);
-        let wanted = match inner.understanding.understand(text, &world).await {
+        let wanted = match inner.understanding.understand(asked, &world).await {
             Understood::Calls { calls, .. } => {
                 calls.into_iter().map(|meant| (meant.tool, meant.args)).collect::<Vec<_>>()
             }
-            Understood::Question { text, .. } => return Ok(question(text)),
+            Understood::Question { text, .. } => {
+                // As in a turn: a model takes what no rule is sure of, and if it cannot, the rule asks.
+                let drafted = match inner.gate.settings().model {
+                    Some(setting) => inner.draft(&setting, asked).await.ok(),
+                    None => None,
+                };
+                match drafted {
+                    Some(complete) if complete.calls.is_empty() => return Ok(question(complete.text)),
+                    Some(complete) => wanted_by(&complete),
+                    None => return Ok(question(text)),
+                }
+            }
             Understood::Nothing { nearest } => {
                 let Some(setting) = inner.gate.settings().model else {
                     return Ok(question(inner.no_model(&nearest)));
                 };
-                let complete = inner
-                    .draft(&setting, text)
-                    .await
-                    .map_err(|error| Refusal::new(Code::Unavailable, "model", error.to_string()))?;
+                let drafted = inner.draft(&setting, asked).await;
+                let complete = drafted.map_err(|error| Refusal::new(Code::Unavailable, "model", error.to_string()))?;
                 if complete.calls.is_empty() {
                     return Ok(question(complete.text));
                 }
-                let args = |text: &str| json::parse(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-                complete.calls.iter().map(|call| (call.tool.clone(), args(&call.args))).collect()
+                wanted_by(&complete)
             }
         };
         let mut calls = Vec::with_capacity(wanted.len());
         for (tool, args) in wanted {
-            let tier = inner.tier(actor, &origin, text, &tool, &args).await?;
+            let tier = inner.tier(actor, &origin, asked, &tool, &args).await?;
             calls.push(PlannedCall { tool, args, tier });
         }
         Ok(SayPlan { calls, question: None })
     }
+}
+
+/// The calls that a model wants, arguments parsed where they can be.
+fn wanted_by(complete: &Complete) -> Vec<(String, Value)> {
+    let args = |text: &str| json::parse(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+    complete.calls.iter().map(|call| (call.tool.clone(), args(&call.args))).collect()
 }
 
 const fn question(text: String) -> SayPlan {

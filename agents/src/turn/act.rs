@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use jarvis_safety::approval::{Approval, ApprovalState};
-use jarvis_safety::call::{Origin, Request, Vouching};
+use jarvis_safety::call::{CallState, Origin, Request, Vouching};
 use jarvis_safety::conversation::{CallEnd, Entry};
 use jarvis_safety::kernel::{Approver, PlanAnswer, Registry, Watch, answer_of};
 use jarvis_safety::outcome::{Answer, Outcome};
@@ -73,15 +73,7 @@ impl Driver {
         let entries = match answer {
             PlanAnswer::Waiting(card) => waiting(indices[0], &card, true),
             PlanAnswer::Refused(refusal) => indices.iter().map(|index| refused(*index, refusal.clone())).collect(),
-            PlanAnswer::Ran(results) => {
-                let mut results = results.into_iter();
-                let entry = |index: &u32| match results.next() {
-                    Some(Ok(outcome)) => ran(*index, outcome),
-                    Some(Err(refusal)) => refused(*index, refusal),
-                    None => refused(*index, skipped()),
-                };
-                indices.iter().map(entry).collect()
-            }
+            PlanAnswer::Ran(results) => planned(&indices, results),
         };
         if self.cancel.is_cancelled() { Came::stopped(entries) } else { Came::with(entries) }
     }
@@ -180,12 +172,8 @@ impl Driver {
     }
 }
 
-const fn ran_end(outcome: Box<Outcome>) -> CallEnd {
-    CallEnd::Ran { outcome }
-}
-
 fn ran(index: u32, outcome: Outcome) -> Entry {
-    Entry::Answered { index, answer: ran_end(Box::new(outcome)) }
+    Entry::Answered { index, answer: CallEnd::Ran { outcome: Box::new(outcome) } }
 }
 
 const fn refused(index: u32, refusal: Refusal) -> Entry {
@@ -205,6 +193,30 @@ fn waiting(index: u32, card: &Approval, by_rule: bool) -> Vec<Entry> {
     }
     entries.push(Entry::Waiting { index, approval: card.id.clone() });
     entries
+}
+
+/// What came of a plan that ran, call by call.
+fn planned(indices: &[u32], mut results: Vec<Result<Outcome, Refusal>>) -> Vec<Entry> {
+    // A plan only ends early at a call that did not succeed. A single success in place of many is the gate handing over
+    // the last outcome of a card that was approved and carried out while nobody waited: then all are done.
+    let handed = results.len() == 1
+        && indices.len() > 1
+        && results[0].as_ref().is_ok_and(|outcome| outcome.state == CallState::Done);
+    if handed {
+        let told = Refusal::new(
+            Code::AlreadyDecided,
+            "approved plan",
+            "done with the approved plan while nobody waited; the activity page shows what came of it",
+        );
+        results.splice(0..0, indices.iter().skip(1).map(|_| Err(told.clone())));
+    }
+    let mut results = results.into_iter();
+    let entry = |index: &u32| match results.next() {
+        Some(Ok(outcome)) => ran(*index, outcome),
+        Some(Err(refusal)) => refused(*index, refusal),
+        None => refused(*index, skipped()),
+    };
+    indices.iter().map(entry).collect()
 }
 
 /// Whether the gate says that the call with this key has not come to its end yet.

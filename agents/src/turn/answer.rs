@@ -24,6 +24,9 @@ pub(crate) fn by_rule(calls: &[CallView<'_>]) -> String {
                 CallEnd::Refused { refusal } if refusal.code == Code::Denied => {
                     format!("As you wish; nothing was done. It was {}.", visible(&refusal.message))
                 }
+                CallEnd::Refused { refusal } if refusal.code == Code::AlreadyDecided => {
+                    format!("{}.", visible(&refusal.message))
+                }
                 CallEnd::Refused { refusal } => format!("I did not do that: {}", visible(&refusal.message)),
             };
             Some(if several { format!("{}: {words}", name(call)) } else { words })

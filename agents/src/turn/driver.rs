@@ -216,6 +216,10 @@ impl Driver {
         let draft = row::step(&self.turn, &self.origin, book.pending(), state);
         match self.mind.conversations.step(&self.turn.id, book.pending(), state, Some(draft)).await {
             Ok(()) => {
+                // What was shown live stands in the log now.
+                if book.pending().iter().any(|entry| matches!(entry, Entry::Model { .. } | Entry::Cut { .. })) {
+                    self.frame("text", 0, json!({ "text": "" }));
+                }
                 book.kept = book.log.len();
                 Ok(Kept::Open)
             }

@@ -53,9 +53,8 @@ impl Driver {
             Ok(request) => request,
             Err(error) => return Ok(Came::failed(Vec::new(), sentence(&error.to_string()))),
         };
-        let told = read.wanted.len();
         let came = match self.attempts(&setting, &request).await {
-            Attempt::Whole(complete) => self.heard(complete, told),
+            Attempt::Whole(complete) => self.heard(complete, &read.wanted),
             Attempt::Stopped { text } => Came::stopped(cut(text)),
             Attempt::Broken { text, fault: false, .. } if !text.is_empty() => Came::with(cut(text)),
             Attempt::Broken { text, error, .. } => Came::failed(cut(text), sentence(&error.to_string())),
@@ -162,13 +161,14 @@ impl Driver {
         }
     }
 
-    /// A whole answer as entries. `told` is the number of calls that were asked for before.
-    fn heard(&self, complete: Complete, told: usize) -> Came {
+    /// A whole answer as entries. `before` are the calls that were asked for earlier in this turn.
+    fn heard(&self, complete: Complete, before: &[&ModelCall]) -> Came {
         let registry = self.mind.gate.registry();
         let mut calls: Vec<ModelCall> = Vec::new();
         for wanted in complete.calls {
-            let taken = wanted.id.is_empty() || calls.iter().any(|call| call.id == wanted.id);
-            let id = if taken { format!("call_{}", told + calls.len()) } else { wanted.id };
+            let known = before.iter().copied().chain(&calls).any(|call| call.id == wanted.id);
+            let own = format!("call_{}", before.len() + calls.len());
+            let id = if wanted.id.is_empty() || known { own } else { wanted.id };
             let tool = plain::shorten(&plain::visible(&wanted.tool), 64);
             // What is kept of a call must not hold a secret; the call itself is then refused.
             let args = match json::parse(&wanted.args) {

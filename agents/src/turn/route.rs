@@ -25,31 +25,37 @@ impl Driver {
                 }
                 Came::with(entries)
             }
-            Understood::Question { text, choices } => {
-                Came::with(vec![by_rule("a rule understands it, but for one thing"), Entry::Asked { text, choices }])
-            }
-            Understood::Nothing { nearest } => self.beyond_rules(&nearest).await,
+            Understood::Question { text, choices } => self.beyond_rules(&[], Some((text, choices))).await,
+            Understood::Nothing { nearest } => self.beyond_rules(&nearest, None).await,
         }
     }
 
-    async fn beyond_rules(&self, nearest: &[String]) -> Came {
+    /// A model takes what no rule is sure of; without one, or if it cannot be asked, the rules say what they can.
+    async fn beyond_rules(&self, nearest: &[String], question: Option<(String, Vec<String>)>) -> Came {
+        let ask_back = |(text, choices): (String, Vec<String>), note: Option<String>| {
+            let mut entries = vec![by_rule("a rule understands it, but for one thing")];
+            entries.extend(note.map(|text| Entry::Note { text }));
+            entries.push(Entry::Asked { text, choices });
+            Came::with(entries)
+        };
         let Some(setting) = self.mind.gate.settings().model else {
+            if let Some(question) = question {
+                return ask_back(question, None);
+            }
             let said = Entry::Said { text: self.mind.no_model(nearest) };
             return Came::with(vec![by_rule("no rule understands it and no model is connected"), said]);
-        };
-        let routed = |model: Option<String>| Entry::Routed {
-            route: "model".to_owned(),
-            why: "no rule understands it".to_owned(),
-            model,
         };
         let name = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Came::stopped(Vec::new()),
             name = self.mind.client.model(&setting) => name,
         };
-        match name {
-            Ok(name) => Came::with(vec![routed(Some(name))]),
-            Err(error) => Came::failed(vec![routed(None)], sentence(&error.to_string())),
+        let why = if question.is_some() { "no rule is sure of it" } else { "no rule understands it" };
+        let routed = |model: Option<String>| Entry::Routed { route: "model".to_owned(), why: why.to_owned(), model };
+        match (name, question) {
+            (Ok(name), _) => Came::with(vec![routed(Some(name))]),
+            (Err(error), Some(question)) => ask_back(question, Some(sentence(&error.to_string()))),
+            (Err(error), None) => Came::failed(vec![routed(None)], sentence(&error.to_string())),
         }
     }
 }

@@ -177,9 +177,6 @@ fn objection(read: &Reading<'_>, wanted: &ModelCall, args: &Value, place: usize,
             wanted.tool
         )));
     }
-    if holds_secret(facts.registry, &wanted.tool, args) {
-        return Some(secret_refusal(&wanted.tool));
-    }
     let denied = read.calls.iter().any(|call| {
         let denial = matches!(call.end, Some(CallEnd::Refused { refusal }) if refusal.code == Code::Denied);
         denial && call.tool == wanted.tool && call.args == args
@@ -209,4 +206,62 @@ pub(crate) fn secret_refusal(tool: &str) -> Refusal {
 
 fn give_up(text: String) -> Vec<Effect> {
     vec![Effect::Keep(vec![Entry::Note { text }]), Effect::End(TurnState::Failed)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(log: &[Entry]) -> Vec<Effect> {
+        let registry = Registry::builder().build().unwrap();
+        step(log, &Facts { registry: &registry })
+    }
+
+    fn routed(route: &str) -> Entry {
+        Entry::Routed { route: route.to_owned(), why: String::new(), model: Some("m".to_owned()) }
+    }
+
+    fn said(text: &str, calls: &[&str]) -> Entry {
+        let call =
+            |args: &&str| ModelCall { id: String::new(), tool: "lamp_list".to_owned(), args: (*args).to_owned() };
+        let calls = calls.iter().map(call).collect();
+        Entry::Model { text: text.to_owned(), calls, tokens_in: None, tokens_out: None }
+    }
+
+    fn cut() -> Entry {
+        Entry::Cut { text: "half".to_owned() }
+    }
+
+    #[test]
+    fn an_empty_log_asks_the_rules_and_an_ended_one_nothing() {
+        assert_eq!(next(&[]), [Effect::AskRules]);
+        assert_eq!(next(&[routed("rule"), Entry::Ended { state: TurnState::Done, millis: 1 }]), []);
+    }
+
+    #[test]
+    fn words_that_were_being_said_become_a_cut_and_are_asked_for_again() {
+        let partial = Entry::Partial { text: "half".to_owned() };
+        assert_eq!(next(&[routed("model"), partial]), [Effect::Keep(vec![cut()])]);
+        assert_eq!(next(&[routed("model"), cut()]), [Effect::AskModel]);
+        assert_eq!(next(&[routed("model"), said("whole", &[]), cut()]), [Effect::AskModel]);
+        let thrice = next(&[routed("model"), cut(), cut(), cut()]);
+        assert_eq!(thrice.last(), Some(&Effect::End(TurnState::Failed)));
+    }
+
+    #[test]
+    fn every_call_that_a_model_asks_for_becomes_an_entry_once() {
+        let log = [routed("model"), said("", &["{}", "{\"a\":1}"])];
+        let effects = next(&log);
+        let [Effect::Keep(entries)] = effects.as_slice() else { panic!("{effects:?}") };
+        assert_eq!(entries.len(), 2);
+        let placed = [&log[..], entries].concat();
+        assert_eq!(next(&placed), [Effect::Call(0), Effect::Call(1)]);
+    }
+
+    #[test]
+    fn words_without_calls_end_the_turn() {
+        assert_eq!(next(&[routed("model"), said("Good evening.", &[])]), [Effect::End(TurnState::Done)]);
+        let silent = next(&[routed("model"), said(" ", &[])]);
+        assert_eq!(silent.last(), Some(&Effect::End(TurnState::Failed)));
+    }
 }

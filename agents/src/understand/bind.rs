@@ -119,18 +119,19 @@ impl Binder<'_> {
             }
             return;
         }
-        let image = mention.candidates.iter().any(|c| &*things[c.thing].kind == "image" && c.quality == Quality::Exact);
         if let Some(arg) = self.open(|role| *role == Role::Image) {
-            self.out.quality = if image || self.says_image() { Quality::Exact } else { Quality::Near };
+            // "redis" is the image redis; "grafana" is not, where the image that exists is grafana/grafana.
+            let official = |c: &Candidate| {
+                let name = things[c.thing].name.to_lowercase();
+                &*things[c.thing].kind == "image" && name.split(':').next() == Some(&mention.said.to_lowercase())
+            };
+            let whole = mention.candidates.iter().any(official);
+            self.out.quality = if whole { Quality::Exact } else { Quality::Near };
             return self.set(arg, mention.said.clone());
         }
         // A thing that exists is better looked at than filtered for.
         self.out.by_filter = true;
         self.filter(&mention.said);
-    }
-
-    fn says_image(&self) -> bool {
-        self.reading.words.iter().any(|word| &*word.concept == "image")
     }
 
     /// A part of a name to filter by; never sure enough to change something.
@@ -180,7 +181,7 @@ impl Binder<'_> {
     fn bare_image(&mut self) {
         let [word] = self.reading.unknown.as_slice() else { return };
         if let Some(arg) = self.open(|role| *role == Role::Image) {
-            self.out.quality = if self.says_image() { Quality::Exact } else { Quality::Near };
+            self.out.quality = if self.reading.image_said { Quality::Exact } else { Quality::Near };
             self.out.explained = 1;
             self.set(arg, word.clone());
         }
@@ -208,9 +209,11 @@ impl Binder<'_> {
                 }
             }
             Role::Text if known.name == "search" => {
-                let found = self.reading.words.iter().position(|word| {
-                    matches!(&*word.concept, "error" | "warning" | "timeout")
-                });
+                let found = self
+                    .reading
+                    .words
+                    .iter()
+                    .position(|word| matches!(&*word.concept, "error" | "warning" | "timeout"));
                 if let Some(at) = found {
                     self.out.absorbed.insert(at);
                     self.set(arg, &*self.reading.words[at].concept);

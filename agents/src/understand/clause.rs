@@ -8,7 +8,7 @@ use jarvis_safety::port::Index;
 use super::decide::{Call, Verdict, decide};
 use super::grammar::Role;
 use super::group::{Expanded, expand};
-use super::names::Quality;
+use super::names::{Candidate, Quality};
 use super::question::wanted;
 use super::reading::{Context, Mention, Reading};
 
@@ -132,7 +132,7 @@ fn of_group(cx: Context<'_>, index: &dyn Index, reading: &Reading, filters: bool
             format!("That would be {} things at once. Please name them more closely.", things.len()),
             Vec::new(),
         )),
-        Expanded::Things(things) if group.both && things.len() != 2 => {
+        Expanded::Things(things) if group.both && (things.len() != 2 || of_both(cx, reading) > 2) => {
             let choices = things.iter().map(|thing| format!("{verb} {}", thing.said)).collect();
             one(Verdict::Ask(format!("Both? {} things fit.", things.len()), choices))
         }
@@ -143,6 +143,15 @@ fn of_group(cx: Context<'_>, index: &dyn Index, reading: &Reading, filters: bool
             each(cx, index, &alike, &things)
         }
     }
+}
+
+/// How many things "both" could mean, whatever state they are in.
+fn of_both(cx: Context<'_>, reading: &Reading) -> usize {
+    let of_kind = |candidate: &&Candidate| {
+        let kind = &cx.names.things[candidate.thing].kind;
+        reading.kinds.is_empty() && &**kind != "image" || reading.kinds.contains(kind)
+    };
+    reading.mentions.iter().flat_map(|mention| &mention.candidates).filter(of_kind).count()
 }
 
 /// The same for each of several things, in order. One doubt makes the whole a question.
@@ -169,6 +178,8 @@ fn each(cx: Context<'_>, index: &dyn Index, reading: &Reading, mentions: &[Menti
         return one(Verdict::Ask("Those are too many at once. Please name fewer.".to_owned(), Vec::new()));
     }
     match doubt {
+        // How the things belong together is itself in doubt where the words between them are odd.
+        Some((text, _)) if reading.odd => one(Verdict::Ask(text, sentences)),
         Some((text, _)) => one(Verdict::Ask(text, vec![sentences.join(" and ")])),
         None => {
             calls.dedup_by(|a, b| a.tool == b.tool && a.args == b.args);

@@ -104,6 +104,9 @@ fn looked(cx: Context<'_>, index: &dyn Index, reading: &Reading, mention: Option
     if let Some(fit) = second_opinion(index, reading, &fits) {
         return Verdict::Act(call(cx, fit), fit.score);
     }
+    if let Some(verdict) = unknown_thing(cx, reading, mention) {
+        return verdict;
+    }
     match mention {
         Some(mention) if reading.unknown.len() < 2 => question::what_about(cx, mention),
         _ => Verdict::Nothing,
@@ -125,6 +128,22 @@ fn certain(cx: Context<'_>, reading: &Reading, mention: Option<&Mention>, rivals
         return question::which_of(cx, reading, rivals);
     }
     Verdict::Act(call(cx, best), best.score)
+}
+
+/// "Is plex running?" where nothing is named plex: asks which thing is meant.
+fn unknown_thing(cx: Context<'_>, reading: &Reading, mention: Option<&Mention>) -> Option<Verdict> {
+    if mention.is_some() || reading.unknown.len() != 1 {
+        return None;
+    }
+    let known = Reading { unknown: Vec::new(), ..reading.clone() };
+    let meant = |word: &super::reading::Word| matches!(&*word.concept, "status" | "log" | "usage");
+    if !known.words.iter().any(meant) || known.words.iter().any(|word| word.class == Class::Verb) {
+        return None;
+    }
+    let fits = weigh(cx, &known, None, |tool| tool.tier == Tier::Green && tool.args.iter().any(|arg| arg.required));
+    let best = fits.first().filter(|fit| fit.score > HALF_SURE && !fit.bound.missing.is_empty())?;
+    let rivals: Vec<&Fit<'_>> = fits.iter().take_while(|fit| best.score - fit.score < 2.0 * TIE).collect();
+    Some(question::which(cx, reading, None, &rivals))
 }
 
 /// The index may tip the balance for a green tool that the words point to, but not well enough.

@@ -47,10 +47,18 @@ pub(super) struct Arg {
     pub(super) required: bool,
 }
 
+/// A word of an example.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Concept {
+    pub(super) name: Arc<str>,
+    pub(super) facet: Arc<str>,
+    pub(super) weight: f32,
+}
+
 /// One example utterance.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    pub(super) concepts: Vec<(Arc<str>, f32)>,
+    pub(super) concepts: Vec<Concept>,
     pub(super) slots: Vec<usize>,
     /// Arguments that this sentence alone implies.
     pub(super) fixed: Vec<(String, Json)>,
@@ -68,6 +76,8 @@ pub(super) struct ToolGrammar {
     pub(super) args: Vec<Arg>,
     pub(super) patterns: Vec<Pattern>,
     pub(super) vocabulary: HashSet<Arc<str>>,
+    /// Flags that are orders of their own: "append".
+    pub(super) flags: HashSet<Arc<str>>,
 }
 
 impl ToolGrammar {
@@ -107,9 +117,17 @@ impl Grammar {
                 tool.examples.iter().map(|example| grammar.pattern(example, &args, tool.tier, lexicon)).collect();
             let vocabulary = patterns
                 .iter()
-                .flat_map(|pattern| pattern.concepts.iter().map(|(concept, _)| Arc::clone(concept)))
+                .flat_map(|pattern| pattern.concepts.iter().map(|concept| Arc::clone(&concept.name)))
                 .collect();
-            grammar.tools.push(ToolGrammar { name: tool.name.clone(), tier: tool.tier, args, patterns, vocabulary });
+            let flags: HashSet<Arc<str>> = args
+                .iter()
+                .filter(|arg| tool.tier > Tier::Green && matches!(arg.role, Role::Flag(_)))
+                .filter_map(|arg| lexicon.meaning(&arg.name).filter(|meaning| meaning.commands))
+                .map(|meaning| Arc::clone(&meaning.concept))
+                .collect();
+            grammar.actions.extend(flags.iter().cloned());
+            let (name, tier) = (tool.name.clone(), tool.tier);
+            grammar.tools.push(ToolGrammar { name, tier, args, patterns, vocabulary, flags });
         }
         grammar.kinds = kinds.into_iter().collect();
         grammar
@@ -148,8 +166,12 @@ impl Grammar {
                 particles.extend(from..to);
             }
             at = self.example_word(&words, at, args, lexicon, &mut pattern);
-            let contextual = pattern.concepts.last().is_none_or(|(_, weight)| *weight < Class::Verb.weight());
-            if first && tier > Tier::Green && !contextual && let Some((concept, _)) = pattern.concepts.last() {
+            let contextual = pattern.concepts.last().is_none_or(|concept| concept.weight < Class::Verb.weight());
+            if first
+                && tier > Tier::Green
+                && !contextual
+                && let Some(concept) = pattern.concepts.last().map(|last| &last.name)
+            {
                 // In "{container} hangs, restart it" the first word after the slot is not the order.
                 if lexicon.commands(concept) || (pattern.slots.is_empty() && self.coined.contains_key(&**concept)) {
                     self.actions.insert(Arc::clone(concept));
@@ -178,21 +200,39 @@ impl Grammar {
         }
         if let Some(found) = lexicon.at(words, at) {
             let weight = found.meaning.class.weight();
-            pattern.concepts.push((Arc::clone(&found.meaning.concept), weight));
+            let (name, facet) = (Arc::clone(&found.meaning.concept), Arc::clone(&found.meaning.facet));
+            pattern.add(Concept { name, facet, weight });
             return at + found.length;
+        }
+        let marker = ["named", "inname"].into_iter().map(|list| lexicon.listed(list, words, at)).max();
+        if let Some(length) = marker.filter(|length| *length > 0) {
+            return at + length;
         }
         // A sample value stands for its argument.
         if let Some(said) = value_at(words, at) {
             pattern.slots.extend(args.iter().position(|arg| arg.role.takes(&said.value)));
             return said.to;
         }
-        let filler = ["stop", "light", "everything", "and", "both"].into_iter().any(|list| lexicon.is(list, &token.low));
+        let filler =
+            ["stop", "light", "everything", "and", "both"].into_iter().any(|list| lexicon.is(list, &token.low));
         if !filler && number(&token.low).is_none() {
             let key = stem(&token.low).to_owned();
             let concept = self.coined.entry(key.clone()).or_insert_with(|| key.as_str().into());
-            pattern.concepts.push((Arc::clone(concept), Class::Noun.weight()));
+            let name = Arc::clone(concept);
+            pattern.add(Concept { name, facet: "".into(), weight: Class::Noun.weight() });
         }
         at + 1
+    }
+}
+
+impl Pattern {
+    /// A word that is said twice counts once.
+    fn add(&mut self, concept: Concept) {
+        match self.concepts.iter_mut().find(|known| known.name == concept.name) {
+            Some(known) if known.facet.is_empty() => *known = concept,
+            Some(_) => {}
+            None => self.concepts.push(concept),
+        }
     }
 }
 
@@ -228,8 +268,7 @@ fn fixed_args(text: &str) -> Vec<(String, Json)> {
 }
 
 fn args_of(schema: &Json) -> Vec<Arg> {
-    let required: Vec<&str> =
-        schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
     let properties = schema["properties"].as_object();
     properties
         .into_iter()

@@ -59,11 +59,11 @@ fn pattern_at(reader: &mut Reader<'_>, at: usize, group: &mut Group) -> Option<u
     }
     let length = reader.listed("named", at);
     (length > 0).then(|| {
+        group.named = true;
         reader.take(at, at + length);
         let next = at + length;
-        let exists = word_of(reader, next).is_none_or(|said| {
-            said.contains('*') || !reader.cx.names.exact(&[&said]).is_empty()
-        });
+        let exists =
+            word_of(reader, next).is_none_or(|said| said.contains('*') || !reader.cx.names.exact(&[&said]).is_empty());
         if !exists && reader.free(next, next + 1) {
             reader.out.named = word_of(reader, next);
             reader.take(next, next + 1);
@@ -73,6 +73,10 @@ fn pattern_at(reader: &mut Reader<'_>, at: usize, group: &mut Group) -> Option<u
 }
 
 fn quantity_at(reader: &mut Reader<'_>, at: usize, group: &mut Group) -> Option<usize> {
+    // "everything all right" is a question after the state, not after everything.
+    if reader.cx.lexicon.at(reader.tokens(), at).is_some_and(|found| found.length > 1) {
+        return None;
+    }
     for (list, both) in [("everything", false), ("both", true)] {
         let length = reader.listed(list, at);
         if length > 0 {
@@ -111,7 +115,6 @@ pub(super) fn settle(reader: &mut Reader<'_>) {
             reader.out.action = reader.out.action.map(|action| action - 1);
         }
         let group = reader.out.group.get_or_insert_default();
-        group.every = true;
         group.state = Some(word.facet);
     }
     if reader.out.group.is_some()
@@ -122,10 +125,11 @@ pub(super) fn settle(reader: &mut Reader<'_>) {
         // Who is spared must be as certain as who is not.
         let sure = |mention: &Mention| mention.candidates.iter().all(|c| c.quality == Quality::Exact);
         reader.out.odd |= reader.out.excepted.is_empty() || !reader.out.excepted.iter().all(sure);
-        if let Some(group) = &mut reader.out.group {
-            group.every = true;
-        }
     }
+    // "stop web and everything": whoever says both a name and "all" means more than the name.
+    let exact = |mention: &Mention| mention.candidates.iter().any(|c| c.quality == Quality::Exact);
+    let group = reader.out.group.as_ref().filter(|group| group.every && !group.named);
+    reader.out.odd |= group.is_some() && reader.out.mentions.iter().any(exact);
 }
 
 /// What a group came to.
@@ -158,9 +162,8 @@ pub(super) fn expand(
     if !bounded && !all_of_kind || group.patterns.iter().any(|p| p.trim_matches('*').is_empty() && !all_of_kind) {
         return Expanded::Unbounded;
     }
-    let spared = |thing: usize| {
-        reading.excepted.iter().any(|mention| mention.candidates.iter().any(|c| c.thing == thing))
-    };
+    let spared =
+        |thing: usize| reading.excepted.iter().any(|mention| mention.candidates.iter().any(|c| c.thing == thing));
     let mut fitting: Vec<usize> = (0..names.things.len())
         .filter(|&thing| of_kind(thing) && !spared(thing))
         .filter(|&thing| {
@@ -170,7 +173,11 @@ pub(super) fn expand(
         })
         .collect();
     if fitting.is_empty() {
-        return Expanded::Nobody(format!("Nothing is named {}.", said_of(reading, group)));
+        let text = match said_of(reading, group) {
+            said if said.is_empty() => "There is nothing of that kind.".to_owned(),
+            said => format!("Nothing is named {said}."),
+        };
+        return Expanded::Nobody(text);
     }
     if let Some(state) = &group.state {
         fitting.retain(|&thing| names.is_in(thing, state));

@@ -182,11 +182,13 @@ impl Lexicon {
         if !(5..=16).contains(&word.len()) {
             return None;
         }
-        self.phrases.iter().find_map(|(form, phrases)| {
-            let near = form.len().abs_diff(word.len()) <= 1 && strsim::osa_distance(form, word) == 1;
-            phrases.iter().find(|phrase| near && phrase.words.len() == 1 && phrase.particle.is_empty())
-        })
-        .map(|phrase| &phrase.meaning)
+        self.phrases
+            .iter()
+            .find_map(|(form, phrases)| {
+                let near = form.len().abs_diff(word.len()) <= 1 && strsim::osa_distance(form, word) == 1;
+                phrases.iter().find(|phrase| near && phrase.words.len() == 1 && phrase.particle.is_empty())
+            })
+            .map(|phrase| &phrase.meaning)
     }
 }
 

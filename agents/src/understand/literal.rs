@@ -6,8 +6,28 @@ use super::value::{Said, Value, value_at};
 
 /// Words before the text that only announce it.
 const ANNOUNCING: [&str; 22] = [
-    "for", "the", "word", "words", "text", "string", "phrase", "lines", "line", "any", "all", "with", "containing",
-    "that", "contain", "contains", "mention", "mentions", "mentioning", "occurrences", "of", "files",
+    "for",
+    "the",
+    "word",
+    "words",
+    "text",
+    "string",
+    "phrase",
+    "lines",
+    "line",
+    "any",
+    "all",
+    "with",
+    "containing",
+    "that",
+    "contain",
+    "contains",
+    "mention",
+    "mentions",
+    "mentioning",
+    "occurrences",
+    "of",
+    "files",
 ];
 
 /// Takes the literal words of a clause out of it.
@@ -20,7 +40,7 @@ pub(super) fn capture(reader: &mut Reader<'_>) {
     let Some((at, length, concept)) = head(reader) else { return };
     match &*concept {
         "search" => searched(reader, at + length),
-        "write" => written(reader, at + length),
+        "write" | "append" => written(reader, at + length),
         _ if !reader.cx.grammar.actions.contains(&*concept) => mentioned(reader),
         _ => {}
     }
@@ -59,7 +79,7 @@ fn searched(reader: &mut Reader<'_>, after: usize) {
 fn mentioned(reader: &mut Reader<'_>) {
     let tokens = reader.tokens();
     let marker = (reader.lo + 1..reader.hi).find(|&at| match &*tokens[at].low {
-        "containing" | "mentioning" | "matching" | "contain" | "mention" => true,
+        "containing" | "mentioning" | "matching" | "contain" | "mention" | "contains" | "mentions" => true,
         "with" => matches!(&*tokens[at - 1].low, "lines" | "entries" | "messages" | "logs"),
         "about" => matches!(&*tokens[at - 1].low, "say" | "said" | "lines" | "entries" | "messages" | "logs"),
         _ => false,

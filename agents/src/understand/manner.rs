@@ -1,7 +1,7 @@
 //! How a text is put: manners around it, the mood it is in, and where one clause ends and the next begins.
 
-use super::names::Names;
 use super::lexicon::{Class, Lexicon};
+use super::names::Names;
 use super::token::{Shape, Token};
 
 /// A stretch of tokens without its manners.
@@ -24,12 +24,13 @@ pub(super) fn strip(lexicon: &Lexicon, tokens: &[Token], mut from: usize, mut to
             continue;
         }
         let words = &tokens[..to];
-        let lists = ["gerund", "request", "polite"].map(|list| (lexicon.listed(list, words, from), list));
+        let lists =
+            ["gerund", "request", "polite", "then", "and"].map(|list| (lexicon.listed(list, words, from), list));
         let Some(&(length, list)) = lists.iter().max_by_key(|(length, _)| *length).filter(|best| best.0 > 0) else {
             break;
         };
         gerund |= list == "gerund";
-        request |= list != "polite";
+        request |= matches!(list, "gerund" | "request");
         from += length;
     }
     while from < to {
@@ -51,6 +52,8 @@ pub(super) fn strip(lexicon: &Lexicon, tokens: &[Token], mut from: usize, mut to
 pub(super) struct Mood {
     /// It begins by forbidding or wondering: whatever order it holds is not one.
     pub(super) idle: bool,
+    /// It only thinks aloud: nothing in it asks for anything.
+    pub(super) musing: bool,
     /// It asks what has been.
     pub(super) past: bool,
     /// It holds a "not", an "if", or is a bare question: an order in it must be asked about.
@@ -66,9 +69,15 @@ pub(super) fn mood(lexicon: &Lexicon, tokens: &[Token], bare: Bare) -> Mood {
     let wonders = !bare.request && begins("wondering");
     let asked = tokens.last().is_some_and(|token| token.is_mark("?")) && !bare.request;
     let qualified = (bare.from..bare.to).any(|at| {
-        lexicon.listed("condition", words, at) > 0 || (lexicon.listed("negation", words, at) > 0 && !of_state(words, at))
+        lexicon.listed("condition", words, at) > 0
+            || (lexicon.listed("negation", words, at) > 0 && !of_state(words, at))
     });
-    Mood { idle: refuses || wonders, past, doubtful: qualified || asked || past || wonders || refuses }
+    Mood {
+        idle: refuses || wonders,
+        musing: begins("musing"),
+        past,
+        doubtful: qualified || asked || past || wonders || refuses,
+    }
 }
 
 /// "not running" is a state, not a prohibition.
@@ -77,20 +86,26 @@ fn of_state(words: &[Token], at: usize) -> bool {
     words[at].low == "not" && words.get(at + 1).is_some_and(|next| states.contains(&&*next.low))
 }
 
-/// Cuts into clauses: at full stops, at "then", and at "and" or a comma before a verb.
+/// Cuts into clauses: at full stops, and at "then", "and" or a comma before a verb.
 pub(super) fn clauses(lexicon: &Lexicon, names: &Names, tokens: &[Token], bare: Bare) -> Vec<(usize, usize)> {
     let words = &tokens[..bare.to];
     let mut found = Vec::new();
     let mut start = bare.from;
     let mut at = bare.from;
     while at < bare.to {
+        // In "stop and start" the "and" is part of the verb.
+        let phrase = lexicon.at(words, at).map_or(0, |found| found.length);
+        if words[at..at + phrase].iter().any(|word| word.low == "and") {
+            at += phrase;
+            continue;
+        }
         let then = lexicon.listed("then", words, at);
         let and = lexicon.listed("and", words, at);
         let joins = and > 0 || words[at].is_mark(",");
         let (ends, length) = if words[at].is_mark(".!?;") {
             (true, 1)
         } else if then > 0 && at > start {
-            (true, then)
+            (verb_begins(lexicon, names, words, at + then), then)
         } else {
             (joins && verb_begins(lexicon, names, words, at + and.max(1)), and.max(1))
         };
@@ -119,7 +134,7 @@ fn verb_begins(lexicon: &Lexicon, names: &Names, words: &[Token], at: usize) -> 
         at += skipped;
     }
     let Some(word) = words.get(at).filter(|word| word.shape == Shape::Word) else { return false };
-    if matches!(&*word.low, "how" | "is" | "are" | "do" | "never") {
+    if matches!(&*word.low, "how" | "is" | "are" | "do" | "never" | "tail") {
         return true;
     }
     lexicon.at(words, at).is_some_and(|found| {
@@ -147,7 +162,7 @@ mod tests {
     #[test]
     fn manners_fall_off_and_requests_are_not_questions() {
         let (mood, clauses) = of("Hey Jarvis, could you please restart web for me? Thanks!");
-        assert_eq!(clauses, ["restart web for me"]);
+        assert_eq!(clauses, ["restart web"]);
         assert!(!mood.doubtful);
     }
 
@@ -165,7 +180,7 @@ mod tests {
     #[test]
     fn clauses_end_where_the_next_verb_begins() {
         assert_eq!(of("restart web and grafana and show its logs").1, ["restart web and grafana", "show its logs"]);
-        assert_eq!(of("stop web, then remove it").1, ["stop web", "remove it"]);
+        assert_eq!(of("stop web, then remove it").1, ["stop web", "then remove it"]);
         assert_eq!(of("turn web off and on again").1, ["turn web off and on again"]);
     }
 }

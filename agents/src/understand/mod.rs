@@ -18,6 +18,7 @@ mod lexicon;
 mod literal;
 mod manner;
 mod names;
+mod order;
 mod question;
 mod reading;
 mod token;
@@ -196,7 +197,8 @@ impl Understanding {
         let mut outcomes = Vec::new();
         for (at, variants) in readings.iter().enumerate() {
             // "stop and remove old-db": the first verb borrows its object from the second.
-            let bare_verb = variants.iter().all(|r| r.action.is_some() && r.words.len() == 1 && !r.pronoun);
+            let bare_verb =
+                variants.iter().all(|r| r.action.is_some() && r.words.len() == 1 && r.values.is_empty() && !r.pronoun);
             let next = readings.get(at + 1).and_then(|next| next.first()).filter(|_| bare_verb && before.is_empty());
             let lent = next.filter(|next| next.group.is_none()).map(|next| next.mentions.clone());
             let outcome = match lent {
@@ -222,7 +224,7 @@ impl Understanding {
     fn conclude(&self, text: &str, outcomes: Vec<Outcome>, mood: Mood) -> Understood {
         let ordered = outcomes.iter().any(|outcome| outcome.ordered);
         let changes = |call: &Call| call.tier > Tier::Green;
-        if ordered && mood.idle || outcomes.iter().all(Outcome::is_nothing) {
+        if mood.musing || (ordered && mood.idle) || outcomes.iter().all(Outcome::is_nothing) {
             return self.nothing(text);
         }
         let unclear = outcomes.iter().any(Outcome::is_nothing);

@@ -3,7 +3,7 @@
 //! A name is found whole (also without its `.service`, and whatever stands between its parts), by a part of it, or by a
 //! near miss. The three are kept apart, because only the first is good enough to change something.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Named, World};
@@ -57,6 +57,8 @@ pub(super) struct Names {
     parts: HashMap<String, Vec<usize>>,
     /// Names of this machine.
     hosts: Vec<String>,
+    /// Folders that are known.
+    folders: HashSet<String>,
 }
 
 /// Things of one kind that are looked at; more would make a sentence slow.
@@ -74,7 +76,13 @@ impl Names {
             }
         }
         names.hosts = world.names("host").await.into_iter().map(|host| host.name.to_lowercase()).collect();
+        names.folders = world.names("path").await.into_iter().map(|folder| folder.name).collect();
         names
+    }
+
+    /// Whether a path is known to be, or written as, a folder.
+    pub(super) fn is_folder(&self, path: &str) -> bool {
+        path.ends_with('/') || self.folders.contains(path)
     }
 
     fn add(&mut self, kind: &Arc<str>, name: String, state: String) {
@@ -105,10 +113,14 @@ impl Names {
         let key: String = words.iter().map(|word| fold(word)).collect();
         let Some(found) = self.whole.get(&key) else { return Vec::new() };
         let said = words.join(" ");
-        let literal: Vec<usize> =
-            found.iter().copied().filter(|&thing| self.things[thing].name.eq_ignore_ascii_case(&said)).collect();
-        let found = if literal.is_empty() { found } else { &literal };
-        found.iter().map(|&thing| Candidate { thing, quality: Quality::Exact }).collect()
+        let literal = |thing: usize| self.things[thing].name.eq_ignore_ascii_case(&said);
+        // Of "web-1" and "web1" the one that is written as it was said, but never one kind for another.
+        let outdone = |thing: usize| {
+            !literal(thing)
+                && found.iter().any(|&other| literal(other) && self.things[other].kind == self.things[thing].kind)
+        };
+        let of = |thing: usize| Candidate { thing, quality: Quality::Exact };
+        found.iter().copied().filter(|&thing| !outdone(thing)).map(of).collect()
     }
 
     /// Things of whose name this is a part, or with which it begins.

@@ -6,20 +6,22 @@ use serde_json::{Map, Value as Json};
 
 use super::decide::Verdict;
 use super::grammar::{Pattern, Role, ToolGrammar};
-use super::names::{Names, Thing};
+use super::names::{Candidate, Names, Thing};
 use super::reading::{Context, Mention, Reading};
+use super::value::Value;
 use super::weigh::Fit;
 
 /// Choices that a person can take in at a glance.
 pub(super) const MOST_CHOICES: usize = 6;
+/// Longest word, in bytes, that is compared with names.
+const LONGEST_LIKE: usize = 64;
 
 /// A sentence that means this call.
 pub(super) fn sentence(cx: Context<'_>, tool: &ToolGrammar, args: &Map<String, Json>) -> String {
     let filled = |slot: &usize| args.contains_key(&tool.args[*slot].name);
     let usable = |pattern: &&Pattern| pattern.slots.iter().all(filled) && pattern.fixed.is_empty();
-    let best = tool.patterns.iter().filter(usable).max_by_key(|pattern| {
-        (pattern.slots.len(), std::cmp::Reverse(pattern.example.len()))
-    });
+    // Of equals the one that the author put first.
+    let best = tool.patterns.iter().filter(usable).rev().max_by_key(|pattern| pattern.slots.len());
     let Some(pattern) = best.or(tool.patterns.first()) else { return tool.name.clone() };
     let mut sentence = pattern.example.clone();
     for (name, value) in args {
@@ -38,8 +40,11 @@ fn said(names: &Names, role: Option<&Role>, value: &Json) -> String {
         Some(Role::Text) => format!("\"{}\"", text.replace('"', "'")),
         Some(Role::Thing(kind)) => {
             // A name that two kinds share is said with its kind.
-            let kinds = names.exact(&[&text]).into_iter().filter(|found| *names.things[found.thing].kind != **kind);
-            if kinds.count() > 0 { format!("{kind} {text}") } else { text }
+            let other = |found: &Candidate| {
+                let of = &names.things[found.thing].kind;
+                **of != **kind && &**of != "image"
+            };
+            if names.exact(&[&text]).iter().any(other) { format!("{kind} {text}") } else { text }
         }
         _ => text,
     }
@@ -62,17 +67,15 @@ pub(super) fn wanted(reading: &Reading, state: &str) -> bool {
 }
 
 /// Something is missing: names what it could be.
-pub(super) fn which(
-    cx: Context<'_>,
-    reading: &Reading,
-    mention: Option<&Mention>,
-    rivals: &[&Fit<'_>],
-) -> Verdict {
+pub(super) fn which(cx: Context<'_>, reading: &Reading, mention: Option<&Mention>, rivals: &[&Fit<'_>]) -> Verdict {
     let of_this_machine = reading.words.iter().any(|word| &*word.concept == "machine");
     if reading.action.is_some() && of_this_machine && mention.is_none() {
         return Verdict::Nothing;
     }
     let verb = reading.order().map_or_else(|| "look at".to_owned(), |word| word.said.clone());
+    if reading.values.iter().any(|said| matches!(said.value, Value::Image(_) | Value::Url(_) | Value::Text(_))) {
+        return Verdict::Ask(format!("I do not know how to {verb} that. What should I {verb}?"), Vec::new());
+    }
     let takes_thing = |fit: &&&Fit<'_>| fit.tool.args.iter().any(|arg| matches!(arg.role, Role::Thing(_)));
     let mut choices: Vec<(f64, String)> = Vec::new();
     for fit in rivals.iter().filter(takes_thing) {
@@ -96,7 +99,7 @@ pub(super) fn which(
 fn likeness(reading: &Reading, thing: &Thing) -> f64 {
     let name = thing.name.to_lowercase();
     let like = |word: &String| strsim::jaro_winkler(&word.to_lowercase(), &name);
-    reading.unknown.iter().take(4).map(like).fold(0.0, f64::max)
+    reading.unknown.iter().filter(|word| word.len() <= LONGEST_LIKE).take(4).map(like).fold(0.0, f64::max)
 }
 
 /// Several things fit: names them.
@@ -104,11 +107,8 @@ pub(super) fn which_of(cx: Context<'_>, reading: &Reading, rivals: &[&Fit<'_>]) 
     let mut choices = Vec::new();
     for fit in rivals {
         let doubtful = fit.bound.doubtful.iter().map(|candidate| candidate.thing);
-        let things: Vec<usize> = if fit.bound.doubtful.is_empty() {
-            fit.bound.thing.into_iter().collect()
-        } else {
-            doubtful.collect()
-        };
+        let things: Vec<usize> =
+            if fit.bound.doubtful.is_empty() { fit.bound.thing.into_iter().collect() } else { doubtful.collect() };
         for thing in things {
             if let Some(args) = with(fit, &cx.names.things[thing].name) {
                 choices.push(sentence(cx, fit.tool, &args));

@@ -10,7 +10,7 @@ use super::lexicon::{Class, Lexicon};
 use super::names::{Candidate, MOST_NEAR, Names};
 use super::token::{Shape, Token};
 use super::value::{Said, Value, value_at};
-use super::{group, literal};
+use super::{group, literal, order};
 
 /// What every clause is read with.
 #[derive(Clone, Copy)]
@@ -56,6 +56,8 @@ pub(super) struct Group {
     pub(super) every: bool,
     /// "both".
     pub(super) both: bool,
+    /// "named", "called": what follows says which of all.
+    pub(super) named: bool,
     /// Only those in this state.
     pub(super) state: Option<Arc<str>>,
 }
@@ -82,6 +84,8 @@ pub(super) struct Reading {
     /// "named X" where X is no thing that exists.
     pub(super) named: Option<String>,
     pub(super) unknown: Vec<String>,
+    /// A word that was not understood stands right behind "image": it is the name of one.
+    pub(super) image_said: bool,
     /// Kinds of things that were said: "container", "service".
     pub(super) kinds: Vec<Arc<str>>,
     pub(super) pronoun: bool,
@@ -106,6 +110,11 @@ impl Reading {
         format!(" {} ", self.said).contains(&format!(" {phrase} "))
     }
 
+    /// Whether this is the order given.
+    pub(super) fn orders(&self, concept: &str) -> bool {
+        self.order().is_some_and(|word| &*word.concept == concept)
+    }
+
     /// Nothing but fillers.
     pub(super) fn is_empty(&self) -> bool {
         self.words.iter().all(|word| word.class == Class::Weak)
@@ -115,6 +124,10 @@ impl Reading {
             && self.group.as_ref().is_none_or(|group| group.patterns.is_empty())
     }
 }
+
+/// Files without an ending that everybody knows.
+const KNOWN_FILES: [&str; 10] =
+    ["hosts", "passwd", "group", "shadow", "fstab", "hostname", "crontab", "syslog", "Dockerfile", "Makefile"];
 
 /// Reads the tokens from `lo` to `hi`.
 pub(super) fn read(cx: Context<'_>, lo: usize, hi: usize, manner: Manner) -> Reading {
@@ -127,11 +140,12 @@ pub(super) fn read(cx: Context<'_>, lo: usize, hi: usize, manner: Manner) -> Rea
     reader.exact_mentions();
     reader.joined_parts();
     reader.phrases();
+    reader.path_kinds();
     reader.remaining();
-    reader.order();
+    order::find(&mut reader);
     group::settle(&mut reader);
     if reader.out.action.is_some() {
-        reader.connections();
+        order::connections(&mut reader);
     }
     reader.out
 }
@@ -177,7 +191,8 @@ impl<'a> Reader<'a> {
                     self.out.odd = true;
                 }
                 // "-n 50": the option says nothing that the number does not.
-                if at > self.lo && self.tokens()[at - 1].low.starts_with('-') {
+                let number = matches!(said.value, Value::Count(..));
+                if number && at > self.lo && self.tokens()[at - 1].low.starts_with('-') {
                     self.take(at - 1, at);
                 }
                 self.take(said.from, said.to);
@@ -294,8 +309,44 @@ impl<'a> Reader<'a> {
             }
             let ing = self.manner.gerund && self.tokens()[at].low.ends_with("ing");
             let meaning = found.meaning.clone();
+            let length = found.length;
             self.take(from, to);
-            self.word(at, at + found.length, &meaning, meaning.commands || (ing && meaning.class == Class::Verb));
+            self.word(at, at + length, &meaning, meaning.commands || (ing && meaning.class == Class::Verb));
+            for particle in from..to {
+                if let Some(word) = self.out.words.last_mut() {
+                    word.said = format!("{} {}", word.said, self.cx.tokens[particle].low);
+                }
+            }
+        }
+    }
+
+    /// A path tells whether it is a folder or a file; so much the better if an example says the same.
+    fn path_kinds(&mut self) {
+        let paths: Vec<(usize, String)> = self
+            .out
+            .values
+            .iter()
+            .filter_map(|said| if let Value::Path(path) = &said.value { Some((said.from, path.clone())) } else { None })
+            .collect();
+        for (at, path) in paths {
+            let file = path.rsplit('/').next().is_some_and(|last| last.contains('.') || KNOWN_FILES.contains(&last));
+            let log = path.contains("/log") || path.ends_with(".log");
+            if file {
+                // "What is in notes.txt" asks for no folder.
+                self.out.words.retain(|word| word.said != "what is in");
+            }
+            let concept = match file {
+                _ if self.cx.names.is_folder(&path) => "folder",
+                _ if log => "log",
+                true => "file",
+                false => continue,
+            };
+            if self.out.words.iter().all(|word| &*word.concept != concept) {
+                let (concept, facet) = (concept.into(), "".into());
+                let (class, said) = (Class::Weak, String::new());
+                let word = Word { concept, facet, weight: 0.0, class, commands: false, historic: false, at, said };
+                self.out.words.push(word);
+            }
         }
     }
 
@@ -317,6 +368,19 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// "to notes.txt", "into the file notes.txt", "from my files": the preposition belongs to the file.
+    fn leads_to_file(&self, at: usize) -> bool {
+        let tokens = self.tokens();
+        let between = |at: &usize| matches!(&*tokens[*at].low, "the" | "a" | "my" | "your" | "file" | "files");
+        if tokens[at].low == "from" {
+            let end = (at + 1..self.hi).find(|next| !between(next)).unwrap_or(self.hi);
+            return end > at + 1 && tokens[end - 1].low.starts_with("file");
+        }
+        let next = (at + 1..self.hi).find(|next| !between(next));
+        let is_path = |said: &Said| Some(said.from) == next && matches!(said.value, Value::Path(_));
+        self.cx.lexicon.is("onto", &tokens[at].low) && self.out.values.iter().any(is_path)
+    }
+
     fn remaining(&mut self) {
         let mut looked_up = 0;
         for at in self.lo..self.hi {
@@ -328,8 +392,12 @@ impl<'a> Reader<'a> {
                 self.out.pronoun = true;
             }
             let lexicon = self.cx.lexicon;
-            let light = ["light", "and", "polite", "ending", "everything", "both"];
+            let light = ["light", "and", "then", "polite", "ending", "everything", "both"];
             if light.into_iter().any(|list| lexicon.is(list, &token.low)) {
+                continue;
+            }
+            let onto_path = self.leads_to_file(at);
+            if onto_path {
                 continue;
             }
             if lexicon.is("stop", &token.low) {
@@ -355,52 +423,23 @@ impl<'a> Reader<'a> {
             if !candidates.is_empty() {
                 self.mention(at, at + 1, candidates);
             } else if let Some(meaning) = lexicon.nearly(&token.low) {
-                // A misspelt order is not an order.
+                // A misspelt order is good enough to ask about, not to follow.
                 self.out.odd = true;
-                self.word(at, at + 1, &meaning.clone(), false);
+                self.word(at, at + 1, &meaning.clone(), meaning.commands);
             } else {
+                let before = at.checked_sub(1).map(|before| &*self.tokens()[before].low);
+                self.out.image_said |= before == Some("image");
                 self.out.unknown.push(token.raw.clone());
             }
         }
         self.out.mentions.sort_by_key(|mention| mention.from);
-        self.out.words.sort_by_key(|word| word.at);
-    }
-
-    /// Finds the order, and whether it stands where orders stand: first.
-    fn order(&mut self) {
-        let actions = &self.cx.grammar.actions;
-        if self.manner.past {
-            for word in self.out.words.iter_mut().filter(|word| actions.contains(&word.concept)) {
-                (word.historic, word.commands) = (true, false);
+        if self.out.mentions.is_empty() {
+            // Where nothing is named, the kind of thing is the topic.
+            let kinds = &self.cx.grammar.kinds;
+            for word in self.out.words.iter_mut().filter(|word| kinds.contains(&word.concept)) {
+                word.weight = 1.0;
             }
-            return;
         }
-        let is_order = |word: &Word| word.commands && actions.contains(&word.concept);
-        self.out.action = self.out.words.iter().position(is_order);
-        let Some(order) = self.out.order().cloned() else { return };
-        let give = self.tokens()[self.lo..order.at].iter().any(|token| token.low == "give");
-        let before_ok = |word: &Word| word.at >= order.at || word.class == Class::Context || word.said == "give";
-        let named_before = self.out.mentions.iter().any(|mention| mention.from < order.at);
-        self.out.odd |= (named_before && !give) || !self.out.words.iter().all(before_ok);
-        self.out.odd |= self.out.words.iter().filter(|word| is_order(word)).count() > 1;
-        if give {
-            self.out.words.retain(|word| word.said != "give");
-            self.out.action = self.out.words.iter().position(is_order);
-        }
-    }
-
-    /// Between two things that one order is for stands nothing but a connection.
-    fn connections(&mut self) {
-        let joined = |from: usize, to: usize| {
-            (from..to).all(|at| {
-                let token = &self.tokens()[at];
-                token.is_mark(",")
-                    || ["and", "both"].into_iter().any(|list| self.cx.lexicon.is(list, &token.low))
-                    || matches!(&*token.low, "the" | "my" | "our" | "also" | "as" | "well" | "with" | "together")
-                    || self.kind_at(at).is_some()
-            })
-        };
-        let fine = self.out.mentions.windows(2).all(|pair| joined(pair[0].to, pair[1].from));
-        self.out.odd |= !fine;
+        self.out.words.sort_by_key(|word| word.at);
     }
 }

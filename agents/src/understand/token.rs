@@ -47,7 +47,13 @@ pub(super) fn clean(text: &str) -> String {
             '\n' => '\n',
             '’' | '‘' | 'ʼ' => '\'',
             '“' | '”' | '„' => '"',
-            plain if plain.is_ascii() => if plain.is_ascii_control() { ' ' } else { plain },
+            plain if plain.is_ascii() => {
+                if plain.is_ascii_control() {
+                    ' '
+                } else {
+                    plain
+                }
+            }
             other if plain::visible(other.encode_utf8(&mut [0; 4])).chars().eq([other]) => other,
             _ => ' ',
         })
@@ -134,8 +140,7 @@ impl Cutter<'_> {
         } else {
             rest.char_indices()
                 .find(|&(index, c)| {
-                    let apostrophe =
-                        c == '\'' && rest[index + 1..].starts_with(char::is_alphanumeric) && index > 0;
+                    let apostrophe = c == '\'' && rest[index + 1..].starts_with(char::is_alphanumeric) && index > 0;
                     !is_part(c) && !apostrophe
                 })
                 .map(|(index, _)| index)

@@ -28,9 +28,9 @@ pub(super) struct Said {
 }
 
 const FILE_ENDINGS: [&str; 34] = [
-    "txt", "md", "log", "conf", "cfg", "yml", "yaml", "json", "toml", "ini", "env", "sh", "py", "xml", "csv",
-    "html", "gz", "zip", "tar", "sql", "bak", "js", "css", "list", "pem", "key", "png", "jpg", "pdf", "old",
-    "tmp", "lock", "rs", "htm",
+    "txt", "md", "log", "conf", "cfg", "yml", "yaml", "json", "toml", "ini", "env", "sh", "py", "xml", "csv", "html",
+    "gz", "zip", "tar", "sql", "bak", "js", "css", "list", "pem", "key", "png", "jpg", "pdf", "old", "tmp", "lock",
+    "rs", "htm",
 ];
 const UNIT_ENDINGS: [&str; 7] = ["service", "socket", "timer", "mount", "target", "slice", "scope"];
 
@@ -75,6 +75,10 @@ fn literal(raw: &str) -> Option<Value> {
     if rooted || named_file || folder || (raw.starts_with('.') && raw.len() > 2 && !raw.starts_with("..")) {
         return Some(Value::Path(raw.to_owned()));
     }
+    // Ids of kept things, such as versions of files.
+    if raw.len() == 32 && raw.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Some(Value::Text(raw.to_owned()));
+    }
     if is_image(&low) {
         return Some(Value::Image(raw.to_owned()));
     }
@@ -103,10 +107,29 @@ pub(super) fn number(word: &str) -> Option<u64> {
         return word.parse().ok();
     }
     let known = [
-        ("one", 1), ("two", 2), ("three", 3), ("four", 4), ("five", 5), ("six", 6), ("seven", 7), ("eight", 8),
-        ("nine", 9), ("ten", 10), ("eleven", 11), ("twelve", 12), ("dozen", 12), ("fifteen", 15), ("twenty", 20),
-        ("thirty", 30), ("forty", 40), ("fifty", 50), ("sixty", 60), ("ninety", 90), ("hundred", 100),
-        ("thousand", 1000), ("couple", 2),
+        ("one", 1),
+        ("two", 2),
+        ("three", 3),
+        ("four", 4),
+        ("five", 5),
+        ("six", 6),
+        ("seven", 7),
+        ("eight", 8),
+        ("nine", 9),
+        ("ten", 10),
+        ("eleven", 11),
+        ("twelve", 12),
+        ("dozen", 12),
+        ("fifteen", 15),
+        ("twenty", 20),
+        ("thirty", 30),
+        ("forty", 40),
+        ("fifty", 50),
+        ("sixty", 60),
+        ("ninety", 90),
+        ("hundred", 100),
+        ("thousand", 1000),
+        ("couple", 2),
     ];
     // "one" is a pronoun more often than a number: "restart that one".
     known.iter().find(|(name, _)| *name == word && word != "one").map(|&(_, value)| value)

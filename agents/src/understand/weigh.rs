@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::bind::{Bound, bind};
-use super::grammar::{Pattern, Role, ToolGrammar};
+use super::grammar::{Concept, Pattern, Role, ToolGrammar};
 use super::lexicon::Class;
 use super::reading::{Context, Mention, Reading, Word};
 
@@ -15,7 +15,8 @@ pub(super) struct Fit<'a> {
     pub(super) bound: Bound,
     /// From 0 to a little above 1.
     pub(super) score: f32,
-    /// Every word of the reading is in the example or used by an argument.
+    /// Every word of the reading is in the example or used by an argument, and the words that make the example what it
+    /// is are in the reading.
     pub(super) whole: bool,
 }
 
@@ -24,7 +25,7 @@ const UNKNOWN: f32 = 0.9;
 /// Weight of a value or thing that the tool cannot use.
 const UNUSED: f32 = 1.5;
 /// Weight against filtering by a thing that could be looked at itself.
-const FILTERED: f32 = 0.4;
+const FILTERED: f32 = 0.8;
 /// Scores this close are a tie.
 pub(super) const TIE: f32 = 0.06;
 
@@ -45,7 +46,9 @@ pub(super) fn weigh<'a>(
             let order = reading.order().map(|word| &word.concept);
             tool.patterns
                 .iter()
-                .filter(|pattern| order.is_none_or(|order| holds(pattern, order) && !pattern.asks))
+                .filter(|pattern| {
+                    order.is_none_or(|order| !pattern.asks && (holds(pattern, order) || tool.flags.contains(order)))
+                })
                 .map(|pattern| fit(tool, pattern, &bound, reading))
                 .max_by(|a, b| a.score.total_cmp(&b.score))
         })
@@ -54,30 +57,48 @@ pub(super) fn weigh<'a>(
     fits
 }
 
-/// In a question about the past "restart" may also just ask for the state.
-fn means(word: &Word, concept: &Arc<str>) -> bool {
-    word.concept == *concept || (word.historic && **concept == *"status")
+/// How far a word is what an example says. "Stopped" is a good part of "running": both ask for a state; and in a question
+/// about the past "restart" may also just ask for the state.
+fn agreement(word: &Word, concept: &Concept) -> f32 {
+    if word.concept == concept.name {
+        let same = word.facet == concept.facet || word.facet.is_empty();
+        if same { 1.0 } else { 0.7 }
+    } else if word.historic && &*concept.name == "status" {
+        0.8
+    } else if matches!((&*word.concept, &*concept.name), ("hog", "usage") | ("usage", "hog")) {
+        0.6
+    } else if &*word.facet == "amount" && &*concept.name == "free" {
+        0.7
+    } else {
+        0.0
+    }
 }
 
 fn holds(pattern: &Pattern, concept: &Arc<str>) -> bool {
-    pattern.concepts.iter().any(|(known, _)| known == concept)
+    pattern.concepts.iter().any(|known| known.name == *concept)
 }
 
 fn fit<'a>(tool: &'a ToolGrammar, pattern: &'a Pattern, bound: &Bound, reading: &Reading) -> Fit<'a> {
     let (mut matched, mut missing, mut extra) = (0.0, 0.0, 0.0);
-    for (concept, weight) in &pattern.concepts {
-        if reading.words.iter().any(|word| means(word, concept)) {
-            matched += weight;
-        } else {
-            missing += weight;
-        }
+    // Of what kind a thing is shows in its name.
+    let shown = |concept: &&Concept| bound.thing.is_none() || !tool.takes(&concept.name);
+    for concept in pattern.concepts.iter().filter(shown) {
+        let share = reading.words.iter().map(|word| agreement(word, concept)).fold(0.0, f32::max);
+        matched += share * concept.weight;
+        missing += (1.0 - share) * concept.weight;
     }
-    let mut whole = true;
+    // "Fetch redis" is not "fetch the image {image}"; "fetch redis:7" can be nothing else.
+    let unmistakable = !reading.values.is_empty() || tool.flags.iter().any(|flag| reading.orders(flag));
+    let said = |concept: &Concept| {
+        let there = reading.words.iter().any(|word| word.concept == concept.name);
+        there || concept.weight < 1.0 || unmistakable
+    };
+    let mut whole = pattern.concepts.iter().all(said);
     for (at, word) in reading.words.iter().enumerate() {
-        if pattern.concepts.iter().any(|(concept, _)| means(word, concept)) || bound.absorbed.contains(&at) {
+        if pattern.concepts.iter().any(|concept| agreement(word, concept) > 0.0) || bound.absorbed.contains(&at) {
             continue;
         }
-        whole &= word.class == Class::Weak && reading.action.is_none();
+        whole &= word.weight == 0.0 || (word.class == Class::Weak && reading.action.is_none());
         extra += if tool.vocabulary.contains(&word.concept) { 0.3 * word.weight } else { word.weight };
     }
     for &slot in &pattern.slots {

@@ -22,9 +22,9 @@ async fn a_long_conversation_with_huge_outputs_fits_4096_tokens() {
     let house = House::with_model(&server, 4096);
     *house.lamps.note.lock().unwrap() = "line \"quoted\" \\ 東京 \n".repeat(3000);
     let mind = house.mind();
-    let (first, _) = house.answer(&mind, "qwzx, begin").await;
+    let (first, _) = house.answer(&mind, "qwzx, begin with the visitor").await;
     for round in 0..6 {
-        let words = format!("qwzx round {round}: {}", "tell me more about it all ".repeat(30));
+        let words = format!("qwzx visitor, round {round}: {}", "tell me more about it all ".repeat(30));
         let next = jarvis_agents::After::Newest;
         let turn = say_after(&mind, &words, Some(&first), next).await.unwrap();
         house.conversations.ended(&turn.id).await;

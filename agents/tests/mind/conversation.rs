@@ -35,7 +35,7 @@ async fn a_conversation_is_a_tree() {
     let mind = house.mind();
     let first = say(&mind, "list the lamps").await;
     house.conversations.ended(&first.id).await;
-    let second = say_after(&mind, "switch the lamp hall", Some(&first), After::Newest).await.unwrap();
+    let second = say_after(&mind, "restart the lamp hall", Some(&first), After::Newest).await.unwrap();
     house.conversations.ended(&second.id).await;
     assert_eq!(second.parent, Some(first.id.clone()));
     let branch = say_after(&mind, "list the lamps", Some(&first), After::Turn(first.id.clone())).await.unwrap();
@@ -43,9 +43,9 @@ async fn a_conversation_is_a_tree() {
     let root = say_after(&mind, "list the lamps", Some(&first), After::Root).await.unwrap();
     assert_eq!(root.parent, None);
     let again = mind.retry(&Actor::operator(), origin(), &second.id).await.unwrap();
-    assert_eq!((again.parent, again.asked.as_str()), (Some(first.id.clone()), "switch the lamp hall"));
+    assert_eq!((again.parent, again.asked.as_str()), (Some(first.id.clone()), "restart the lamp hall"));
     house.conversations.ended(&again.id).await;
-    assert_eq!(house.lamps.count("switch hall"), 2, "asking again is a new call");
+    assert_eq!(house.lamps.count("restart hall"), 2, "asking again is a new call");
     let elsewhere = say(&mind, "list the lamps").await;
     let wrong = say_after(&mind, "hello", Some(&first), After::Turn(elsewhere.id)).await.unwrap_err();
     assert_eq!(wrong.code, Code::NotFound);

@@ -1,5 +1,7 @@
 //! Turns that a model answers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jarvis_safety::Actor;
@@ -25,7 +27,11 @@ async fn words_are_streamed_and_kept() {
     assert!(calls.is_empty());
     assert_eq!((*tokens_in, *tokens_out), (Some(321), Some(12)));
     let mut shown = String::new();
-    for frame in house.live.all().iter().filter(|frame| frame.kind == "text") {
+    let all = house.live.all();
+    let mut frames: Vec<_> = all.iter().filter(|frame| frame.kind == "text").collect();
+    let last = frames.pop().unwrap();
+    assert_eq!((last.offset, &last.data), (0, &json!({ "text": "" })), "what is kept is not shown twice");
+    for frame in frames {
         assert_eq!(frame.offset, shown.chars().count() as u64);
         assert_eq!(frame.subject, format!("turn:{}", turn.id));
         shown.push_str(frame.data["text"].as_str().unwrap());
@@ -48,7 +54,7 @@ async fn a_rule_that_fits_answers_even_with_a_model() {
 #[tokio::test]
 async fn a_call_runs_and_its_outcome_returns_to_the_model() {
     let server = ModelServer::replies(vec![
-        calls(&[("lamp_list", json!({})), ("lamp_switch", json!({ "name": "hall" }))]),
+        calls(&[("lamp_list", json!({})), ("lamp_restart", json!({ "name": "hall" }))]),
         text("The hall is lit."),
     ])
     .await;
@@ -56,7 +62,7 @@ async fn a_call_runs_and_its_outcome_returns_to_the_model() {
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(turn.state, TurnState::Done);
     assert_eq!(spoken(&log), "The hall is lit.");
-    assert_eq!(house.lamps.count("switch hall"), 1);
+    assert_eq!(house.lamps.count("restart hall"), 1);
     let second = &server.seen()[1];
     let outputs = second.said("tool");
     assert_eq!(outputs.len(), 2);
@@ -71,10 +77,10 @@ async fn a_call_runs_and_its_outcome_returns_to_the_model() {
 async fn bad_calls_come_back_as_errors_that_help() {
     let server = ModelServer::replies(vec![
         calls(&[
-            ("lamp_swich", json!({ "name": "hall" })),
-            ("lamp_switch", json!("{\"name\": ")),
-            ("lamp_switch", json!({ "name": "hall", "colour": "red" })),
-            ("lamp_switch", json!({ "name": "garage" })),
+            ("lamp_restrat", json!({ "name": "hall" })),
+            ("lamp_restart", json!("{\"name\": ")),
+            ("lamp_restart", json!({ "name": "hall", "colour": "red" })),
+            ("lamp_restart", json!({ "name": "garage" })),
         ]),
         text("I see."),
     ])
@@ -82,7 +88,7 @@ async fn bad_calls_come_back_as_errors_that_help() {
     let house = House::with_model(&server, 16_384);
     let (_, log) = house.answer(&house.mind(), QUESTION).await;
     let outputs = server.seen()[1].said("tool");
-    assert!(outputs[0].contains("did you mean lamp_switch"), "{outputs:?}");
+    assert!(outputs[0].contains("did you mean lamp_restart"), "{outputs:?}");
     assert!(outputs[1].contains("not one valid JSON object"), "{outputs:?}");
     assert!(outputs[2].contains("not made") || outputs[2].contains("colour"), "{outputs:?}");
     assert!(outputs.iter().all(|output| output.contains("state=\"refused\"")), "{outputs:?}");
@@ -128,7 +134,7 @@ async fn a_waiting_approval_survives_a_new_mind() {
 #[tokio::test]
 async fn after_twelve_steps_it_stops_and_says_so() {
     let server =
-        ModelServer::start(|_, number| calls(&[("lamp_switch", json!({ "name": format!("lamp{number}") }))])).await;
+        ModelServer::start(|_, number| calls(&[("lamp_restart", json!({ "name": format!("lamp{number}") }))])).await;
     let house = House::with_model(&server, 32_768);
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(turn.state, TurnState::Failed);
@@ -150,13 +156,13 @@ async fn the_same_call_three_times_stops_the_turn() {
 #[tokio::test]
 async fn after_a_call_that_failed_the_rest_of_the_step_is_not_made() {
     let server = ModelServer::replies(vec![
-        calls(&[("lamp_switch", json!({ "name": "cellar" })), ("lamp_switch", json!({ "name": "hall" }))]),
+        calls(&[("lamp_restart", json!({ "name": "cellar" })), ("lamp_restart", json!({ "name": "hall" }))]),
         text("The cellar is flooded."),
     ])
     .await;
     let house = House::with_model(&server, 8192);
     let (_, log) = house.answer(&house.mind(), QUESTION).await;
-    assert_eq!(house.lamps.count("switch hall"), 0);
+    assert_eq!(house.lamps.count("restart hall"), 0);
     let refused = log.iter().any(|entry| {
         matches!(entry, Entry::Answered { index: 1, answer: CallEnd::Refused { refusal } } if refusal.code == Code::Unavailable)
     });
@@ -167,7 +173,7 @@ async fn after_a_call_that_failed_the_rest_of_the_step_is_not_made() {
 async fn a_stream_cut_at_every_byte_never_runs_a_half_call_and_ends_honestly() {
     let pieces: Vec<Vec<u8>> = [
         vec![delta(json!({ "content": "Very well, " })), delta(json!({ "content": "at once – 東." }))],
-        call_pieces(&[("lamp_switch", json!({ "name": "hall" }))]),
+        call_pieces(&[("lamp_restart", json!({ "name": "hall" }))]),
         finish("tool_calls"),
     ]
     .concat();
@@ -175,31 +181,37 @@ async fn a_stream_cut_at_every_byte_never_runs_a_half_call_and_ends_honestly() {
     let told = b"\"finish_reason\":\"tool_calls\"";
     // From here on the server has said that the answer is whole.
     let whole = bytes.windows(told.len()).position(|window| window == told).unwrap() + told.len();
-    let mut at = 0;
-    while at < bytes.len() {
-        let head = bytes[..at].to_vec();
-        let torn = at % 2 == 0;
-        let server = ModelServer::start(move |seen, _| {
-            if seen.said("tool").is_empty() {
-                if torn { Reply::Torn(vec![head.clone()]) } else { Reply::Stream(vec![head.clone()]) }
-            } else {
-                text("Done.")
-            }
-        })
-        .await;
-        let house = House::with_model(&server, 8192);
-        let (turn, log) = house.answer(&house.mind(), QUESTION).await;
-        let ran = house.lamps.count("switch hall");
+    let cut = Arc::new(AtomicUsize::new(0));
+    let (script, served) = (bytes.clone(), Arc::clone(&cut));
+    let server = ModelServer::start(move |seen, _| {
+        let at = served.load(Ordering::SeqCst);
+        let head = vec![script[..at].to_vec()];
+        match (seen.said("tool").is_empty(), at % 2) {
+            (true, 0) => Reply::Torn(head),
+            (true, _) => Reply::Stream(head),
+            (false, _) => text("Done."),
+        }
+    })
+    .await;
+    let house = House::with_model(&server, 8192);
+    let mind = house.mind();
+    for at in 0..bytes.len() {
+        cut.store(at, Ordering::SeqCst);
+        // Far enough apart not to count as the same call again and again.
+        house.pass(Duration::from_secs(3600));
+        let before = house.lamps.count("restart hall");
+        let (turn, log) = house.answer(&mind, QUESTION).await;
+        let ran = house.lamps.count("restart hall") - before;
         if at < whole {
             assert_eq!((ran, turn.state), (0, TurnState::Failed), "cut at {at}: {log:#?}");
-            assert!(spoken(&log).contains("broke off") || spoken(&log).contains("silent"), "cut at {at}: {log:#?}");
-            let noted = log.iter().any(|entry| matches!(entry, Entry::Called { .. }));
-            assert!(!noted, "cut at {at}: {log:#?}");
+            let honest = ["broke off", "silent", "connection closed"];
+            assert!(honest.iter().any(|word| spoken(&log).contains(word)), "cut at {at}: {log:#?}");
+            let called = log.iter().any(|entry| matches!(entry, Entry::Called { .. }));
+            assert!(!called, "cut at {at}: {log:#?}");
         } else {
-            let done = (ran, turn.state) == (1, TurnState::Done) || (ran, turn.state) == (0, TurnState::Failed);
+            let done = [(1, TurnState::Done), (0, TurnState::Failed)].contains(&(ran, turn.state));
             assert!(done, "cut at {at}: {ran} {log:#?}");
         }
-        at += 1;
     }
 }
 

@@ -42,6 +42,8 @@ impl TestApp {
     }
 
     fn start_in(directory: tempfile::TempDir, environment: Vec<(String, String)>) -> Self {
+        // The provider is process-wide; a test before this one may have installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (child, url) = spawn(directory.path(), &environment);
         Self { child, directory, environment, url }
     }

@@ -160,7 +160,8 @@ async fn the_outcome_is_handed_once_to_the_identical_call() {
     while !house.gate.approval(&card.id).await.unwrap().state.is_final() {
         tokio::task::yield_now().await;
     }
-    let again = || house.call(&Actor::local(), "lamp_stop", json!({ "lamp": "hall" }));
+    let local = Actor::local();
+    let again = || house.call(&local, "lamp_stop", json!({ "lamp": "hall" }));
     let stranger = house.ask(&Actor::operator(), "lamp_stop", "hall").await;
     assert_ne!(stranger.id, card.id, "another actor is not handed it");
     assert_eq!(ran(again().await).state, CallState::Done);

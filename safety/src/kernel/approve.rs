@@ -124,18 +124,28 @@ impl Gate {
         self.0.card(id).await
     }
 
-    /// Waits until nothing more will happen to a card, for at most so long, and answers the card as it then stands.
-    /// A final card counts as handed to the caller.
+    /// Waits for the end of a card as its caller does: a final card counts as handed over.
     ///
     /// # Errors
     /// If the card does not exist or the store cannot be read.
     pub async fn wait(&self, id: &ApprovalId, longest: Duration) -> Result<Approval, Refusal> {
+        let card = self.follow(id, longest).await?;
+        if card.state.is_final() {
+            self.0.ledger.handed(id).await.map_err(|error| store_refusal(&error))?;
+        }
+        Ok(card)
+    }
+
+    /// Looks on until nothing more will happen to a card, for at most so long, and answers the card as it then stands.
+    ///
+    /// # Errors
+    /// As [`Gate::wait`].
+    pub async fn follow(&self, id: &ApprovalId, longest: Duration) -> Result<Approval, Refusal> {
         let mut moved = self.0.moved.subscribe();
         let until = tokio::time::Instant::now() + longest;
         loop {
             let card = self.0.card(id).await?;
             if card.state.is_final() {
-                self.0.ledger.handed(id).await.map_err(|error| store_refusal(&error))?;
                 return Ok(card);
             }
             loop {

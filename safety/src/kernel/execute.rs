@@ -47,7 +47,7 @@ impl Inner {
         }
         match self.effect(request, &call, id, rule, None, watch).await {
             Ok(outcome) => Answer::Ran(Box::new(outcome)),
-            Err(NotRun::Known(record)) => known(&call, &record),
+            Err(NotRun::Known(record)) => record.answer(&request.tool, &call.args),
             Err(NotRun::Refused(refusal)) => self.refused(request, Some(&call), refusal).await,
             Err(NotRun::Spent) => Answer::Refused(Refusal::new(Code::AlreadyDecided, "spent once", "already spent")),
         }
@@ -151,24 +151,5 @@ impl Inner {
     ) -> (Outcome, Option<Undo>) {
         let permit = RawPermit { target: call.target.clone(), digest: call.digest.clone(), tool: call.tool() };
         Run { id, rule, owner: &request.actor.id, live: &*self.live, watch }.go(call, permit).await
-    }
-}
-
-/// The answer to a call whose key was seen before.
-fn known(call: &Prepared, record: &CallRecord) -> Answer {
-    if record.digest != call.digest {
-        return Answer::Refused(Refusal::new(
-            Code::KeyReused,
-            "idempotency key",
-            format!("this key belongs to another call ({}); use a new key. Nothing was done", record.id),
-        ));
-    }
-    match &record.outcome {
-        Some(outcome) => Answer::Ran(Box::new(outcome.clone())),
-        None => Answer::Refused(Refusal::new(
-            Code::AlreadyDecided,
-            "idempotency key",
-            format!("the call with this key ({}) is still running; ask again in a moment", record.id),
-        )),
     }
 }

@@ -226,6 +226,11 @@ impl Inner {
     }
 
     pub(super) async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
+        match self.known(&request).await {
+            Ok(None) => {}
+            Ok(Some(answer)) => return answer,
+            Err(refusal) => return self.refused(&request, None, refusal).await,
+        }
         match self.prepare(&request, Standing::Fresh).await {
             Err(refusal) => self.refused(&request, None, refusal).await,
             Ok(prepared) => match prepared.verdict.clone() {
@@ -234,6 +239,16 @@ impl Inner {
                 Verdict::Ask { rule } => self.ask(&request, vec![prepared], rule).await,
             },
         }
+    }
+
+    /// The answer that is known already, because this actor made this call with this key before. Looked up before the
+    /// target is, which the first call may have taken away.
+    async fn known(&self, request: &Request) -> Result<Option<Answer>, Refusal> {
+        let Some(key) = &request.key else { return Ok(None) };
+        let found = self.ledger.keyed(&request.actor.id, key).await.map_err(|error| store_refusal(&error))?;
+        let Some(record) = found else { return Ok(None) };
+        let args = self.registry.find(&request.tool)?.canonical(request.args.clone()).map_err(Refusal::invalid)?;
+        Ok(Some(record.answer(&request.tool, &args)))
     }
 
     /// Records a refusal. If even that cannot be kept, the refusal says so: it stays a refusal.

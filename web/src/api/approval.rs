@@ -97,15 +97,20 @@ pub(super) async fn get_approval(
 
 /// Says yes. The server runs the call at once, whether or not its caller still waits.
 #[utoipa::path(post, path = "/api/approvals/{id}/approve", tag = "approvals",
-    params(("id" = String, Path, description = "Approval id")), responses((status = 200, body = ApprovalInfo)))]
+    params(("id" = String, Path, description = "Approval id"), ("prefer" = Option<String>, Header, description = "`wait=N` looks on for at most N seconds")),
+    responses((status = 200, body = ApprovalInfo)))]
 pub(super) async fn approve(
     State(web): State<Web>,
     caller: Caller,
     face: Face,
+    wait: Wait,
     At(id): At<ApprovalId>,
 ) -> Answered<Json<ApprovalInfo>> {
     let approver = approver(&caller, &id)?;
-    let card = web.gate.approve(&approver, &id, &face.origin(&caller)).await?;
+    let mut card = web.gate.approve(&approver, &id, &face.origin(&caller)).await?;
+    if wait.any() {
+        card = web.gate.follow(&id, wait.0).await?;
+    }
     Ok(Json(view::approval::card(&card)))
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn make_call(
     request: Request,
 ) -> Answered<Response> {
     let (headers, body) = read::<CallBody>(&caller, request).await?;
-    let key = key(&headers, body.key.as_deref())?;
+    let key = key(&headers, body.key.as_deref()).map_err(|fault| unreadable(fault, &caller, &body.tool))?;
     let call = to_request(&caller, &face, body, key)?;
     let answer = web.gate.call(call).await;
     respond(&web, answer, wait).await
@@ -117,7 +117,8 @@ pub(super) async fn read<T: DeserializeOwned>(caller: &Caller, request: Request)
     }
 }
 
-fn unreadable(fault: Fault, caller: &Caller, subject: &str) -> Fault {
+/// A call that never reached the gate is recorded like one that the gate refused.
+pub(super) fn unreadable(fault: Fault, caller: &Caller, subject: &str) -> Fault {
     fault.recorded(EventKind::CallRefused, Some(&caller.actor.id), subject)
 }
 

@@ -11,7 +11,7 @@ use jarvis_safety::{Refusal, Tier};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::{accepted, read, to_request};
+use super::call::{accepted, read, to_request, unreadable};
 use crate::auth::{Caller, Face};
 use crate::guard::prefer::Wait;
 use crate::problem::{Answered, Fault};
@@ -45,7 +45,8 @@ pub(super) async fn make_plan(
     let mut requests = Vec::with_capacity(plan.steps.len());
     for step in plan.steps {
         if step.key.is_some() {
-            return Err(Fault::invalid("calls of a plan take no key; the plan's digest keeps them from running twice"));
+            let fault = Fault::invalid("calls of a plan take no key; the plan's digest keeps them from running twice");
+            return Err(unreadable(fault, &caller, &step.tool));
         }
         requests.push(to_request(&caller, &face, step, None)?);
     }

@@ -64,13 +64,12 @@ pub(super) async fn sign_in(
 ) -> Answered<Response> {
     let before = admit(&web, &from)?;
     if body.password.len() > 1_000 || !web.identities.check_password(&body.password).await? {
-        return Err(wrong(
-            &web,
-            before,
-            "sign-in",
-            "the password is wrong; `jarvis operator reset` on the host sets a new one",
-        )
-        .await);
+        let message = if web.identities.operator_exists().await? {
+            "the password is wrong; `jarvis operator reset` on the host sets a new one"
+        } else {
+            "no password is set yet; open the link that the start of Jarvis printed"
+        };
+        return Err(wrong(&web, before, "sign-in", message).await);
     }
     web.attempts.forget(from.source);
     open(&web, &face, body.bearer).await

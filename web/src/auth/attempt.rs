@@ -20,8 +20,10 @@ const MAX_SOURCES: usize = 256;
 /// Where an attempt comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// This machine.
-    Near,
+    /// The socket in the data directory.
+    Socket,
+    /// A loopback address. A proxy on this machine makes strangers look like this, so it is not the same as the socket.
+    Loopback,
     /// An address, with the part that one customer can change at will cut off.
     Far(IpAddr),
 }
@@ -31,14 +33,20 @@ impl Source {
     #[must_use]
     pub fn of(peer: Option<IpAddr>) -> Self {
         match peer.map(|address| address.to_canonical()) {
-            None => Self::Near,
-            Some(address) if address.is_loopback() => Self::Near,
+            None => Self::Socket,
+            Some(address) if address.is_loopback() => Self::Loopback,
             Some(IpAddr::V4(address)) => Self::Far(IpAddr::V4(address)),
             Some(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();
                 Self::Far(IpAddr::from([a, b, c, d, 0, 0, 0, 0]))
             }
         }
+    }
+}
+
+impl Source {
+    const fn is_far(self) -> bool {
+        matches!(self, Self::Far(_))
     }
 }
 
@@ -68,12 +76,12 @@ impl Attempts {
         });
         let own = times.get(&source).map_or(0, Vec::len);
         let far: Vec<i64> =
-            times.iter().filter(|(source, _)| **source != Source::Near).flat_map(|(_, list)| list.clone()).collect();
+            times.iter().filter(|(source, _)| source.is_far()).flat_map(|(_, list)| list.clone()).collect();
         if own >= PER_SOURCE {
             return Err(too_many(times.get(&source).into_iter().flatten().copied(), now));
         }
         let crowded = far.len() >= ALTOGETHER || times.len() >= MAX_SOURCES;
-        if source != Source::Near && crowded {
+        if source.is_far() && crowded {
             return Err(too_many(far.into_iter(), now));
         }
         times.entry(source).or_default().push(now);
@@ -126,11 +134,12 @@ mod tests {
     fn a_right_attempt_starts_anew() {
         let attempts = Attempts::default();
         for _ in 0..5 {
-            attempts.admit(Source::Near, 0).unwrap();
+            attempts.admit(Source::Loopback, 0).unwrap();
         }
-        assert!(attempts.admit(Source::Near, 0).is_err());
-        attempts.forget(Source::Near);
-        assert_eq!(attempts.admit(Source::Near, 0), Ok(0));
+        assert!(attempts.admit(Source::Loopback, 0).is_err());
+        assert_eq!(attempts.admit(Source::Socket, 0), Ok(0));
+        attempts.forget(Source::Loopback);
+        assert_eq!(attempts.admit(Source::Loopback, 0), Ok(0));
     }
 
     #[test]
@@ -138,8 +147,8 @@ mod tests {
         assert_eq!(far("2001:db8::1"), far("2001:db8::ffff:1"));
         assert_ne!(far("2001:db8::1"), far("2001:db8:0:1::1"));
         assert_eq!(far("::ffff:192.0.2.1"), far("192.0.2.1"));
-        assert_eq!(far("127.0.0.1"), Source::Near);
-        assert_eq!(far("::1"), Source::Near);
+        assert_eq!(far("127.0.0.1"), Source::Loopback);
+        assert_eq!(far("::1"), Source::Loopback);
     }
 
     #[test]
@@ -149,6 +158,7 @@ mod tests {
             attempts.admit(far(&format!("192.0.2.{last}")), 0).unwrap();
         }
         assert_eq!(attempts.admit(far("198.51.100.1"), 1), Err(TooMany { retry_after: 60 }));
-        assert_eq!(attempts.admit(Source::Near, 1), Ok(0));
+        assert_eq!(attempts.admit(Source::Loopback, 1), Ok(0));
+        assert_eq!(attempts.admit(Source::Socket, 1), Ok(0));
     }
 }

@@ -50,7 +50,7 @@ impl Names {
                 StatusCode::MISDIRECTED_REQUEST,
                 "misdirected",
                 format!(
-                    "this server does not answer to the name `{}`; use its address, or add the name with --allow-host",
+                    "this server does not answer to the name `{}`; use its address, or set JARVIS_PUBLIC_URL to the address that browsers use",
                     shorten(&visible(&host), 100)
                 ),
             ));

@@ -2,6 +2,7 @@
 // left alone while somebody types, while a dialog is open, and with Ctrl, Alt or Meta (except Ctrl+K).
 
 import { untrack } from 'svelte';
+import { palette } from './state/palette.svelte';
 
 export interface Shortcut {
   key: string;
@@ -32,6 +33,7 @@ class Keys {
 
   #press(event: KeyboardEvent): void {
     if (event.defaultPrevented || event.isComposing) return;
+    if (palette.caught(event)) return event.preventDefault();
     const name = (event.ctrlKey || event.metaKey ? 'Ctrl+' : '') + (event.key.length === 1 ? event.key.toLowerCase() : event.key);
     const typing = isTyping(event.target);
     for (const shortcut of this.list) {

@@ -44,6 +44,12 @@ describe('streamed text', () => {
     expect(grow(live, 54, ' end')).toEqual({ text: 'tail end', start: 50 });
   });
 
+  it('stays until the turn is read again once the server has kept it, then begins anew', () => {
+    const kept = grow({ text: 'whole', start: 0 }, 0, '');
+    expect(kept).toEqual({ text: 'whole', start: 0, kept: true });
+    expect(grow(kept, 0, 'next')).toEqual({ text: 'next', start: 0 });
+  });
+
   it('never joins what does not meet', () => {
     expect(grow({ text: 'ab', start: 0 }, 9, 'z')).toEqual({ text: 'z', start: 9 });
   });

@@ -39,7 +39,7 @@ impl Lamps {
 pub(crate) fn registry(lamps: &Arc<Lamps>) -> Registry {
     Registry::builder()
         .with(LampList(Arc::clone(lamps)))
-        .with(LampSwitch(Arc::clone(lamps)))
+        .with(LampRestart(Arc::clone(lamps)))
         .with(LampRemove(Arc::clone(lamps)))
         .with(LampWatch(Arc::clone(lamps)))
         .with(NoteRead(Arc::clone(lamps)))
@@ -120,7 +120,7 @@ impl Tool for LampList {
     }
 }
 
-/// Switches one lamp on or off.
+/// Restarts one lamp.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OneLamp {
@@ -135,14 +135,14 @@ pub(crate) struct Changed {
     name: String,
 }
 
-struct LampSwitch(Arc<Lamps>);
+struct LampRestart(Arc<Lamps>);
 
-impl Tool for LampSwitch {
+impl Tool for LampRestart {
     const SPEC: Spec = Spec {
-        name: "lamp_switch",
+        name: "lamp_restart",
         tier: Tier::Yellow,
         effects: Effects::WRITES,
-        examples: &["switch the lamp {name}"],
+        examples: &["restart the lamp {name}"],
         ..GREEN
     };
     type Args = OneLamp;
@@ -153,11 +153,11 @@ impl Tool for LampSwitch {
     }
 
     fn sentence(&self, _: &OneLamp, target: &Target) -> String {
-        format!("Switch the lamp {}", target.name)
+        format!("Restart the lamp {}", target.name)
     }
 
     async fn run(&self, args: OneLamp, _: &RunContext, permit: Permit<Self>) -> Result<Done<Changed>, ToolError> {
-        self.0.note_run(format!("switch {}", permit.target().name));
+        self.0.note_run(format!("restart {}", permit.target().name));
         if args.name == "cellar" {
             return Err(ToolError::new(ToolErrorKind::Failed, "the cellar is flooded; pump it out first"));
         }
@@ -169,7 +169,7 @@ impl Tool for LampSwitch {
     }
 
     fn words(&self, output: &Changed) -> String {
-        format!("The lamp {} is switched.", output.name)
+        format!("The lamp {} is lit again.", output.name)
     }
 }
 

@@ -44,6 +44,17 @@ impl MemoryLedger {
         self.book().calls.push(record);
     }
 
+    /// The card, once its last step has ended; nobody counts as having been told.
+    pub(crate) async fn finished(&self, id: &ApprovalId) -> Approval {
+        loop {
+            let card = self.book().card(id).cloned();
+            match card {
+                Some(card) if card.state.is_final() => return card,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    }
+
     /// The calls above green so far.
     pub(crate) fn calls(&self) -> Vec<CallRecord> {
         self.book().calls.clone()
@@ -155,9 +166,14 @@ impl Ledger for MemoryLedger {
         Ok(book.calls.iter().filter(|call| call.state == CallState::Running).cloned().collect())
     }
 
+    async fn keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>> {
+        let same = |call: &&CallRecord| call.actor == *actor && call.key.as_deref() == Some(key);
+        Ok(self.book().calls.iter().find(same).cloned())
+    }
+
     async fn repeats(&self, actor: &ActorId, tool: &str, target: &Target, since: i64) -> Stored<u64> {
         let same = |call: &&CallRecord| {
-            call.actor == *actor && call.tool == tool && call.target.id == target.id && call.created_at >= since
+            call.actor == *actor && call.tool == tool && call.target.name == target.name && call.created_at >= since
         };
         Ok(self.book().calls.iter().filter(same).count() as u64)
     }

@@ -101,7 +101,7 @@ impl House {
         let patience = Patience {
             first: Duration::from_secs(5),
             idle: self.idle,
-            backoff: Duration::from_millis(10),
+            backoff: Duration::from_millis(1),
             ..Patience::default()
         };
         Mind::patient(parts, patience)
@@ -182,13 +182,16 @@ pub(crate) fn captured_logs() -> Logs {
     let writer = LogWriter(Arc::clone(&text));
     let subscriber =
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
-    Logs { text, _guard: tracing::subscriber::set_default(subscriber) }
+    // With a single dispatcher, a log line that another thread comes by first would be switched off for all of them.
+    let second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+    Logs { text, _guard: tracing::subscriber::set_default(subscriber), _second: second }
 }
 
 /// Captured logs; capturing ends when this is dropped.
 pub(crate) struct Logs {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: tracing::subscriber::DefaultGuard,
+    _second: tracing::Dispatch,
 }
 
 impl Logs {

@@ -1,6 +1,5 @@
 //! A scripted model server that speaks the wire format over a real socket, and can break off anywhere.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -98,7 +97,7 @@ async fn answer(State(served): State<Served>, headers: HeaderMap, body: Bytes) -
         all.push(seen.clone());
         all.len() - 1
     };
-    let pieces = |pieces: Vec<Vec<u8>>| stream::iter(pieces).map(|piece| Ok(Bytes::from(piece)));
+    let pieces = |all: Vec<Vec<u8>>| stream::iter(all).map(|piece| Ok::<_, std::io::Error>(Bytes::from(piece)));
     let body = match (served.script)(&seen, number) {
         Reply::Status(code, headers, body) => {
             let mut response = (StatusCode::from_u16(code).expect("a status"), body).into_response();
@@ -107,14 +106,16 @@ async fn answer(State(served): State<Served>, headers: HeaderMap, body: Bytes) -
             }
             return response;
         }
-        Reply::Stream(all) => Body::from_stream(pieces(all).map(|piece: Result<_, Infallible>| piece)),
+        Reply::Stream(all) => Body::from_stream(pieces(all)),
         Reply::Torn(all) => {
-            let torn = stream::once(async { Err(std::io::Error::other("torn")) });
+            // What came before is sent first: the connection is torn between two packets.
+            let torn = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("torn"))
+            });
             Body::from_stream(pieces(all).chain(torn))
         }
-        Reply::Stalled(all) => {
-            Body::from_stream(pieces(all).map(|piece: Result<_, Infallible>| piece).chain(stream::pending()))
-        }
+        Reply::Stalled(all) => Body::from_stream(pieces(all).chain(stream::pending())),
     };
     ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
 }

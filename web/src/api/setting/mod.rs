@@ -1,4 +1,4 @@
-//! Settings: read by whoever oversees, changed by the operator alone.
+//! Settings: the operator's alone.
 
 mod check;
 
@@ -8,7 +8,7 @@ use jarvis_client::wire::SettingsInfo;
 use jarvis_safety::event::EventKind;
 use jarvis_safety::setting::Settings;
 
-use crate::auth::{Face, Operator, Overseer};
+use crate::auth::{Face, Operator};
 use crate::guard::body::Sent;
 use crate::problem::{Answered, Fault};
 use crate::view;
@@ -16,7 +16,7 @@ use crate::web::Web;
 
 /// The settings in force.
 #[utoipa::path(get, path = "/api/settings", tag = "settings", responses((status = 200, body = SettingsInfo)))]
-pub(super) async fn get_settings(State(web): State<Web>, _: Overseer) -> Answered<Json<SettingsInfo>> {
+pub(super) async fn get_settings(State(web): State<Web>, _: Operator) -> Answered<Json<SettingsInfo>> {
     Ok(Json(view::setting::settings(&web.settings.settings().await?)))
 }
 

@@ -2,6 +2,7 @@
 
 import { activity } from '../state/activity.svelte';
 import { estate } from '../state/estate.svelte';
+import { layout } from '../state/layout.svelte';
 import { status } from '../state/status.svelte';
 import { containerMark, type Mark } from '../text/state';
 
@@ -12,8 +13,9 @@ const audit = () =>
     ? [{ key: 'audit', mark: 'bad' as Mark, name: 'audit', text: `The audit does not fit together: ${status.audit.faults[0] ?? 'see the report'}`, link: { path: '/activity', word: 'audit' } }]
     : [];
 
+/** The status line shows these everywhere but on a phone. */
 const warnings = () =>
-  (status.info?.warnings ?? []).map((text) => ({ key: text, mark: 'warn' as Mark, name: '', text, link: { path: '/settings', word: 'settings' } }));
+  (layout.phone ? (status.info?.warnings ?? []) : []).map((text) => ({ key: text, mark: 'warn' as Mark, name: '', text, link: { path: '/settings', word: 'settings' } }));
 
 const containers = () =>
   (estate.containers.value ?? [])

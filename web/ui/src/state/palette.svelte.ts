@@ -4,9 +4,24 @@ class PaletteState {
   open = $state(false);
   query = $state('');
 
+  /** Whether its field is on the screen. Until then, what is typed is caught, so that no letter is lost or obeyed. */
+  ready = $state(false);
+
   show(query = ''): void {
     this.query = query;
     this.open = true;
+  }
+
+  close(): void {
+    this.open = false;
+    this.ready = false;
+  }
+
+  caught(event: KeyboardEvent): boolean {
+    if (!this.open || this.ready) return false;
+    if (event.key.length === 1) this.query += event.key;
+    if (event.key === 'Escape') this.close();
+    return true;
   }
 }
 

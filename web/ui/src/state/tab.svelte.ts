@@ -1,5 +1,6 @@
 // Tabs of the stage: the pages, and the things that were opened and kept.
 
+import { layout } from './layout.svelte';
 import { router } from '../router.svelte';
 
 export interface Tab { path: string; word: string; kept?: boolean }
@@ -13,12 +14,15 @@ export const pages: Tab[] = [
   { path: '/settings', word: 'Settings' },
 ];
 
+const systems: Tab = { path: '/systems', word: 'Systems' };
+
 const KEY = 'jarvis.tabs';
 const MOST = 4;
 
 class Tabs {
   kept = $state<Tab[]>(read());
-  all = $derived([...pages, ...this.kept]);
+  /** Systems is a page only where its column has no room. */
+  all = $derived([...pages, ...(layout.systems ? [] : [systems]), ...this.kept]);
 
   /** Keeps the page of a thing as a tab. */
   keep(path: string, word: string): void {

@@ -25,7 +25,7 @@ class Turns {
     this.byId.set(turn.id, turn);
     const live = this.live.get(turn.id);
     const said = turn.entries.some((entry) => entry.kind === 'said' && live && entry.text.startsWith(live.text));
-    if (isOver(turn) || said) this.live.delete(turn.id);
+    if (isOver(turn) || said || live?.kept) this.live.delete(turn.id);
     if (isOver(turn)) this.phase.delete(turn.id);
   }
 
@@ -55,7 +55,8 @@ class Turns {
   #turnFrame(id: string, frame: FrameInfo): void {
     const data = frame.data as { text?: string; phase?: string };
     if (frame.kind === 'text' && typeof data.text === 'string') {
-      this.live.set(id, grow(this.live.get(id), frame.offset ?? 0, data.text));
+      const live = grow(this.live.get(id), frame.offset ?? 0, data.text);
+      if (live.text !== '') this.live.set(id, live);
     } else if (frame.kind === 'phase' && data.phase) {
       if (data.phase === 'idle') this.phase.delete(id);
       else this.phase.set(id, data.phase);

@@ -4,9 +4,12 @@ export interface LiveText {
   text: string;
   /** Characters before `text` that were not seen, because the page opened in the middle of it. */
   start: number;
+  /** Whether the server has said that these words stand in the turn now; they go when the turn is read again. */
+  kept?: boolean;
 }
 
 export function grow(before: LiveText | undefined, offset: number, piece: string): LiveText {
+  if (offset === 0 && piece === '' && before !== undefined) return { ...before, kept: true };
   if (before === undefined || offset < before.start || offset === 0) return { text: piece, start: offset };
   const cut = unitsOf(before.text, offset - before.start);
   if (cut === null) return { text: piece, start: offset };

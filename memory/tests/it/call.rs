@@ -1,0 +1,155 @@
+//! Calls with an effect: intent, outcome, keys, repeats.
+
+use jarvis_safety::call::CallState;
+use jarvis_safety::event::EventKind;
+use jarvis_safety::kernel::KillSwitch;
+use jarvis_safety::port::{Feed as _, Intended, Ledger as _, StoreError};
+use jarvis_safety::tool::Undo;
+use jarvis_safety::{ActorId, Target};
+use serde_json::json;
+
+use crate::world::{World, client, outcome, row, web};
+
+#[tokio::test]
+async fn an_intent_is_kept_as_it_was_recorded() {
+    let world = World::new().await;
+    let record = world.record(Some("k"));
+    let answer = world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+    assert!(matches!(answer, Intended::Recorded));
+    assert_eq!(world.store.call(&record.id).await.unwrap(), Some(record));
+    assert_eq!(world.store.call(&world.call_id()).await.unwrap(), None);
+    assert_eq!(world.whole().await.rows, 1);
+}
+
+#[tokio::test]
+async fn reuse_of_a_key_returns_the_known_call_and_keeps_nothing() {
+    let world = World::new().await;
+    let first = world.record(Some("k"));
+    world.store.intend(&first, row(EventKind::CallIntent, "a")).await.unwrap();
+    let again = world.record(Some("k"));
+    match world.store.intend(&again, row(EventKind::CallIntent, "b")).await.unwrap() {
+        Intended::Known(known) => assert_eq!(known.id, first.id),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.store.call(&again.id).await.unwrap(), None);
+    assert_eq!(world.store.keyed(&first.actor, "k").await.unwrap(), Some(first.clone()));
+    assert_eq!(world.store.keyed(&first.actor, "l").await.unwrap(), None);
+    assert_eq!(world.store.keyed(&ActorId::new("operator"), "k").await.unwrap(), None);
+    assert_eq!(world.store.head(), 1);
+    // The key of another actor is another key.
+    let mut other = world.record(Some("k"));
+    other.actor = ActorId::new("operator");
+    let answer = world.store.intend(&other, row(EventKind::CallIntent, "c")).await.unwrap();
+    assert!(matches!(answer, Intended::Recorded));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_concurrent_calls_with_one_key_one_is_recorded() {
+    let world = World::new().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (store, record) = (world.store.clone(), world.record(Some("k")));
+        tasks.spawn(async move { store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap() });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Intended::Recorded)).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Intended::Known(_))).count(), 49);
+    assert_eq!(world.store.unsettled_calls().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_outcome_is_recorded_once_with_its_undo() {
+    let world = World::new().await;
+    let record = world.record(None);
+    world.store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap();
+    let outcome = outcome(&record, CallState::Done);
+    let undo = Undo { tool: "docker_start".to_owned(), args: json!({ "container": "web" }) };
+    let settle = || world.store.settle(&outcome, Some(&undo), None, 5, row(EventKind::CallDone, "a"));
+    settle().await.unwrap();
+    let kept = world.store.call(&record.id).await.unwrap().unwrap();
+    assert_eq!((kept.state, kept.outcome.as_ref(), kept.undo.as_ref()), (CallState::Done, Some(&outcome), Some(&undo)));
+    assert!(matches!(settle().await, Err(StoreError::Conflict(_))));
+    assert_eq!(world.whole().await.rows, 2);
+}
+
+#[tokio::test]
+async fn an_outcome_of_no_call_or_of_a_running_one_is_refused() {
+    let world = World::new().await;
+    let record = world.record(None);
+    let done = outcome(&record, CallState::Done);
+    let answer = world.store.settle(&done, None, None, 5, row(EventKind::CallDone, "a")).await;
+    assert!(matches!(answer, Err(StoreError::NotFound(_))));
+    world.store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap();
+    let running = outcome(&record, CallState::Running);
+    let answer = world.store.settle(&running, None, None, 5, row(EventKind::CallDone, "a")).await;
+    assert!(matches!(answer, Err(StoreError::Conflict(_))));
+    assert_eq!(world.store.head(), 1);
+}
+
+#[tokio::test]
+async fn a_call_is_undone_by_a_call_that_is_done_and_by_no_other() {
+    let world = World::new().await;
+    let first = world.record(None);
+    world.store.intend(&first, row(EventKind::CallIntent, "a")).await.unwrap();
+    let done = outcome(&first, CallState::Done);
+    world.store.settle(&done, None, None, 5, row(EventKind::CallDone, "a")).await.unwrap();
+    for (state, undone) in [(CallState::Failed, false), (CallState::Done, true)] {
+        let back = world.record(None);
+        world.store.intend(&back, row(EventKind::CallIntent, "b")).await.unwrap();
+        let end = outcome(&back, state);
+        world.store.settle(&end, None, Some(&first.id), 6, row(EventKind::CallDone, "b")).await.unwrap();
+        let by = world.store.call(&first.id).await.unwrap().unwrap().undone_by;
+        assert_eq!(by, undone.then_some(back.id));
+    }
+}
+
+#[tokio::test]
+async fn unsettled_calls_are_found_after_a_restart() {
+    let world = World::new().await;
+    let (open, settled) = (world.record(None), world.record(None));
+    for record in [&open, &settled] {
+        world.store.intend(record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+    }
+    let failed = outcome(&settled, CallState::Failed);
+    world.store.settle(&failed, None, None, 5, row(EventKind::CallFailed, "x")).await.unwrap();
+    let world = world.restart().await;
+    assert_eq!(world.store.unsettled_calls().await.unwrap(), [open]);
+}
+
+#[tokio::test]
+async fn repeats_count_one_actor_one_tool_one_target_since_a_time() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        let record = world.record(None);
+        world.store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap();
+        world.clock.turn(1000);
+    }
+    let mut elsewhere = world.record(None);
+    elsewhere.target = Target::new("container", "sha256:0123", "db");
+    world.store.intend(&elsewhere, row(EventKind::CallIntent, "a")).await.unwrap();
+    let (actor, tool, start) = (client().id, "docker_restart", crate::world::START);
+    let count = |since, target| {
+        let (store, actor) = (world.store.clone(), actor.clone());
+        async move { store.repeats(&actor, tool, &target, since).await.unwrap() }
+    };
+    assert_eq!(count(start, web()).await, 3);
+    assert_eq!(count(start + 1000, web()).await, 2);
+    assert_eq!(count(start, elsewhere.target).await, 1);
+    // The id of a file changes with its content; it is the same file by its name.
+    assert_eq!(count(start, Target::new("container", "sha256:9999", "web")).await, 3);
+    assert_eq!(count(start, Target::new("service", "sha256:0123", "web")).await, 0);
+    assert_eq!(world.store.repeats(&actor, "docker_start", &web(), start).await.unwrap(), 0);
+    assert_eq!(world.store.repeats(&ActorId::new("operator"), tool, &web(), start).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_kill_switch_outlives_a_restart() {
+    let world = World::new().await;
+    assert_eq!(world.store.kill_switch().await.unwrap(), KillSwitch::Off);
+    world.store.set_kill_switch(KillSwitch::Effects, row(EventKind::KillOn, "kill")).await.unwrap();
+    let world = world.restart().await;
+    assert_eq!(world.store.kill_switch().await.unwrap(), KillSwitch::Effects);
+    world.store.set_kill_switch(KillSwitch::Off, row(EventKind::KillOff, "kill")).await.unwrap();
+    assert_eq!(world.store.kill_switch().await.unwrap(), KillSwitch::Off);
+    assert_eq!(world.whole().await.rows, 2);
+}

@@ -1,0 +1,245 @@
+//! A store in a temporary directory with a clock and ids that the test turns by hand, and things to put into it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use jarvis_memory::{OpenError, Options, Store};
+use jarvis_safety::approval::{Approval, ApprovalState, Step, StepState};
+use jarvis_safety::call::{CallRecord, CallState, Origin, Vouching};
+use jarvis_safety::conversation::{Conversation, Turn, TurnState};
+use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::outcome::Outcome;
+use jarvis_safety::port::{Clock, Feed as _, Ids, Ledger as _, Verification};
+use jarvis_safety::setting::AuditReads;
+use jarvis_safety::tool::Preview;
+use jarvis_safety::{Actor, ActorId, ApprovalId, CallId, ConversationId, Digest, Target, Tier, TurnId};
+use serde_json::{Value, json};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
+use tempfile::TempDir;
+
+pub(crate) struct HandClock(AtomicI64);
+
+impl HandClock {
+    pub(crate) fn turn(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+pub(crate) struct CountedIds(AtomicU64);
+
+impl Ids for CountedIds {
+    fn next(&self) -> u128 {
+        u128::from(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// The first moment of every test.
+pub(crate) const START: i64 = 1_700_000_000_000;
+
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) ids: Arc<CountedIds>,
+    pub(crate) data: PathBuf,
+    // Removes the directory at the end; `None` where somebody else does.
+    dir: Option<TempDir>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = Self::at(dir.path().join("data"), 1).await.unwrap();
+        world.dir = Some(dir);
+        world
+    }
+
+    /// Opens a directory that somebody else removes; ids count from `first`.
+    pub(crate) async fn at(data: PathBuf, first: u64) -> Result<Self, OpenError> {
+        let clock = Arc::new(HandClock(AtomicI64::new(START)));
+        let ids = Arc::new(CountedIds(AtomicU64::new(first)));
+        let options = Options { data: data.clone(), clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
+        Ok(Self { store: Store::open(options).await?, clock, ids, data, dir: None })
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options { data: self.data.clone(), clock: Arc::clone(&self.clock) as _, ids: Arc::clone(&self.ids) as _ }
+    }
+
+    /// Ends this process's hold on the directory and opens it again, as a restart does.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.store.close().await;
+        self.store = Store::open(self.options()).await.unwrap();
+        self
+    }
+
+    pub(crate) fn id(&self) -> u128 {
+        self.ids.next()
+    }
+
+    pub(crate) fn call_id(&self) -> CallId {
+        CallId::new(self.id())
+    }
+
+    pub(crate) async fn append(&self, draft: Draft) -> u64 {
+        self.store.append(draft, AuditReads::Wal).await.unwrap()
+    }
+
+    pub(crate) async fn verify(&self) -> Verification {
+        self.store.verify().await.unwrap()
+    }
+
+    /// The verification without a fault.
+    pub(crate) async fn whole(&self) -> Verification {
+        let found = self.verify().await;
+        assert_eq!(found.faults, Vec::<String>::new());
+        found
+    }
+
+    /// A connection beside the store, as a burglar has it.
+    pub(crate) async fn burglar(&self) -> AnyConnection {
+        burglar(&self.data).await
+    }
+
+    pub(crate) async fn tamper(&self, sql: &str) {
+        let mut connection = self.burglar().await;
+        connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    pub(crate) fn record(&self, key: Option<&str>) -> CallRecord {
+        CallRecord {
+            id: self.call_id(),
+            actor: client().id,
+            origin: Origin { face: "api".to_owned(), correlation: "c-1".to_owned(), ..Origin::default() },
+            tool: "docker_restart".to_owned(),
+            revision: 1,
+            args: json!({ "container": "web" }),
+            target: web(),
+            tier: Tier::Yellow,
+            digest: Digest::of(b"restart web"),
+            key: key.map(str::to_owned),
+            approval: None,
+            rule: "level 3".to_owned(),
+            state: CallState::Running,
+            created_at: self.clock.now(),
+            outcome: None,
+            undo: None,
+            undone_by: None,
+        }
+    }
+
+    pub(crate) fn card(&self, question: &str, steps: usize) -> Approval {
+        let step = |_| Step {
+            call: self.call_id(),
+            tool: "docker_remove".to_owned(),
+            revision: 1,
+            args: json!({ "container": "web" }),
+            target: web(),
+            tier: Tier::Red,
+            digest: Digest::of(question.as_bytes()),
+            sentence: "Removes the container web.".to_owned(),
+            preview: Preview::default(),
+            rule: "red always asks".to_owned(),
+            state: StepState::Waiting,
+            outcome: None,
+        };
+        Approval {
+            id: ApprovalId::new(self.id()),
+            actor: client(),
+            origin: Origin { face: "api".to_owned(), words: Some("remove web".to_owned()), ..Origin::default() },
+            vouching: Vouching::Client,
+            state: ApprovalState::Pending,
+            tier: Tier::Red,
+            rule: "red always asks".to_owned(),
+            digest: Digest::of(question.as_bytes()),
+            policy: Digest::of(b"policy"),
+            steps: (0..steps).map(step).collect(),
+            created_at: self.clock.now(),
+            expires_at: self.clock.now() + 900_000,
+            decided_at: None,
+            decided_by: None,
+            because: None,
+            finished_at: None,
+        }
+    }
+
+    pub(crate) fn conversation(&self, title: &str) -> Conversation {
+        Conversation {
+            id: ConversationId::new(self.id()),
+            owner: client().id,
+            title: title.to_owned(),
+            created_at: self.clock.now(),
+            updated_at: self.clock.now(),
+            turns: 0,
+        }
+    }
+
+    pub(crate) fn turn(&self, conversation: &Conversation, asked: &str) -> Turn {
+        Turn {
+            id: TurnId::new(self.id()),
+            conversation: conversation.id.clone(),
+            parent: None,
+            actor: client().id,
+            asked: asked.to_owned(),
+            state: TurnState::Running,
+            created_at: self.clock.now(),
+        }
+    }
+}
+
+pub(crate) async fn burglar(data: &std::path::Path) -> AnyConnection {
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}?mode=rw", data.join("jarvis.db").display());
+    AnyConnection::connect(&url).await.unwrap()
+}
+
+pub(crate) fn client() -> Actor {
+    Actor { id: ActorId::new("token:tok_x"), name: "client".to_owned(), ..Actor::local() }
+}
+
+pub(crate) fn web() -> Target {
+    Target::new("container", "sha256:0123", "web")
+}
+
+/// A row of a kind about something, with a body.
+pub(crate) fn row(kind: EventKind, subject: &str) -> Draft {
+    Draft {
+        kind,
+        actor: client().id,
+        owner: client().id,
+        subject: subject.to_owned(),
+        correlation: "c-1".to_owned(),
+        tool: Some("docker_list".to_owned()),
+        tier: Some(Tier::Green),
+        summary: format!("{} of {subject}", kind.as_str()),
+        body: Some(json!({ "words": format!("about {subject}") })),
+    }
+}
+
+pub(crate) fn read(subject: &str) -> Draft {
+    row(EventKind::CallRead, subject)
+}
+
+pub(crate) fn outcome(record: &CallRecord, state: CallState) -> Outcome {
+    Outcome {
+        call: record.id.clone(),
+        tool: record.tool.clone(),
+        tier: record.tier,
+        target: record.target.clone(),
+        state,
+        output: if state == CallState::Done { json!({ "ok": true }) } else { Value::Null },
+        words: "web was restarted".to_owned(),
+        error: None,
+        untrusted: false,
+        undoable: false,
+        millis: 3,
+        rule: record.rule.clone(),
+    }
+}
