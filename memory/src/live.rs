@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jarvis_safety::frame::Frame;
 use jarvis_safety::port::Live;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast};
 
 /// Longest time that a frame is held back.
@@ -186,14 +186,19 @@ impl Live for LiveHub {
 
 const TEXT: &str = "text";
 
+/// The text of a frame that carries one.
+fn text_of(frame: &Frame) -> Option<&str> {
+    (frame.kind == TEXT).then(|| frame.data.get(TEXT).and_then(Value::as_str)).flatten()
+}
+
 fn length(text: &str) -> u64 {
     text.chars().count() as u64
 }
 
 /// Whether a frame goes on exactly where the one before ends.
 fn follows(before: &Frame, frame: &Frame) -> bool {
-    match (&before.data, &frame.data) {
-        (Value::String(text), Value::String(_)) => frame.kind == TEXT && frame.offset == before.offset + length(text),
+    match (text_of(before), text_of(frame)) {
+        (Some(text), Some(_)) => frame.offset == before.offset + length(text),
         _ => false,
     }
 }
@@ -201,8 +206,8 @@ fn follows(before: &Frame, frame: &Frame) -> bool {
 /// What stands there once a frame has arrived: texts are continued, or rewritten from its offset on, and everything
 /// else is replaced. A text longer than the bound loses its beginning.
 fn continued(before: &Frame, frame: &Frame, bound: usize) -> Frame {
-    let (Value::String(old), Value::String(new)) = (&before.data, &frame.data) else { return frame.clone() };
-    let keep = frame.offset.checked_sub(before.offset).filter(|keep| frame.kind == TEXT && *keep <= length(old));
+    let (Some(old), Some(new)) = (text_of(before), text_of(frame)) else { return frame.clone() };
+    let keep = frame.offset.checked_sub(before.offset).filter(|keep| *keep <= length(old));
     let Some(keep) = keep else { return frame.clone() };
     let mut text: String = old.chars().take(usize::try_from(keep).unwrap_or(usize::MAX)).collect();
     text.push_str(new);
@@ -215,5 +220,5 @@ fn continued(before: &Frame, frame: &Frame, bound: usize) -> Frame {
         offset += length(&text[..cut]);
         text.drain(..cut);
     }
-    Frame { offset, data: Value::String(text), ..frame.clone() }
+    Frame { offset, data: json!({ TEXT: text }), ..frame.clone() }
 }

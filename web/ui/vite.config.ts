@@ -12,6 +12,6 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   worker: { format: 'es' },
-  server: { proxy: { '/api': process.env.JARVIS_URL ?? 'http://127.0.0.1:7700' } },
+  server: { proxy: { '/api': process.env.JARVIS_URL ?? 'http://127.0.0.1:7878' } },
   test: { include: ['test/**/*.test.ts'] },
 });

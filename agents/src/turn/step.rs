@@ -78,7 +78,7 @@ fn by_rule(log: &[Entry], read: &Reading<'_>) -> Vec<Effect> {
 
 fn by_model(read: &Reading<'_>, facts: &Facts<'_>) -> Vec<Effect> {
     if read.wanted.len() > read.calls.len() {
-        return place(read, facts);
+        return place(read);
     }
     if let Some(first) = read.open().next() {
         return next_calls(read, first, facts);
@@ -124,7 +124,7 @@ fn next_calls(read: &Reading<'_>, first: &CallView<'_>, facts: &Facts<'_>) -> Ve
 }
 
 /// Turns what the model asked for into calls, or into reasons why not.
-fn place(read: &Reading<'_>, facts: &Facts<'_>) -> Vec<Effect> {
+fn place(read: &Reading<'_>) -> Vec<Effect> {
     if read.answers >= MAX_ANSWERS {
         return give_up(format!(
             "I stopped after {MAX_ANSWERS} steps without an end in sight; the last calls were not made. What was done \
@@ -147,7 +147,7 @@ fn place(read: &Reading<'_>, facts: &Facts<'_>) -> Vec<Effect> {
             ));
         }
         entries.push(Entry::Called { index, tool: wanted.tool.clone(), args: args.clone() });
-        if let Some(refusal) = objection(read, wanted, &args, place, facts) {
+        if let Some(refusal) = objection(read, wanted, &args, place) {
             entries.push(Entry::Answered { index, answer: CallEnd::Refused { refusal } });
         }
         seen.push(same);
@@ -164,7 +164,7 @@ fn arguments(wanted: &ModelCall) -> Value {
 }
 
 /// Why a call does not even go to the gate.
-fn objection(read: &Reading<'_>, wanted: &ModelCall, args: &Value, place: usize, facts: &Facts<'_>) -> Option<Refusal> {
+fn objection(read: &Reading<'_>, wanted: &ModelCall, args: &Value, place: usize) -> Option<Refusal> {
     if place >= MAX_CALLS {
         return Some(Refusal::invalid(format!(
             "at most {MAX_CALLS} calls are made in one step; ask for the rest in the next one"

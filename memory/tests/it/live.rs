@@ -16,7 +16,7 @@ fn frame(subject: &str, kind: &str, offset: u64, data: Value) -> Frame {
 }
 
 fn text(offset: u64, text: &str) -> Frame {
-    frame("turn:1", "text", offset, Value::String(text.to_owned()))
+    frame("turn:1", "text", offset, json!({ "text": text }))
 }
 
 async fn next(frames: &mut broadcast::Receiver<Arc<Frame>>) -> Frame {
@@ -135,7 +135,7 @@ proptest! {
                 hub.publish(text(whole.chars().count() as u64, part));
                 whole.push_str(part);
             }
-            assert_eq!(hub.snapshot()[0].data, Value::String(whole.clone()));
+            assert_eq!(hub.snapshot()[0].data, json!({ "text": whole }));
             hub.end("turn:1");
             let mut seen = String::new();
             while let Ok(frame) = frames.try_recv() {

@@ -36,14 +36,6 @@ impl MemoryLedger {
         self.book().rows.clone()
     }
 
-    /// Puts a call in as if Jarvis had been stopped before its outcome was recorded.
-    pub(crate) fn put_in_doubt(&self, mut record: CallRecord) {
-        record.state = CallState::Running;
-        record.outcome = None;
-        record.approval = None;
-        self.book().calls.push(record);
-    }
-
     /// The card, once its last step has ended; nobody counts as having been told.
     pub(crate) async fn finished(&self, id: &ApprovalId) -> Approval {
         loop {

@@ -7,5 +7,5 @@ export const levelMeanings: LevelMeaning[] = [
   { level: 1, word: 'suggest', means: 'Puts every change before you as a card.' },
   { level: 2, word: 'act on request', means: 'Yellow runs when your own words asked for it; else a card.' },
   { level: 3, word: 'act & report', means: 'Yellow runs and is reported; orange and red ask.' },
-  { level: 4, word: 'act in a plan', means: 'As 3; inside a plan that you approved, orange runs too. Red always asks.' },
+  { level: 4, word: 'act in a plan', means: 'As 3; orange runs inside a plan that you approved. Red always asks.' },
 ];
