@@ -32,7 +32,7 @@ pub(crate) fn run() -> Done {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests")
+    path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
 }
 
 fn sources(root: &Path, faults: &mut Vec<String>) {

@@ -202,7 +202,7 @@ fn planned(indices: &[u32], mut results: Vec<Result<Outcome, Refusal>>) -> Vec<E
     let handed = results.len() == 1
         && indices.len() > 1
         && results[0].as_ref().is_ok_and(|outcome| outcome.state == CallState::Done);
-    if false {
+    if handed {
         let told = Refusal::new(
             Code::AlreadyDecided,
             "approved plan",

@@ -116,7 +116,7 @@ async fn what_is_remembered_is_bounded() {
         hub.publish(text(index * 10_000, &piece));
     }
     let shown = hub.snapshot().into_iter().find(|frame| frame.subject == "turn:1").unwrap();
-    let shown_text = shown.data.as_str().unwrap();
+    let shown_text = shown.data["text"].as_str().unwrap();
     assert!(shown_text.len() <= 256 * 1024);
     assert_eq!(shown.offset + shown_text.chars().count() as u64, 400_000);
 }
@@ -141,7 +141,7 @@ proptest! {
             while let Ok(frame) = frames.try_recv() {
                 let kept = usize::try_from(frame.offset).unwrap();
                 assert!(kept <= seen.chars().count(), "a hole");
-                seen = seen.chars().take(kept).collect::<String>() + frame.data.as_str().unwrap();
+                seen = seen.chars().take(kept).collect::<String>() + frame.data["text"].as_str().unwrap();
             }
             assert_eq!(seen, whole);
         });

@@ -13,5 +13,4 @@ mod identity;
 mod index;
 mod live;
 mod setting;
-mod speed;
 mod world;

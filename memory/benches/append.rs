@@ -1,5 +1,9 @@
-//! How fast appends are, in whatever profile this was built. Prints, asserts nothing about time; run it with
-//! `cargo test -p jarvis-memory --test it speed -- --ignored --nocapture`.
+//! How fast appends are: `cargo bench -p jarvis-memory`. Prints and asserts nothing.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a measurement, not a product")]
+
+#[path = "../tests/it/world.rs"]
+#[expect(dead_code, reason = "the tests use the rest of it")]
+mod world;
 
 use std::time::Instant;
 
@@ -7,11 +11,10 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::port::{Feed as _, Ledger as _};
 use jarvis_safety::setting::AuditReads;
 
-use crate::world::{World, read, row};
+use world::{World, read, row};
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures, and takes a while"]
-async fn appends() {
+#[tokio::main]
+async fn main() {
     for (clients, rows, reads) in [
         (1, 2000, AuditReads::Wal),
         (128, 40_000, AuditReads::Wal),
