@@ -87,7 +87,11 @@ impl<T: Tool> Erased for Entry<T> {
     fn judge(&self, args: &Value, target: &Target) -> Result<(Tier, String), ToolError> {
         let args = typed::<T>(args)?;
         let tier = self.tool.tier_of(&args, target).max(T::SPEC.tier);
-        Ok((tier, self.tool.sentence(&args, target)))
+        let mut sentence = self.tool.sentence(&args, target);
+        if !sentence.ends_with('.') {
+            sentence.push('.');
+        }
+        Ok((tier, sentence))
     }
 
     async fn preview(&self, args: &Value, target: &Target, look: &Look) -> Result<Preview, ToolError> {

@@ -6,12 +6,13 @@
 
 use std::time::Duration;
 
-use jarvis_safety::ApprovalId;
 use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::{Origin, Request};
 use jarvis_safety::kernel::{Approver, answer_of};
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::plain::visible;
+use jarvis_safety::refusal::Code;
+use jarvis_safety::{ApprovalId, Refusal};
 use rmcp::model::{
     CallToolResponse, CallToolResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
     ElicitationSchema, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
@@ -27,6 +28,8 @@ use super::call::{failure, result};
 const FORM: &str = "approval";
 /// How often a client that waits hears that it still waits.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a call that was just approved by form is waited for.
+const RUN_DEADLINE: Duration = Duration::from_secs(120);
 /// Longest time that a person may leave a form open in a client of the old era.
 const FORM_DEADLINE: Duration = Duration::from_secs(300);
 
@@ -71,8 +74,15 @@ impl Face {
             Ok(call) => card.steps.len() == 1 && card.steps[0].digest == call.digest,
             Err(refusal) => return result(Answer::Refused(refusal)),
         };
-        if card.actor.id != request.actor.id || !same {
+        if card.actor.id != request.actor.id {
             return Err(unknown());
+        }
+        if !same {
+            return result(Answer::Refused(Refusal::new(
+                Code::ApprovalStale,
+                "decided again at spending",
+                "the form was about another call, or its target has changed since; make the call anew. Nothing was done",
+            )));
         }
         let filled = forms.and_then(|forms| forms.get(FORM)).cloned();
         match filled.map(serde_json::from_value::<ElicitResult>) {
@@ -103,7 +113,8 @@ impl Face {
             _ => return self.hold(&card.id, context).await,
         };
         match decided {
-            Ok(card) => self.hold(&card.id, context).await,
+            // The person has decided: what is left is the run itself.
+            Ok(card) => self.hold_for(&card.id, RUN_DEADLINE, context).await,
             Err(refusal) => result(Answer::Refused(refusal)),
         }
     }
@@ -111,6 +122,15 @@ impl Face {
     /// Waits for the decision and its outcome, for as long as the settings say, and tells that it waits.
     async fn hold(&self, id: &ApprovalId, context: &RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let longest = Duration::from_secs(u64::from(self.gate.settings().mcp_hold_seconds));
+        self.hold_for(id, longest, context).await
+    }
+
+    async fn hold_for(
+        &self,
+        id: &ApprovalId,
+        longest: Duration,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
         let token = context.meta.get_progress_token();
         let mut waited = Duration::ZERO;
         loop {

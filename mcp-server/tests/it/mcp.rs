@@ -29,6 +29,10 @@ fn python(app: &TestApp, script: &str, environment: &[(&str, &str)]) -> Option<V
 async fn both_eras_list_and_call_and_get_the_outcome_of_an_approval_once() {
     let Some(web) = Container::run("mcp") else { return };
     let app = TestApp::start_with(&[("JARVIS_DOCKER", web.engine())]);
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["mcp_hold_seconds"] = 1.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
     let token = app.token("ide", "red", &[]).await.secret.unwrap();
     for (mode, version) in [("legacy", "2025-11-25"), ("auto", "2026-07-28")] {
         let variables = [("MODE", mode), ("TOKEN", token.as_str()), ("CONTAINER", web.name.as_str())];

@@ -78,7 +78,7 @@ export class Explorer {
   /** For an effect: takes new rows from the stream. */
   follow(): () => void {
     return onEvent((event) => {
-      if (this.filter.before !== null || !this.loaded || !fits(event, this.filter)) return;
+      if (event.seq >= (this.filter.before ?? Infinity) || !this.loaded || !fits(event, this.filter)) return;
       if (event.seq > (this.rows[0]?.seq ?? 0)) this.rows = [event, ...this.rows];
     });
   }

@@ -21,6 +21,9 @@ export interface ContainerStats { id: string; name: string; cpu_percent: number;
 export interface Service { name: string; description?: string; active: string; sub?: string }
 export interface SystemInfo { host?: string; os?: string; kernel?: string; [field: string]: unknown }
 
+const STALE = 15_000;
+const ABSENT = 600_000;
+
 /** One tool's output. `absent`: the tool is not there or cannot read its thing; `words` says why. */
 export class Reading<T> {
   state = $state<'unread' | 'ready' | 'absent'>('unread');
@@ -35,6 +38,7 @@ export class Reading<T> {
   load(): Promise<void> {
     return coalesce(`reading ${this.tool}`, async () => {
       this.loading = true;
+      this.at = Date.now();
       try {
         this.#take(await api.read(this.tool));
       } catch (thrown) {
@@ -51,7 +55,6 @@ export class Reading<T> {
     this.value = this.pick((answer.output ?? {}) as Record<string, unknown>);
     this.state = 'ready';
     this.words = answer.words;
-    this.at = Date.now();
   }
 
   #absent(code: string, words: string): void {
@@ -60,12 +63,32 @@ export class Reading<T> {
     this.value = null;
     this.code = code;
     this.words = words;
+    sessionStorage.setItem(this.#key, JSON.stringify({ code, words, at: this.at }));
+  }
+
+  get #key(): string {
+    return `jarvis.absent.${this.tool}`;
+  }
+
+  /** For a page that opens: what was not there a few minutes ago is not asked for again, unless somebody wants it. */
+  async open(): Promise<void> {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(this.#key) ?? 'null') as { code: string; words: string; at: number } | null;
+      if (kept && Date.now() - kept.at < ABSENT) {
+        this.at = kept.at;
+        return this.#absent(kept.code, kept.words);
+      }
+    } catch { /* then it is read */ }
+    return this.load();
+  }
+
+  /** Reads again what is older than a few seconds; what is absent, only after some minutes. */
+  async refresh(): Promise<void> {
+    if (this.state !== 'unread' && Date.now() - this.at > (this.state === 'absent' ? ABSENT : STALE)) await this.load();
   }
 }
 
 const list = <T>(name: string) => (output: Record<string, unknown>) => (Array.isArray(output[name]) ? output[name] : []) as T[];
-
-const STALE = 15_000;
 
 class Estate {
   system = new Reading<SystemInfo>('system_info', (output) => output as SystemInfo);
@@ -75,16 +98,15 @@ class Estate {
 
   async load(): Promise<void> {
     await Promise.all([
-      this.system.load(),
-      this.services.load(),
-      this.containers.load().then(() => this.containers.state === 'ready' ? this.stats.load() : undefined),
+      this.system.open(),
+      this.services.open(),
+      this.containers.open().then(() => this.containers.state === 'ready' ? this.stats.open() : undefined),
     ]);
   }
 
-  /** Reads again what is older than a few seconds. */
   refresh(): void {
-    if (Date.now() - this.containers.at > STALE && this.containers.code !== 'unknown_tool') void this.#docker();
-    if (Date.now() - this.services.at > STALE && this.services.code !== 'unknown_tool') void this.services.load();
+    void this.containers.refresh().then(() => this.containers.state === 'ready' ? this.stats.refresh() : undefined);
+    void this.services.refresh();
   }
 
   async #docker(): Promise<void> {
@@ -94,7 +116,7 @@ class Estate {
 
   constructor() {
     document.addEventListener('visibilitychange', () => {
-      if (!document.hidden && this.system.state !== 'unread') this.refresh();
+      if (!document.hidden) this.refresh();
     });
     onEvent((event) => {
       if (!/^call\.(done|failed|unknown|cancelled)$/.test(event.kind)) return;
