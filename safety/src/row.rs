@@ -76,6 +76,7 @@ pub(crate) fn outcome(actor: &Actor, origin: &Origin, args: Value, outcome: &Out
             "output": if small { outcome.output.clone() } else { Value::Null },
             "error": outcome.error,
             "face": origin.face,
+            "undoable": outcome.undoable,
             "millis": outcome.millis,
         })),
         ..row(kind, actor, outcome.call.as_str(), origin, &told)

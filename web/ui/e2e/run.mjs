@@ -1,0 +1,45 @@
+// `npm run e2e [words]`: the real server, the real page, a real browser. Words choose tests by their name.
+
+import { executable } from './browser.mjs';
+import { clean, hasDocker } from './docker.mjs';
+import { finish, skip } from './harness.mjs';
+import { activity } from './suite/activity.mjs';
+import { comingBack } from './suite/again.mjs';
+import { denying, docker } from './suite/approve.mjs';
+import { keyboardOnly } from './suite/keyboard.mjs';
+import { killing } from './suite/kill.mjs';
+import { phone } from './suite/phone.mjs';
+import { settings } from './suite/setting.mjs';
+import { sight } from './suite/sight.mjs';
+import { signing } from './suite/sign.mjs';
+import { talking } from './suite/talk.mjs';
+import { tools } from './suite/tool.mjs';
+import { World } from './world.mjs';
+
+const DOCKER_TESTS = 4;
+
+if (!executable) {
+  console.log('skipped: needs Chromium (set JARVIS_TEST_CHROMIUM)');
+  process.exit(process.env.JARVIS_CI === '1' ? 1 : 0);
+}
+
+const world = await World.create();
+try {
+  await signing(world);
+  await talking(world);
+  await tools(world);
+  await denying(world);
+  if (hasDocker) await docker(world);
+  else skip('needs a Docker engine', DOCKER_TESTS);
+  await killing(world);
+  await settings(world);
+  await activity(world);
+  await comingBack(world);
+  await keyboardOnly(world);
+  await phone(world);
+  await sight(world);
+} finally {
+  if (hasDocker) clean();
+  await world.end();
+}
+process.exitCode = finish();

@@ -1,0 +1,98 @@
+// Approvals: asked by a form or in words, decided by one key, carried out exactly.
+
+import { check, same, until } from '../harness.mjs';
+import { names, runContainer, startedAt } from '../docker.mjs';
+
+const fetching = { method: 'POST', body: { tool: 'http_fetch', args: { url: 'https://example.org/e2e' } } };
+
+export async function denying(world) {
+  const { page } = world;
+
+  await world.test('a denial carries its word back, and nothing runs', async () => {
+    const asked = (await world.api('/call', fetching)).body;
+    same(asked.state, 'waiting', `a fetch of an unlisted host (${asked.rule})`);
+    await world.open('/approvals');
+    const card = page.locator(`[data-approval="${asked.approval}"]`);
+    await card.waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('d');
+    await page.getByLabel('Why not').fill('not that host, please');
+    await page.keyboard.press('Enter');
+    await card.waitFor({ state: 'detached' });
+    await page.getByText('“not that host, please”').first().waitFor();
+    const decided = (await world.api(`/approvals/${asked.approval}`)).body;
+    same([decided.state, decided.because], ['denied', 'not that host, please'], 'the card');
+  });
+}
+
+export async function docker(world) {
+  const { page } = world;
+
+  await world.test('a yellow restart asked for in words runs at once and really happened', async () => {
+    const name = runContainer('again');
+    const before = startedAt(name);
+    await world.open('/chat');
+    const composer = page.getByRole('main').getByLabel('Ask Jarvis');
+    await composer.fill(`restart ${name}`);
+    await composer.press('Enter');
+    const turn = page.locator('article.turn').last();
+    await turn.getByText('docker_restart').first().waitFor();
+    await until('the turn is over', async () => (await turn.getByText('understood by rule').count()) > 0, 30_000);
+    check(startedAt(name) !== before, 'the container began anew');
+  });
+
+  await world.test('a red removal waits for approval; approved by keyboard it removes exactly that container', async () => {
+    const name = runContainer('gone');
+    const others = names().filter((one) => one !== name && one.startsWith('e2e-'));
+    await world.open(`/tools/docker_remove?container=${name}`);
+    await page.getByText('asks for approval').waitFor();
+    await page.locator('form').getByRole('button', { name: 'Ask for approval' }).focus();
+    await page.keyboard.press('Enter');
+    const card = page.locator('[data-approval]').filter({ hasText: name });
+    await card.waitFor();
+    check(names().includes(name), 'nothing was removed before the yes');
+    await page.keyboard.press('3');
+    await page.waitForURL(/\/approvals$/);
+    await card.waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('a');
+    check(names().includes(name), 'one press of the key approves nothing red');
+    await page.keyboard.press('a');
+    await card.waitFor({ state: 'detached', timeout: 30_000 });
+    await until('the container is gone', () => !names().includes(name), 30_000);
+    const left = names();
+    check(others.every((one) => left.includes(one)), 'and it alone');
+  });
+
+  await world.test('a removal that was denied leaves the container as it was', async () => {
+    const name = runContainer('stays');
+    const before = startedAt(name);
+    await world.open('/chat');
+    const composer = page.getByRole('main').getByLabel('Ask Jarvis');
+    await composer.fill(`remove ${name}`);
+    await composer.press('Enter');
+    const card = page.locator('main [data-approval]').filter({ hasText: name });
+    await card.waitFor();
+    await card.getByRole('button', { name: 'Deny' }).click();
+    await page.getByLabel('Why not').fill('it is needed');
+    await page.keyboard.press('Enter');
+    await card.waitFor({ state: 'detached' });
+    check(names().includes(name) && startedAt(name) === before, 'it runs on');
+  });
+
+  await world.test('the palette narrows to one container and opens a tool with it filled in', async () => {
+    const name = runContainer('found');
+    await world.open('/');
+    await page.getByText(name).first().waitFor();
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox').fill(name);
+    await page.getByRole('option', { selected: true }).getByText('container').first().waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByRole('combobox', { name: `What to do with ${name}` }).fill('logs');
+    await page.getByRole('option', { selected: true }).getByText('docker_logs').waitFor();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(new RegExp(`/tools/docker_logs\\?container=${name}$`));
+    await page.locator('form').getByRole('button', { name: 'Run' }).click();
+    await page.getByRole('region', { name: 'Result' }).getByText('ready').waitFor();
+  });
+}

@@ -1,0 +1,36 @@
+// The kill switch: two presses on, everything above green refused and said so, two presses off.
+
+import { check, same, until } from '../harness.mjs';
+
+const write = { tool: 'file_write', args: { path: 'e2e/stopped.txt', content: 'x' } };
+
+export async function killing(world) {
+  const { page } = world;
+
+  await world.test('stopping all takes two presses, is said across the page, and refuses every change', async () => {
+    await world.open('/tools/file_write');
+    await page.getByLabel('path', { exact: true }).fill(write.args.path);
+    await page.getByLabel('content', { exact: true }).fill('x');
+    await page.getByText('runs at once').waitFor();
+    await page.getByRole('button', { name: 'Stop all' }).click();
+    same((await world.api('/status')).body.kill, 'off', 'after one press');
+    await page.getByRole('button', { name: 'Press to stop all' }).click();
+    await page.getByRole('alert').getByText('Stopped').waitFor();
+    same((await world.api('/status')).body.kill, 'effects', 'after two');
+    await page.getByText('the kill switch is on').first().waitFor();
+    await until('the form runs nothing', async () => page.locator('form button[type="submit"]').isDisabled());
+    const refused = await world.api('/call', { method: 'POST', body: write });
+    same([refused.status, refused.body.code], [403, 'stopped'], 'a change');
+    const read = await world.api('/call', { method: 'POST', body: { tool: 'system_info' } });
+    same(read.body.state, 'done', 'a read');
+    same(await page.evaluate(() => document.documentElement.dataset.mode), 'alert', 'the mode');
+  });
+
+  await world.test('resuming takes two presses, and the form that waited goes on', async () => {
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByRole('button', { name: 'Press to resume' }).click();
+    await page.getByText('runs at once').waitFor();
+    same((await world.api('/status')).body.kill, 'off', 'the kill switch');
+    check((await page.getByRole('alert').count()) === 0, 'the banner is gone');
+  });
+}

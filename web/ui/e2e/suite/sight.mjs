@@ -1,0 +1,66 @@
+// Every page in every mode: axe finds nothing, and pictures are kept for a person to look at.
+
+import { check } from '../harness.mjs';
+import { picture, violations } from '../look.mjs';
+
+const modes = ['hud', 'daylight', 'alert'];
+const sizes = [[1920, 1080], [1366, 768], [390, 844]];
+
+export async function sight(world) {
+  const conversation = (await world.api('/conversations')).body.conversations[0]?.id;
+  const event = (await world.api('/history?limit=1&kind=call.done')).body.events[0]?.seq;
+  const pages = [
+    ['overview', '/'], ['chat', `/chat/${conversation}`], ['approvals', '/approvals'], ['activity', '/activity'], ['event', `/activity?seq=${event}`],
+    ['tools', '/tools'], ['tool', '/tools/file_write?path=notes/today.md&content=Backups%20ran.%0A'], ['settings', '/settings'], ['systems', '/systems'], ['more', '/more'],
+  ];
+  // Something waits, so that the pages show it.
+  await world.api('/call', { method: 'POST', body: { tool: 'http_fetch', args: { url: 'https://example.org/seen' } } });
+
+  for (const [width, height] of sizes) {
+    const context = await world.watch.context(world.browser, { viewport: { width, height }, storageState: await world.context.storageState() });
+    const page = await context.newPage();
+    for (const mode of modes) {
+      await page.addInitScript((word) => localStorage.setItem('jarvis.mode', `${word} pinned`), mode);
+      for (const [name, path] of pages) {
+        if (width >= 720 && (name === 'systems' || name === 'more')) continue;
+        await world.test(`${name} in ${mode} at ${width}×${height}: axe finds nothing`, async () => {
+          await world.open(path, page);
+          await settled(page);
+          await picture(page, `${name}-${mode}-${width}x${height}`);
+          const found = await violations(page);
+          check(found.length === 0, found.join('\n'));
+        });
+      }
+      await world.test(`palette in ${mode} at ${width}×${height}: axe finds nothing`, async () => {
+        await world.open('/', page);
+        await settled(page);
+        await page.keyboard.press('Control+k');
+        await page.getByRole('combobox').fill('res');
+        await page.getByRole('option').first().waitFor();
+        await page.waitForTimeout(200);
+        await picture(page, `palette-${mode}-${width}x${height}`);
+        const found = await violations(page);
+        check(found.length === 0, found.join('\n'));
+        await page.keyboard.press('Escape');
+      });
+    }
+    await context.close();
+  }
+
+  const context = await world.watch.context(world.browser);
+  const page = await context.newPage();
+  await world.test('the sign-in: axe finds nothing', async () => {
+    await page.goto(world.server.url);
+    await page.getByLabel("Operator's password").waitFor();
+    await picture(page, 'sign-in-hud-1366x768');
+    const found = await violations(page);
+    check(found.length === 0, found.join('\n'));
+  });
+  await context.close();
+}
+
+/** Nothing is being read any more, and the first gauges have come. */
+async function settled(page) {
+  await page.waitForFunction(() => document.querySelector('.skeleton, [aria-busy="true"]') === null, null, { timeout: 10_000 }).catch(() => {});
+  await page.waitForTimeout(250);
+}

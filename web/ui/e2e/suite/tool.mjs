@@ -1,0 +1,54 @@
+// The generated forms: validation, preview, run, undo, and the same call elsewhere.
+
+import { check, same, until } from '../harness.mjs';
+
+export async function tools(world) {
+  const { page } = world;
+  const preview = () => page.getByRole('region', { name: 'What would happen' }).or(page.locator('section[aria-label="What would happen"]'));
+
+  await world.test('the catalogue lists every tool with its tier, and the filter narrows it', async () => {
+    await world.open('/tools');
+    const all = (await world.api('/tools')).body.tools;
+    await until('all tools are listed', async () => (await page.locator('main li a[href^="/tools/"]').count()) === all.length);
+    await page.getByLabel('Filter tools').fill('file write');
+    await until('one is left', async () => (await page.locator('main li a[href^="/tools/"]').count()) < all.length);
+    await page.getByRole('link', { name: /file_write/ }).first().waitFor();
+  });
+
+  await world.test('a form validates as one types, by the bounds of the schema', async () => {
+    await world.open('/tools/log_read');
+    const lines = page.getByLabel('lines', { exact: true });
+    await lines.fill('5000');
+    await page.getByText('at most 2000').waitFor();
+    check(await page.getByRole('button', { name: 'Run' }).isDisabled(), 'nothing can be run while something is wrong');
+    await lines.fill('5');
+    await until('it can be run', async () => page.getByRole('button', { name: 'Run' }).isEnabled());
+  });
+
+  await world.test('a write shows its sentence, verdict and diff before it runs, runs, and is undone', async () => {
+    await world.open('/tools/file_write');
+    await page.getByLabel('path', { exact: true }).fill('e2e/note.txt');
+    await page.getByLabel('content', { exact: true }).fill('first line\nsecond line\n');
+    await preview().getByText('runs at once').waitFor();
+    await preview().getByText('+second line').waitFor();
+    const line = await page.getByRole('region', { name: 'the command' }).textContent();
+    same(line, `jarvis call file_write '{"path":"e2e/note.txt","content":"first line\\nsecond line\\n"}'`, 'the command line');
+    await page.getByRole('button', { name: 'Run' }).click();
+    const result = page.getByRole('region', { name: 'Result' });
+    await result.getByText('done', { exact: true }).waitFor({ state: 'attached' });
+    await result.getByRole('button', { name: 'undo' }).click();
+    await result.getByRole('button', { name: 'undone' }).waitFor();
+    const listed = (await world.api('/call', { method: 'POST', body: { tool: 'file_list', args: { path: 'e2e' } } })).body;
+    check(!JSON.stringify(listed.output ?? '').includes('note.txt'), `undo took the file back: ${JSON.stringify(listed)}`);
+  });
+
+  await world.test('the command line that a form shows does the same', async () => {
+    await world.open('/tools/system_disks');
+    await page.getByRole('button', { name: 'Run' }).click();
+    await page.getByRole('region', { name: 'Result' }).getByText('system_disks').first().waitFor();
+    const line = await page.getByRole('region', { name: 'the command' }).textContent();
+    same(line, 'jarvis call system_disks', 'the command line');
+    const done = world.server.cli('call', 'system_disks', '--json');
+    same(done.code, 0, `exit code of the command line (${done.err})`);
+  });
+}
