@@ -15,3 +15,4 @@ mod needs;
 mod plan;
 mod refusal;
 mod restart;
+mod table;
