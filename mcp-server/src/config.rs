@@ -11,6 +11,9 @@ use serde::Deserialize;
 /// Port on which Jarvis listens and clients look for him.
 pub(crate) const PORT: u16 = 7878;
 
+/// Name of the local door's socket in the data directory.
+pub(crate) const SOCKET: &str = "jarvis.sock";
+
 /// What the server is told before it starts. What can change while it runs is in the settings instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {

@@ -4,13 +4,23 @@ use jarvis_client::Message;
 use jarvis_client::wire::{AuditReport, EventInfo, EventPage};
 use jarvis_safety::port::Feed as _;
 
+use crate::config::SOCKET;
 use crate::serve::{SystemClock, open_store};
 
-use super::connect::{Connection, SOCKET};
+use super::arguments::AuditCommand;
+use super::connect::Connection;
 use super::exit::{Exit, Result, Stop};
 use super::print::Printer;
 
-pub(super) async fn tail(connection: &Connection, printer: &Printer, lines: u32, follow: bool) -> Result {
+/// `audit …`.
+pub(super) async fn run(connection: &Connection, printer: &Printer, command: AuditCommand) -> Result {
+    match command {
+        AuditCommand::Tail { lines, follow } => tail(connection, printer, lines, follow).await,
+        AuditCommand::Verify => verify(connection, printer).await,
+    }
+}
+
+async fn tail(connection: &Connection, printer: &Printer, lines: u32, follow: bool) -> Result {
     let client = connection.client()?;
     let mut page: EventPage = client.get(&format!("/api/history?limit={}", lines.clamp(1, 500))).await?;
     page.events.reverse();
@@ -18,7 +28,10 @@ pub(super) async fn tail(connection: &Connection, printer: &Printer, lines: u32,
         printer.answer(event, || line(event));
     }
     let mut seen = page.events.last().map_or(0, |event| event.seq);
-    while follow {
+    if !follow {
+        return Ok(Exit::Done);
+    }
+    loop {
         // The server may be restarted while somebody looks on; the stream goes on where it was.
         let mut stream = client.stream(seen, "none").await?;
         while let Some(message) = stream.next().await {
@@ -28,11 +41,10 @@ pub(super) async fn tail(connection: &Connection, printer: &Printer, lines: u32,
             }
         }
     }
-    Ok(Exit::Done)
 }
 
 /// Over the server if one runs, else on the files themselves.
-pub(super) async fn verify(connection: &Connection, printer: &Printer) -> Result {
+async fn verify(connection: &Connection, printer: &Printer) -> Result {
     let running = connection.is_remote() || connection.data().join(SOCKET).exists();
     let asked = match running {
         true => connection.client()?.post("/api/audit/verify", &serde_json::json!({}), None).await.map_err(Stop::from),

@@ -6,12 +6,9 @@ use std::path::PathBuf;
 use jarvis_client::wire::{SessionInfo, SignInBody};
 use jarvis_client::{Client, Options};
 
-use crate::config::{Environment, data_directory};
+use crate::config::{Environment, SOCKET, data_directory};
 
 use super::exit::{Exit, Result, Stop};
-
-/// Name of the socket in the data directory.
-pub(crate) const SOCKET: &str = "jarvis.sock";
 
 /// What is known about where the server is.
 pub(crate) struct Connection {

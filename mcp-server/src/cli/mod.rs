@@ -19,9 +19,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use arguments::{Arguments, AuditCommand, Command, OperatorCommand, TokenCommand};
+use arguments::{Arguments, Command, OperatorCommand};
 use connect::Connection;
-pub(crate) use connect::SOCKET;
 use exit::Exit;
 use print::Printer;
 
@@ -43,35 +42,24 @@ pub(crate) fn run() -> ExitCode {
 }
 
 async fn dispatch(arguments: Arguments, environment: Environment, printer: &Printer) -> exit::Result {
-    let connection = Connection::new(arguments.data.clone(), environment);
+    let connection = &Connection::new(arguments.data, environment);
     match arguments.command {
-        Command::Serve { listen } => serve::run(listen.as_deref(), &connection).await,
-        Command::Mcp => mcp::run(&connection).await,
-        Command::Say { text, plan, conversation } => {
-            let text = text.join(" ");
-            if plan {
-                say::plan(&connection, printer, text).await
-            } else {
-                say::run(&connection, printer, text, conversation).await
-            }
-        }
-        Command::Call { tool, args, key, wait } => call::run(&connection, printer, tool, args, key, wait).await,
-        Command::Undo { call, wait } => call::undo(&connection, printer, &call, wait).await,
-        Command::Tools { name } => tools::run(&connection, printer, name.as_deref()).await,
-        Command::Approvals { all } => approve::list(&connection, printer, all).await,
-        Command::Approve { approval, wait } => approve::approve(&connection, printer, &approval, wait).await,
-        Command::Deny { approval, because } => approve::deny(&connection, printer, &approval, because).await,
-        Command::Stop { all } => operator::stop(&connection, printer, all).await,
-        Command::Resume => operator::resume(&connection, printer).await,
-        Command::Audit { command: AuditCommand::Tail { lines, follow } } => {
-            audit::tail(&connection, printer, lines, follow).await
-        }
-        Command::Audit { command: AuditCommand::Verify } => audit::verify(&connection, printer).await,
-        Command::Token { command: TokenCommand::Create(wanted) } => token::create(&connection, printer, wanted).await,
-        Command::Token { command: TokenCommand::List } => token::list(&connection, printer).await,
-        Command::Token { command: TokenCommand::Revoke { token } } => token::revoke(&connection, printer, &token).await,
-        Command::Operator { command: OperatorCommand::Reset } => operator::reset(&connection, printer).await,
-        Command::Doctor => doctor::run(&connection, printer).await,
+        Command::Serve { listen } => serve::run(listen.as_deref(), connection).await,
+        Command::Mcp => mcp::run(connection).await,
+        Command::Say { text, plan: true, .. } => say::plan(connection, printer, text.join(" ")).await,
+        Command::Say { text, conversation, .. } => say::run(connection, printer, text.join(" "), conversation).await,
+        Command::Call { tool, args, key, wait } => call::run(connection, printer, tool, args, key, wait).await,
+        Command::Undo { call, wait } => call::undo(connection, printer, &call, wait).await,
+        Command::Tools { name } => tools::run(connection, printer, name.as_deref()).await,
+        Command::Approvals { all } => approve::list(connection, printer, all).await,
+        Command::Approve { approval, wait } => approve::approve(connection, printer, &approval, wait).await,
+        Command::Deny { approval, because } => approve::deny(connection, printer, &approval, because).await,
+        Command::Stop { all } => operator::stop(connection, printer, all).await,
+        Command::Resume => operator::resume(connection, printer).await,
+        Command::Audit { command } => audit::run(connection, printer, command).await,
+        Command::Token { command } => token::run(connection, printer, command).await,
+        Command::Operator { command: OperatorCommand::Reset } => operator::reset(connection, printer).await,
+        Command::Doctor => doctor::run(connection, printer).await,
         Command::Openapi => tools::openapi(printer),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "jarvis", &mut std::io::stdout());

@@ -108,5 +108,5 @@ fn ended(turn: &TurnInfo) -> Exit {
         TurnEntry::Call { answer, .. } => Some(Exit::of_state(&answer.state)),
         _ => None,
     });
-    states.filter(|exit| *exit != Exit::Done).last().unwrap_or(Exit::Done)
+    states.rev().find(|exit| *exit != Exit::Done).unwrap_or(Exit::Done)
 }

@@ -2,13 +2,22 @@
 
 use jarvis_client::wire::{TokenBody, TokenInfo, TokenList};
 
-use super::arguments::TokenWanted;
+use super::arguments::{TokenCommand, TokenWanted};
 use super::call::path_segment;
 use super::connect::Connection;
 use super::exit::{Exit, Result};
 use super::print::Printer;
 
-pub(super) async fn create(connection: &Connection, printer: &Printer, wanted: TokenWanted) -> Result {
+/// `token …`.
+pub(super) async fn run(connection: &Connection, printer: &Printer, command: TokenCommand) -> Result {
+    match command {
+        TokenCommand::Create(wanted) => create(connection, printer, wanted).await,
+        TokenCommand::List => list(connection, printer).await,
+        TokenCommand::Revoke { token } => revoke(connection, printer, &token).await,
+    }
+}
+
+async fn create(connection: &Connection, printer: &Printer, wanted: TokenWanted) -> Result {
     let TokenWanted { name, ceiling, confirm, scope } = wanted;
     let body = TokenBody { name, ceiling, confirm, scopes: scope };
     let token: TokenInfo = connection.operator().await?.post("/api/tokens", &body, None).await?;
@@ -22,7 +31,7 @@ pub(super) async fn create(connection: &Connection, printer: &Printer, wanted: T
     Ok(Exit::Done)
 }
 
-pub(super) async fn list(connection: &Connection, printer: &Printer) -> Result {
+async fn list(connection: &Connection, printer: &Printer) -> Result {
     let list: TokenList = connection.operator().await?.get("/api/tokens").await?;
     printer.answer(&list, || match list.tokens.is_empty() {
         true => "There are no tokens; `jarvis token create NAME --ceiling yellow` makes one.".to_owned(),
@@ -31,7 +40,7 @@ pub(super) async fn list(connection: &Connection, printer: &Printer) -> Result {
     Ok(Exit::Done)
 }
 
-pub(super) async fn revoke(connection: &Connection, printer: &Printer, id: &str) -> Result {
+async fn revoke(connection: &Connection, printer: &Printer, id: &str) -> Result {
     connection.operator().await?.delete(&format!("/api/tokens/{}", path_segment(id))).await?;
     printer.answer(&serde_json::json!({ "revoked": id }), || format!("{id} is revoked."));
     Ok(Exit::Done)

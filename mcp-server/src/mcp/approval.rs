@@ -14,15 +14,15 @@ use jarvis_safety::plain::visible;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{ApprovalId, Refusal};
 use rmcp::model::{
-    CallToolResponse, CallToolResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
-    ElicitationSchema, ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
-    ProgressNotificationParam, ProtocolVersion,
+    CallToolResponse, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
+    ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses, ProgressNotificationParam,
+    ProtocolVersion,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
 
 use super::Face;
-use super::call::{failure, result};
+use super::answer::{required, result};
 
 /// Key of the form in a modern answer.
 const FORM: &str = "approval";
@@ -156,30 +156,6 @@ impl Face {
             }
         }
     }
-}
-
-/// The answer to a call that still waits for a person.
-pub(super) fn required(card: &Approval, waited: u64) -> CallToolResult {
-    let step = &card.steps[0];
-    let sentence = format!(
-        "This needs a person's approval and was not done yet: {} A person decides on the dashboard, or with `jarvis \
-         approve {}`. Approving executes it; make the identical call afterwards to get the outcome.",
-        step.sentence, card.id
-    );
-    let expires = (card.expires_at - card.created_at) / 1000;
-    failure(
-        "approval_required",
-        &sentence,
-        json!({
-            "approval_id": card.id,
-            "state": card.state,
-            "tier": card.tier,
-            "rule": card.rule,
-            "expires_at": card.expires_at,
-            "expires_in_seconds_from_asking": expires,
-            "waited_seconds": waited,
-        }),
-    )
 }
 
 /// `elicitation: {}` means forms, and so does naming them.

@@ -1,20 +1,17 @@
 //! One `tools/call`: from the request to the gate, and back.
 
-use jarvis_safety::call::{CallState, Origin, Request, Vouching};
+use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Watch;
-use jarvis_safety::outcome::{Answer, Outcome};
-use jarvis_safety::refusal::Code;
+use jarvis_safety::outcome::Answer;
 use jarvis_safety::tool::Progress;
-use jarvis_safety::{Actor, CallId, Refusal};
-use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, MetaObject,
-    ProgressNotificationParam, ProgressToken,
-};
+use jarvis_safety::{Actor, CallId};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData, ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext, RoleServer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::Face;
+use super::answer::result;
 
 /// Key in `_meta` under which a client names its call, so that a retry is not a repetition.
 const KEY: &str = "jarvis/idempotency-key";
@@ -59,54 +56,6 @@ impl Face {
             vouching: Vouching::Client,
         }
     }
-}
-
-/// An answer that is final, as a result. Only an unknown tool is an error of the protocol: everything else is for the
-/// model to read.
-pub(super) fn result(answer: Answer) -> Result<CallToolResponse, ErrorData> {
-    match answer {
-        Answer::Ran(outcome) => Ok(ran(&outcome).into()),
-        Answer::Refused(refusal) if refusal.code == Code::UnknownTool => {
-            Err(ErrorData::invalid_params(refusal.message, None))
-        }
-        Answer::Refused(refusal) => Ok(refused(&refusal).into()),
-        Answer::Waiting(card) => Ok(super::approval::required(&card, 0).into()),
-    }
-}
-
-fn ran(outcome: &Outcome) -> CallToolResult {
-    let meta = json!({
-        "jarvis/call": outcome.call,
-        "jarvis/tier": outcome.tier,
-        "jarvis/state": outcome.state,
-        "jarvis/undoable": outcome.undoable,
-        "jarvis/untrusted": outcome.untrusted,
-    });
-    let mut result = if outcome.state == CallState::Done {
-        let text = vec![ContentBlock::text(outcome.words.clone()), ContentBlock::text(outcome.output.to_string())];
-        let mut result = CallToolResult::success(text);
-        result.structured_content = Some(outcome.output.clone()).filter(|output| !output.is_null());
-        result.is_error = Some(false);
-        result
-    } else {
-        let code = outcome.error.as_ref().map_or(outcome.state.as_str(), |error| error.kind.as_str());
-        failure(code, &outcome.words, json!({ "state": outcome.state }))
-    };
-    result.meta = meta.as_object().cloned().map(MetaObject);
-    result
-}
-
-fn refused(refusal: &Refusal) -> CallToolResult {
-    failure(refusal.code.as_str(), &refusal.message, json!({ "rule": refusal.rule }))
-}
-
-/// An error that the model reads: a sentence, and the same as data.
-pub(super) fn failure(code: &str, sentence: &str, more: Value) -> CallToolResult {
-    let mut data = json!({ "code": code, "message": sentence });
-    if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
-        data.extend(more);
-    }
-    CallToolResult::error(vec![ContentBlock::text(sentence.to_owned()), ContentBlock::text(data.to_string())])
 }
 
 async fn tell_progress(peer: Peer<RoleServer>, token: ProgressToken, mut heard: watch::Receiver<Option<Progress>>) {

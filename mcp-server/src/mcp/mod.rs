@@ -4,6 +4,7 @@
 //! back as a form where the client's person may confirm, else as a wait and then `approval_required`. Both eras of the
 //! protocol, 2026-07-28 and 2025-11-25, are served over one implementation.
 
+mod answer;
 mod approval;
 mod call;
 mod http;

@@ -21,8 +21,7 @@ use jarvis_web::Door;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::SOCKET;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, SOCKET};
 use crate::mcp;
 
 pub(crate) use clock::SystemClock;

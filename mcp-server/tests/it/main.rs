@@ -3,6 +3,8 @@
 //! One binary, so that everything is linked once. A part that is missing makes its tests say `skipped: needs …`; in CI
 //! that is a failure.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "in a test a panic is the report")]
+
 mod app;
 mod approval;
 mod catalogue;
