@@ -65,6 +65,8 @@ create table approval (
     id           text   not null primary key,
     actor        text   not null,
     digest       text   not null,
+    question     text   not null,
+    idempotency  text,
     conversation text,
     state        text   not null,
     created_at   bigint not null,
@@ -76,7 +78,8 @@ create table approval (
     json         text   not null
 );
 create unique index approval_one_pending on approval (actor, digest) where state = 'pending';
-create index approval_question on approval (actor, digest);
+create index approval_question on approval (actor, question);
+create unique index approval_key on approval (actor, idempotency) where idempotency is not null;
 create index approval_age on approval (created_at);
 create index approval_open on approval (state) where state in ('pending', 'approved', 'running');
 create index approval_conversation on approval (conversation) where conversation is not null;

@@ -4,17 +4,21 @@
 //! the same name in the operator's prompt folder takes its place at the next start. All of them are rendered once when
 //! they are loaded, so that a broken one is named, with its line, before anybody speaks to it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, context};
 
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("persona.md", include_str!("../../prompts/persona.md")),
     ("system.md", include_str!("../../prompts/system.md")),
     ("plan.md", include_str!("../../prompts/plan.md")),
     ("tool_output.md", include_str!("../../prompts/tool_output.md")),
     ("no_model.md", include_str!("../../prompts/no_model.md")),
+    ("courtesy.md", include_str!("../../prompts/courtesy.md")),
+    ("family.md", include_str!("../../prompts/family.md")),
+    ("quotation.md", include_str!("../../prompts/quotation.md")),
 ];
 
 /// Largest prompt file, in bytes.
@@ -36,22 +40,21 @@ fn place(line: Option<usize>) -> String {
     line.map_or_else(String::new, |line| format!(", line {line}"))
 }
 
-/// A tool as the prompt for the case without a model names it.
-#[derive(Debug, Clone)]
-pub(crate) struct Near {
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) example: String,
-}
-
-impl From<&Near> for minijinja::Value {
-    fn from(near: &Near) -> Self {
-        context! {
-            name => near.name.as_str(),
-            description => near.description.as_str(),
-            example => near.example.as_str(),
-        }
-    }
+/// Small talk, and what it is answered with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SmallTalk<'a> {
+    /// Of what sort.
+    pub(crate) kind: &'a str,
+    /// The words that say so.
+    pub(crate) said: &'a str,
+    /// Sentences that show what can be said.
+    pub(crate) examples: &'a [String],
+    /// Families of tools.
+    pub(crate) families: &'a [&'a str],
+    /// How many things of each kind there are.
+    pub(crate) many: &'a BTreeMap<String, usize>,
+    /// Whether a model is connected.
+    pub(crate) model: bool,
 }
 
 /// All prompts. Cheap to clone.
@@ -102,10 +105,21 @@ impl Prompts {
         self.render("tool_output.md", context! { tool, state, trust, text })
     }
 
-    /// What is said when no rule fits and there is no model.
-    pub(crate) fn no_model(&self, nearest: &[Near], families: &str) -> String {
-        let nearest: Vec<_> = nearest.iter().map(minijinja::Value::from).collect();
-        self.render("no_model.md", context! { nearest, families })
+    /// What is said when no rule fits and there is no model. `order` is what no tool can do, if it was an order.
+    pub(crate) fn no_model(&self, order: Option<&str>, nearest: &[String]) -> String {
+        self.render("no_model.md", context! { order, nearest => nearest.to_vec() })
+    }
+
+    /// The answer to small talk.
+    pub(crate) fn courtesy(&self, talk: &SmallTalk<'_>) -> String {
+        let SmallTalk { kind, said, examples, families, many, model } = *talk;
+        let care: Vec<_> = families.iter().map(|&family| self.render("family.md", context! { family, many })).collect();
+        self.render("courtesy.md", context! { kind, said, model, examples => examples.to_vec(), care => listed(&care) })
+    }
+
+    /// The sentence above a quotation. `target` is shown as it stands.
+    pub(crate) fn quotation(&self, tool: &str, kind: &str, target: &str, changes: bool) -> String {
+        self.render("quotation.md", context! { tool, kind, target, changes })
     }
 
     fn persona(&self) -> String {
@@ -113,11 +127,11 @@ impl Prompts {
     }
 
     fn rehearse(&self, name: &str) -> Result<String, minijinja::Error> {
-        let near = Near { name: "tool".into(), description: "text".into(), example: "text".into() };
-        let nearest = vec![minijinja::Value::from(&near)];
         self.0.get_template(name)?.render(context! {
             persona => "text", trimmed => true, tool => "tool", state => "done", trust => "trusted", text => "text",
-            nearest, families => "text",
+            nearest => ["text"], order => "text", examples => ["text"], care => "text", family => "text",
+            kind => "help", said => "text", model => false, target => "text", changes => false,
+            many => BTreeMap::<String, usize>::new(),
         })
     }
 
@@ -128,6 +142,15 @@ impl Prompts {
             tracing::error!(prompt = name, %error, "a prompt could not be rendered");
             String::new()
         })
+    }
+}
+
+/// "a, b and c".
+fn listed(parts: &[String]) -> String {
+    match parts {
+        [rest @ .., before, last] if rest.is_empty() => format!("{before} and {last}"),
+        [rest @ .., last] if !rest.is_empty() => format!("{}; and {last}", rest.join("; ")),
+        parts => parts.concat(),
     }
 }
 
@@ -178,6 +201,22 @@ mod tests {
         assert_eq!(wrapped.matches("</output>").count(), 1);
         assert!(wrapped.ends_with("</output>"));
         assert!(wrapped.contains("untrusted"));
+    }
+
+    #[test]
+    fn small_talk_tells_what_there_is_to_look_after() {
+        let prompts = Prompts::load(None).unwrap();
+        let (many, examples) = (BTreeMap::from([("container".to_owned(), 4)]), ["restart web".to_owned()]);
+        let talk = |kind, said, model| {
+            let families = &["docker", "service", "lamp"];
+            prompts.courtesy(&SmallTalk { kind, said, examples: &examples, families, many: &many, model })
+        };
+        let help = talk("help", "help", false);
+        assert!(help.contains("the Docker containers (4); the system services (none in sight); and lamp matters."));
+        assert!(help.contains("\n- restart web\n") && help.contains("connect a model"), "{help}");
+        assert!(talk("greeting", "good morning", true).starts_with("Good morning. On this machine"));
+        assert!(!talk("greeting", "hello", true).contains("connect a model"));
+        assert!(talk("thanks", "thanks", false).starts_with("Not at all."));
     }
 
     #[test]

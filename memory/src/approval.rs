@@ -66,6 +66,20 @@ pub(crate) async fn find(readers: &AnyPool, id: &ApprovalId) -> Stored<Option<Ap
     Ok(by_id(&mut connection, id.as_str()).await?)
 }
 
+/// The card that an actor's call with a key put up.
+pub(crate) async fn keyed(readers: &AnyPool, actor: &ActorId, key: &str) -> Stored<Option<Approval>> {
+    let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+    let found = sqlx::query("select id from approval where actor = $1 and idempotency = $2")
+        .bind(clean(actor.as_str()).as_ref())
+        .bind(clean(key).as_ref())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(|error| unavailable(&error))?;
+    let Some(row) = found else { return Ok(None) };
+    let id: &str = row.try_get(0).map_err(|error| unavailable(&error))?;
+    Ok(by_id(&mut connection, id).await?)
+}
+
 /// Cards in some states, or all, newest first.
 pub(crate) async fn list(readers: &AnyPool, states: &[ApprovalState], limit: u32) -> Stored<Vec<Approval>> {
     let places: Vec<_> = (2..states.len() + 2).map(|place| format!("${place}")).collect();
@@ -175,6 +189,8 @@ pub(crate) struct Ask {
     id: ApprovalId,
     actor: String,
     digest: Digest,
+    question: Digest,
+    key: Option<String>,
     conversation: Option<String>,
     state: ApprovalState,
     created_at: i64,
@@ -191,6 +207,8 @@ impl Ask {
             id: approval.id.clone(),
             actor: clean(approval.actor.id.as_str()).into_owned(),
             digest: approval.digest.clone(),
+            question: approval.question.clone(),
+            key: approval.key.as_deref().map(|key| clean(key).into_owned()),
             conversation: approval.origin.conversation.as_ref().map(ToString::to_string),
             state: approval.state,
             created_at: approval.created_at,
@@ -207,8 +225,8 @@ impl Change for Ask {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Asked, Halt> {
         let inserted = sqlx::query(
-            "insert into approval (id, actor, digest, conversation, state, created_at, json) \
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning id",
+            "insert into approval (id, actor, digest, conversation, state, created_at, json, question, idempotency) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning id",
         )
         .bind(self.id.as_str())
         .bind(self.actor.as_str())
@@ -217,6 +235,8 @@ impl Change for Ask {
         .bind(self.state.as_str())
         .bind(self.created_at)
         .bind(self.json.as_str())
+        .bind(self.question.as_str())
+        .bind(self.key.as_deref())
         .fetch_optional(&mut *tx.connection)
         .await?;
         if inserted.is_none() {
@@ -292,7 +312,7 @@ impl Change for Decide {
 /// Hands the outcome of a finished card to a caller that asks again, once.
 pub(crate) struct HandOver {
     pub(crate) actor: ActorId,
-    pub(crate) digest: Digest,
+    pub(crate) question: Digest,
     pub(crate) since: i64,
     pub(crate) now: i64,
 }
@@ -307,13 +327,13 @@ impl HandOver {
 
     async fn find(&self, connection: &mut AnyConnection) -> Result<Option<String>, sqlx::Error> {
         let sql = format!(
-            "select id from approval where actor = $1 and digest = $2 and state in {FINAL} and handed_at is null \
+            "select id from approval where actor = $1 and question = $2 and state in {FINAL} and handed_at is null \
              and coalesce(finished_at, decided_at, 0) >= $3 \
              order by coalesce(finished_at, decided_at, 0) desc, id desc limit 1"
         );
         let found = sqlx::query(AssertSqlSafe(sql))
             .bind(clean(self.actor.as_str()).as_ref())
-            .bind(self.digest.as_str())
+            .bind(self.question.as_str())
             .bind(self.since)
             .fetch_optional(connection)
             .await?;

@@ -75,8 +75,12 @@ impl Ledger for Store {
         approval::list(&self.0.readers, states, limit).await
     }
 
-    async fn hand_over(&self, actor: &ActorId, digest: &Digest, since: i64) -> Stored<Option<Approval>> {
-        let change = HandOver { actor: actor.clone(), digest: digest.clone(), since, now: self.0.clock.now() };
+    async fn card_keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<Approval>> {
+        approval::keyed(&self.0.readers, actor, key).await
+    }
+
+    async fn hand_over(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Option<Approval>> {
+        let change = HandOver { actor: actor.clone(), question: question.clone(), since, now: self.0.clock.now() };
         if !change.is_there(&self.0.readers).await? {
             return Ok(None);
         }

@@ -171,6 +171,12 @@ pub struct Approval {
     pub rule: String,
     /// Digest over the steps' digests and the policy version.
     pub digest: Digest,
+    /// Digest over tools, arguments and policy version, without the targets: by it a caller fetches the outcome of a
+    /// call that changed or removed its own target.
+    pub question: Digest,
+    /// Idempotency key of the caller, on a card of one call.
+    #[serde(default)]
+    pub key: Option<String>,
     /// Version of policy and autonomy under which it was asked.
     pub policy: Digest,
     /// The calls, in order.

@@ -33,6 +33,8 @@ macro_rules! kinds {
 kinds! {
     /// A green call: decision and outcome in one row.
     CallRead = "call.read",
+    /// Somebody looked at what a call would do.
+    CallPreviewed = "call.previewed",
     /// The gate said no.
     CallRefused = "call.refused",
     /// A call above green is about to run.

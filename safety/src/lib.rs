@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod approval;
+pub mod autonomy;
 pub mod bounded;
 pub mod call;
 pub mod conversation;
@@ -27,6 +28,7 @@ pub mod setting;
 pub mod target;
 pub mod tier;
 pub mod tool;
+mod undo;
 
 pub use actor::{Actor, ActorKind};
 pub use digest::Digest;

@@ -75,3 +75,15 @@ pub fn answer_of(card: &Approval) -> Answer {
         },
     }
 }
+
+impl Approval {
+    /// The answer to a later call with the key of this card's call, as often as it is asked.
+    #[must_use]
+    pub fn answer_to(&self, tool: &str, args: &Value) -> Answer {
+        if self.steps.iter().any(|step| step.tool == tool && step.args == *args) {
+            return answer_of(self);
+        }
+        let said = format!("this key belongs to another call ({}); use a new key. Nothing was done", self.id);
+        Answer::Refused(Refusal::new(Code::KeyReused, "idempotency key", said))
+    }
+}

@@ -129,8 +129,10 @@ pub trait Ledger: Send + Sync {
     async fn approval(&self, id: &ApprovalId) -> Stored<Option<Approval>>;
     /// Cards in one of these states (all when empty), newest first.
     async fn approvals(&self, states: &[ApprovalState], limit: u32) -> Stored<Vec<Approval>>;
-    /// The finished card of the same actor and digest since a time whose outcome nobody was handed: hands it, once.
-    async fn hand_over(&self, actor: &ActorId, digest: &Digest, since: i64) -> Stored<Option<Approval>>;
+    /// The finished card of the same actor and question since a time whose outcome nobody was handed: hands it, once.
+    async fn hand_over(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Option<Approval>>;
+    /// The card that an actor's call with a key put up.
+    async fn card_keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<Approval>>;
     /// Notes that a waiting caller has received the outcome.
     async fn handed(&self, approval: &ApprovalId) -> Stored<()>;
 

@@ -1,6 +1,7 @@
 //! All tools, by name, behind one type.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -86,8 +87,13 @@ impl<T: Tool> Erased for Entry<T> {
 
     fn judge(&self, args: &Value, target: &Target) -> Result<(Tier, String), ToolError> {
         let args = typed::<T>(args)?;
-        let tier = self.tool.tier_of(&args, target).max(T::SPEC.tier);
-        let mut sentence = self.tool.sentence(&args, target);
+        let judged = || (self.tool.tier_of(&args, target).max(T::SPEC.tier), self.tool.sentence(&args, target));
+        let (tier, mut sentence) = catch_unwind(AssertUnwindSafe(judged)).map_err(|_| {
+            ToolError::new(
+                ToolErrorKind::Panicked,
+                "the tool has a defect and could not judge the call; nothing was done",
+            )
+        })?;
         if !sentence.ends_with('.') {
             sentence.push('.');
         }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::actor::Actor;
 use crate::approval::Approval;
 use crate::call::{CallRecord, CallState, Origin, Request};
+use crate::digest::Digest;
 use crate::event::{Draft, EventKind};
 use crate::id::ActorId;
 use crate::kernel::Prepared;
@@ -48,14 +49,25 @@ pub(crate) fn refused(request: &Request, call: Option<&Prepared>, refusal: &Refu
 }
 
 /// A call above green is about to run.
-pub(crate) fn intent(request: &Request, call: &Prepared, record: &CallRecord) -> Draft {
+pub(crate) fn intent(request: &Request, call: &Prepared, record: &CallRecord, policy: &Digest) -> Draft {
     Draft {
         tool: Some(record.tool.clone()),
         tier: Some(call.tier),
         body: Some(json!({
             "args": record.args, "target": call.target, "digest": call.digest, "rule": record.rule,
+            "approval": record.approval, "policy": policy,
         })),
         ..row(EventKind::CallIntent, &request.actor, record.id.as_str(), &request.origin, &call.sentence)
+    }
+}
+
+/// Somebody looked at what a call would do.
+pub(crate) fn previewed(request: &Request, call: &Prepared) -> Draft {
+    Draft {
+        tool: Some(call.tool().to_owned()),
+        tier: Some(call.tier),
+        body: Some(json!({ "args": call.shown_args(), "target": call.target })),
+        ..row(EventKind::CallPreviewed, &request.actor, &call.target.name, &request.origin, &call.sentence)
     }
 }
 

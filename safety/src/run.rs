@@ -2,9 +2,11 @@
 //!
 //! It takes a permit and gives an outcome; whether there is a permit is the kernel's business.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +85,13 @@ impl Run<'_> {
     }
 
     async fn task(&self, call: &Prepared, permit: RawPermit) -> Result<Product, ToolError> {
+        // Cancelled while its intent was recorded: it never begins, and that is certain.
+        if self.watch.cancel.is_cancelled() {
+            return Err(ToolError::new(
+                ToolErrorKind::NeverBegan,
+                "it was cancelled before it began; nothing was done",
+            ));
+        }
         let (cancel, progress) = (self.watch.cancel.child_token(), self.watch.progress.clone());
         let cx = RunContext { call: self.id.clone(), cancel: cancel.clone(), progress };
         let (tool, args) = (Arc::clone(&call.tool), call.args.clone());
@@ -93,11 +102,12 @@ impl Run<'_> {
         tokio::pin!(deadline);
         let error = loop {
             tokio::select! {
+                biased;
+                () = self.watch.cancel.cancelled() => break ToolError::new(ToolErrorKind::Cancelled, "it was cancelled"),
                 joined = &mut task => return joined.unwrap_or_else(|_| Err(ToolError::new(
                     ToolErrorKind::Panicked,
                     "the tool has a defect and broke off; the log has the details",
                 ))),
-                () = self.watch.cancel.cancelled() => break ToolError::new(ToolErrorKind::Cancelled, "it was cancelled"),
                 () = &mut deadline => break ToolError::new(
                     ToolErrorKind::Deadline,
                     format!("it took longer than {} s", longest.as_secs()),
@@ -137,7 +147,11 @@ fn fill(outcome: &mut Outcome, product: Product) {
 
 /// A read that failed has failed. An effect that was cut off is probed before it is called anything.
 async fn fail(outcome: &mut Outcome, call: &Prepared, error: ToolError) {
-    let cut_off = matches!(error.kind, ToolErrorKind::Cancelled | ToolErrorKind::Deadline | ToolErrorKind::Panicked);
+    // A connection that broke says nothing about what it had carried.
+    let cut_off = matches!(
+        error.kind,
+        ToolErrorKind::Cancelled | ToolErrorKind::Deadline | ToolErrorKind::Panicked | ToolErrorKind::Unavailable
+    );
     outcome.state = CallState::Failed;
     outcome.words.clone_from(&error.message);
     if call.tier > Tier::Green && cut_off {
@@ -145,12 +159,17 @@ async fn fail(outcome: &mut Outcome, call: &Prepared, error: ToolError) {
         outcome.state = state;
         outcome.words = format!("{}; {seen}", error.message);
     }
+    if error.kind == ToolErrorKind::NeverBegan {
+        outcome.state = CallState::Cancelled;
+    }
     outcome.error = (outcome.state != CallState::Done).then_some(error);
 }
 
 /// Looks whether an effect happened, for as long as may be.
 pub(crate) async fn probe(tool: &dyn Erased, args: &Value, target: &Target) -> Probe {
-    tokio::time::timeout(PROBE_DEADLINE, tool.probe(args, target)).await.unwrap_or(Probe::Unknown)
+    let looked = AssertUnwindSafe(tool.probe(args, target)).catch_unwind();
+    // A probe that breaks off or takes too long has seen nothing.
+    tokio::time::timeout(PROBE_DEADLINE, looked).await.unwrap_or(Ok(Probe::Unknown)).unwrap_or(Probe::Unknown)
 }
 
 /// What an effect that was cut off is called once the probe has looked.

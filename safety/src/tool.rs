@@ -278,6 +278,8 @@ pub enum ToolErrorKind {
     Deadline,
     /// It was cancelled.
     Cancelled,
+    /// It was cancelled before it began.
+    NeverBegan,
     /// A defect in the tool.
     Panicked,
 }
@@ -294,6 +296,7 @@ impl ToolErrorKind {
             Self::Failed => "failed",
             Self::Deadline => "deadline",
             Self::Cancelled => "cancelled",
+            Self::NeverBegan => "never_began",
             Self::Panicked => "panicked",
         }
     }

@@ -64,6 +64,7 @@ pub(crate) fn wire() -> Done {
             &document,
             "--root-types",
             "--root-types-no-schema-prefix",
+            "--empty-objects-unknown",
             "-o",
             "src/wire.gen.ts",
         ],

@@ -60,9 +60,12 @@ impl Mind {
                     None => return Ok(question(text)),
                 }
             }
-            Understood::Nothing { nearest } => {
+            Understood::Courtesy { kind, said, examples, many } => {
+                return Ok(question(inner.courtesy(kind, &said, &examples, &many)));
+            }
+            Understood::Nothing { nearest, order } => {
                 let Some(setting) = inner.gate.settings().model else {
-                    return Ok(question(inner.no_model(&nearest)));
+                    return Ok(question(inner.no_model(asked, order, &nearest)));
                 };
                 let drafted = inner.draft(&setting, asked).await;
                 let complete = drafted.map_err(|error| Refusal::new(Code::Unavailable, "model", error.to_string()))?;

@@ -7,6 +7,7 @@
 
 use serde_json::Value;
 
+use super::thought::{Thoughts, Told};
 use super::{ModelEvent, Stop};
 
 /// Longest line, in bytes. A whole tool call may come in one.
@@ -22,6 +23,7 @@ pub struct Decoder {
     line: Vec<u8>,
     data: Vec<u8>,
     calls: Vec<Slot>,
+    thoughts: Thoughts,
     size: usize,
     stopped: bool,
     ended: bool,
@@ -78,6 +80,7 @@ impl Decoder {
         if whole && !self.ended {
             self.dispatch(&mut events);
         }
+        tell(self.thoughts.finish(), &mut events);
         self.ended = true;
         events
     }
@@ -114,6 +117,7 @@ impl Decoder {
             return;
         }
         if text == "[DONE]" {
+            tell(self.thoughts.finish(), events);
             // Some servers give no reason for a plain answer. With calls open, silence is not consent.
             if !self.stopped && self.calls.is_empty() {
                 events.push(ModelEvent::Stop(Stop::Complete));
@@ -153,7 +157,7 @@ impl Decoder {
         }
         if let Some(text) = said(delta, "content") {
             self.size += text.len();
-            events.push(ModelEvent::Text(text.to_owned()));
+            tell(self.thoughts.take(text), events);
         }
         for piece in delta.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
             self.take_call(piece, events);
@@ -163,6 +167,7 @@ impl Decoder {
         }
         if let Some(reason) = said(choice, "finish_reason") {
             self.stopped = true;
+            tell(self.thoughts.finish(), events);
             events.push(ModelEvent::Stop(match reason {
                 "length" | "max_tokens" => Stop::Length,
                 "content_filter" | "refusal" => Stop::Withheld,
@@ -213,6 +218,15 @@ impl Decoder {
     fn fault(&mut self, message: &str, events: &mut Vec<ModelEvent>) {
         self.ended = true;
         events.push(ModelEvent::Fault(message.to_owned()));
+    }
+}
+
+fn tell(told: Told, events: &mut Vec<ModelEvent>) {
+    if !told.thought.is_empty() {
+        events.push(ModelEvent::Thinking(told.thought));
+    }
+    if !told.words.is_empty() {
+        events.push(ModelEvent::Text(told.words));
     }
 }
 

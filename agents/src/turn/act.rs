@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::answer::code;
 use super::driver::{Came, Driver};
-use super::reading::{Reading, Route};
+use super::reading::{CallView, Reading, Route};
 use super::step::{holds_secret, secret_refusal};
 use super::vouch;
 
@@ -71,9 +71,11 @@ impl Driver {
             }
         };
         let entries = match answer {
+            // It was decided and carried out while nobody waited.
+            PlanAnswer::Waiting(card) if card.state.is_final() => spent(&read.calls, &card),
             PlanAnswer::Waiting(card) => waiting(indices[0], &card, true),
             PlanAnswer::Refused(refusal) => indices.iter().map(|index| refused(*index, refusal.clone())).collect(),
-            PlanAnswer::Ran(results) => planned(&indices, results),
+            PlanAnswer::Ran(results) => planned(&read.calls, results),
         };
         if self.cancel.is_cancelled() { Came::stopped(entries) } else { Came::with(entries) }
     }
@@ -102,11 +104,7 @@ impl Driver {
             });
         }
         let read = Reading::of(log);
-        let entries = read.calls.iter().enumerate().map(|(place, call)| {
-            let outcome = card.steps.get(place).and_then(|step| step.outcome.clone());
-            outcome.map_or_else(|| refused(call.index, not_run(&card)), |outcome| ran(call.index, outcome))
-        });
-        Came::with(entries.collect())
+        Came::with(spent(&read.calls, &card))
     }
 
     /// A turn was stopped while its card was open. Whoever stopped it and may decide, decides: no. Else the card stays.
@@ -184,10 +182,11 @@ const fn refused(index: u32, refusal: Refusal) -> Entry {
 fn waiting(index: u32, card: &Approval, by_rule: bool) -> Vec<Entry> {
     let mut entries = Vec::new();
     if by_rule {
-        let sentences: Vec<_> = card.steps.iter().map(|step| format!("- {}", code(&step.sentence))).collect();
-        let text = match sentences.as_slice() {
-            [_] => format!("That needs your approval: {}", code(&card.steps[0].sentence)),
-            _ => format!("That needs your approval, as one plan:\n\n{}", sentences.join("\n")),
+        let steps = card.steps.iter().zip(1..);
+        let steps: Vec<_> = steps.map(|(step, place)| format!("{place}. {}", code(&step.sentence))).collect();
+        let text = match card.steps.as_slice() {
+            [step] => format!("That needs your approval: {}", code(&step.sentence)),
+            all => format!("That needs your approval, as one plan of {} steps:\n\n{}", all.len(), steps.join("\n")),
         };
         entries.push(Entry::Said { text });
     }
@@ -195,28 +194,24 @@ fn waiting(index: u32, card: &Approval, by_rule: bool) -> Vec<Entry> {
     entries
 }
 
-/// What came of a plan that ran, call by call.
-fn planned(indices: &[u32], mut results: Vec<Result<Outcome, Refusal>>) -> Vec<Entry> {
-    // A plan only ends early at a call that did not succeed. A single success in place of many is the gate handing over
-    // the last outcome of a card that was approved and carried out while nobody waited: then all are done.
-    let handed = results.len() == 1
-        && indices.len() > 1
-        && results[0].as_ref().is_ok_and(|outcome| outcome.state == CallState::Done);
-    if handed {
-        let told = Refusal::new(
-            Code::AlreadyDecided,
-            "approved plan",
-            "done with the approved plan while nobody waited; the activity page shows what came of it",
-        );
-        results.splice(0..0, indices.iter().skip(1).map(|_| Err(told.clone())));
-    }
+/// What came of a plan that ran, call by call: it ends early at a call that did not succeed.
+fn planned(calls: &[CallView<'_>], results: Vec<Result<Outcome, Refusal>>) -> Vec<Entry> {
     let mut results = results.into_iter();
-    let entry = |index: &u32| match results.next() {
-        Some(Ok(outcome)) => ran(*index, outcome),
-        Some(Err(refusal)) => refused(*index, refusal),
-        None => refused(*index, skipped()),
+    let entry = |call: &CallView<'_>| match results.next() {
+        Some(Ok(outcome)) => ran(call.index, outcome),
+        Some(Err(refusal)) => refused(call.index, refusal),
+        None => refused(call.index, skipped()),
     };
-    indices.iter().map(entry).collect()
+    calls.iter().map(entry).collect()
+}
+
+/// What came of a plan whose card is final, call by call.
+fn spent(calls: &[CallView<'_>], card: &Approval) -> Vec<Entry> {
+    let entry = |(call, place): (&CallView<'_>, usize)| {
+        let outcome = card.steps.get(place).and_then(|step| step.outcome.clone());
+        outcome.map_or_else(|| refused(call.index, not_run(card)), |outcome| ran(call.index, outcome))
+    };
+    calls.iter().zip(0..).map(entry).collect()
 }
 
 /// Whether the gate says that the call with this key has not come to its end yet.

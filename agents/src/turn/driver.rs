@@ -141,7 +141,7 @@ impl Driver {
 
     /// Adds what follows from the log alone, and answers what must be done beside that.
     fn follow(&self, book: &mut Book) -> Vec<Effect> {
-        let facts = Facts { registry: self.mind.gate.registry() };
+        let facts = Facts { registry: self.mind.gate.registry(), prompts: &self.mind.prompts };
         loop {
             let mut effects = step(&book.log, &facts).into_iter();
             match effects.next() {

@@ -18,9 +18,9 @@ use crate::context::{Material, build, select};
 use crate::provider::generation::{Complete, Generation};
 use crate::provider::{ProviderError, Stop};
 
+use super::answer::sentence;
 use super::driver::{Came, Driver};
 use super::reading::{Reading, Route};
-use super::route::sentence;
 use super::step::holds_secret;
 
 /// How often new words are shown.

@@ -1,12 +1,19 @@
 //! Choosing the way: by rule where a rule understands the sentence, else by the model, else an honest answer.
 
-use jarvis_safety::conversation::Entry;
+use std::collections::BTreeMap;
 
-use crate::prompt::Near;
-use crate::understand::Understood;
+use jarvis_safety::conversation::Entry;
+use jarvis_safety::plain::{shorten, visible};
+
+use crate::prompt::SmallTalk;
+use crate::understand::{Courtesy, Understood};
 use crate::world::GateWorld;
 
+use super::answer::sentence;
 use super::driver::{Came, Driver};
+
+/// Longest order that is repeated in an answer, in characters.
+const MAX_ORDER: usize = 80;
 
 impl Driver {
     /// Understands the sentence and writes down how it will be answered.
@@ -25,13 +32,21 @@ impl Driver {
                 }
                 Came::with(entries)
             }
-            Understood::Question { text, choices } => self.beyond_rules(&[], Some((text, choices))).await,
-            Understood::Nothing { nearest } => self.beyond_rules(&nearest, None).await,
+            Understood::Question { text, choices } => self.beyond_rules(None, Some((text, choices))).await,
+            Understood::Courtesy { kind, said, examples, many } => {
+                let text = self.mind.courtesy(kind, &said, &examples, &many);
+                Came::with(vec![by_rule("small talk"), Entry::Said { text }])
+            }
+            Understood::Nothing { nearest, order } => {
+                let said = self.mind.no_model(&self.turn.asked, order, &nearest);
+                self.beyond_rules(Some(said), None).await
+            }
         }
     }
 
     /// A model takes what no rule is sure of; without one, or if it cannot be asked, the rules say what they can.
-    async fn beyond_rules(&self, nearest: &[String], question: Option<(String, Vec<String>)>) -> Came {
+    /// `said` is what they can say where nothing was understood.
+    async fn beyond_rules(&self, said: Option<String>, question: Option<(String, Vec<String>)>) -> Came {
         let ask_back = |(text, choices): (String, Vec<String>), note: Option<String>| {
             let mut entries = vec![by_rule("a rule understands it, but for one thing")];
             entries.extend(note.map(|text| Entry::Note { text }));
@@ -42,7 +57,7 @@ impl Driver {
             if let Some(question) = question {
                 return ask_back(question, None);
             }
-            let said = Entry::Said { text: self.mind.no_model(nearest) };
+            let said = Entry::Said { text: said.unwrap_or_default() };
             return Came::with(vec![by_rule("no rule understands it and no model is connected"), said]);
         };
         let name = tokio::select! {
@@ -64,34 +79,25 @@ fn by_rule(why: &str) -> Entry {
     Entry::Routed { route: "rule".to_owned(), why: why.to_owned(), model: None }
 }
 
-/// Words as a sentence: they begin with a capital and end with a full stop.
-pub(super) fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let stop = if words.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{stop}", letters.as_str())
-}
-
 impl crate::mind::Inner {
     /// What is said when no rule fits and there is no model: what can be done instead, and how to connect one.
-    pub(crate) fn no_model(&self, nearest: &[String]) -> String {
+    pub(crate) fn no_model(&self, asked: &str, order: bool, nearest: &[String]) -> String {
+        let asked = visible(asked.trim().trim_end_matches(['.', '!', '?']));
+        self.prompts.no_model(order.then(|| shorten(&asked, MAX_ORDER)).as_deref(), nearest)
+    }
+
+    /// The answer to small talk.
+    pub(crate) fn courtesy(
+        &self,
+        kind: Courtesy,
+        said: &str,
+        examples: &[String],
+        many: &BTreeMap<String, usize>,
+    ) -> String {
         let registry = self.gate.registry();
-        let near: Vec<_> = nearest
-            .iter()
-            .filter_map(|name| registry.describe(name))
-            .take(4)
-            .map(|tool| Near {
-                name: tool.spec.name.to_owned(),
-                description: first_sentence(&tool.description),
-                example: tool.spec.examples.first().copied().unwrap_or_default().to_owned(),
-            })
-            .collect();
         let mut families: Vec<_> = registry.described().map(jarvis_safety::kernel::Described::family).collect();
         families.dedup();
-        self.prompts.no_model(&near, &families.join(", "))
+        let model = self.gate.settings().model.is_some();
+        self.prompts.courtesy(&SmallTalk { kind: kind.as_str(), said, examples, families: &families, many, model })
     }
-}
-
-fn first_sentence(text: &str) -> String {
-    text.find(". ").map_or(text, |end| &text[..=end]).to_owned()
 }

@@ -6,6 +6,8 @@ use jarvis_safety::refusal::Code;
 use jarvis_safety::{ApprovalId, Refusal, Tier, json};
 use serde_json::Value;
 
+use crate::prompt::Prompts;
+
 use super::answer;
 use super::reading::{CallView, Reading, Route};
 
@@ -21,6 +23,7 @@ const MAX_CUTS: usize = 3;
 /// What a step depends on beside the log.
 pub(crate) struct Facts<'a> {
     pub(crate) registry: &'a Registry,
+    pub(crate) prompts: &'a Prompts,
 }
 
 /// Something to do. The effects of one step may be carried out side by side.
@@ -54,19 +57,19 @@ pub(crate) fn step(log: &[Entry], facts: &Facts<'_>) -> Vec<Effect> {
     }
     match read.route {
         None => vec![Effect::AskRules],
-        Some(Route::Rule) => by_rule(log, &read),
+        Some(Route::Rule) => by_rule(log, &read, facts),
         Some(Route::Model(_)) => by_model(&read, facts),
     }
 }
 
-fn by_rule(log: &[Entry], read: &Reading<'_>) -> Vec<Effect> {
+fn by_rule(log: &[Entry], read: &Reading<'_>, facts: &Facts<'_>) -> Vec<Effect> {
     let Some(first) = read.open().next() else {
         // A question, or an answer that needed no call, was said together with the choice of the way.
         let said = matches!(log.last(), Some(Entry::Said { .. } | Entry::Asked { .. } | Entry::Note { .. }));
         if read.calls.is_empty() || said {
             return vec![Effect::End(TurnState::Done)];
         }
-        return vec![Effect::Keep(vec![Entry::Said { text: answer::by_rule(&read.calls) }])];
+        return vec![Effect::Keep(vec![Entry::Said { text: answer::by_rule(&read.calls, facts) }])];
     };
     let whole = read.calls.len() > 1;
     match first.card {
@@ -214,7 +217,7 @@ mod tests {
 
     fn next(log: &[Entry]) -> Vec<Effect> {
         let registry = Registry::builder().build().unwrap();
-        step(log, &Facts { registry: &registry })
+        step(log, &Facts { registry: &registry, prompts: &Prompts::load(None).unwrap() })
     }
 
     fn routed(route: &str) -> Entry {

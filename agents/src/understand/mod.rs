@@ -11,6 +11,7 @@
 
 mod bind;
 mod clause;
+mod courtesy;
 mod decide;
 mod grammar;
 mod group;
@@ -21,10 +22,12 @@ mod names;
 mod order;
 mod question;
 mod reading;
+mod suggest;
 mod token;
 mod value;
 mod weigh;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -35,6 +38,7 @@ use jarvis_safety::port::Index;
 use serde_json::Value;
 
 use clause::Outcome;
+pub use courtesy::Courtesy;
 use decide::Call;
 use grammar::Grammar;
 use lexicon::Lexicon;
@@ -68,10 +72,23 @@ pub enum Understood {
         /// Sentences that answer it; empty where only the person can know.
         choices: Vec<String>,
     },
-    /// Not a request for any tool. `nearest` are the tools that come closest, for a hint.
+    /// Small talk, or a question about Jarvis itself.
+    Courtesy {
+        /// Of what sort.
+        kind: Courtesy,
+        /// The words that say so.
+        said: String,
+        /// Sentences that show what can be said; each can be sent as it stands.
+        examples: Vec<String>,
+        /// How many things of each kind there are.
+        many: BTreeMap<String, usize>,
+    },
+    /// Not a request for any tool.
     Nothing {
-        /// Names of tools.
+        /// Sentences that come closest and can be sent as they stand.
         nearest: Vec<String>,
+        /// The text gives an order, but one that no tool can carry out.
+        order: bool,
     },
 }
 
@@ -153,7 +170,13 @@ impl Understanding {
     /// Says what a text means. Never runs anything; the world is only asked for names.
     pub async fn understand(&self, text: &str, world: &dyn World) -> Understood {
         let names = Names::of(world, &self.grammar.kinds).await;
+        if let Some((kind, said)) = courtesy::of(&self.lexicon, &names, &token::tokens(&token::clean(text))) {
+            let examples = suggest::shown(&self.grammar, &names, |sentence, tool| self.means(sentence, tool, &names));
+            let many = self.grammar.kinds.iter().map(|kind| (kind.to_string(), names.count(kind))).collect();
+            return Understood::Courtesy { kind, said: plain::shorten(&said, 60), examples, many };
+        }
         match self.interpret(text, &names) {
+            Understood::Nothing { order, .. } => Understood::Nothing { nearest: self.nearest(text, &names), order },
             Understood::Question { text, choices } => {
                 // What is offered must work: a choice that would only lead to another question is no choice.
                 let acts = |choice: &String| matches!(self.interpret(choice, &names), Understood::Calls { .. });
@@ -169,13 +192,13 @@ impl Understanding {
         let text = token::clean(text);
         let tokens = token::tokens(&text);
         if tokens.len() > MOST_TOKENS {
-            return Understood::Nothing { nearest: Vec::new() };
+            return Understood::Nothing { nearest: Vec::new(), order: false };
         }
         let cx = Context { lexicon: &self.lexicon, grammar: &self.grammar, names, tokens: &tokens, text: &text };
         let bare = manner::strip(&self.lexicon, &tokens, 0, tokens.len());
         let mood = manner::mood(&self.lexicon, &tokens, bare);
         let outcomes = self.outcomes(cx, bare, mood);
-        self.conclude(&text, outcomes, mood)
+        Self::conclude(outcomes, mood)
     }
 
     fn outcomes(&self, cx: Context<'_>, bare: Bare, mood: Mood) -> Vec<Outcome> {
@@ -221,11 +244,12 @@ impl Understanding {
     }
 
     /// Joins what the clauses came to.
-    fn conclude(&self, text: &str, outcomes: Vec<Outcome>, mood: Mood) -> Understood {
+    fn conclude(outcomes: Vec<Outcome>, mood: Mood) -> Understood {
         let ordered = outcomes.iter().any(|outcome| outcome.ordered);
         let changes = |call: &Call| call.tier > Tier::Green;
         if mood.musing || (ordered && mood.idle) || outcomes.iter().all(Outcome::is_nothing) {
-            return self.nothing(text);
+            let order = ordered && !mood.musing && !mood.idle;
+            return Understood::Nothing { nearest: Vec::new(), order };
         }
         let unclear = outcomes.iter().any(Outcome::is_nothing);
         let question = outcomes.iter().find_map(|outcome| outcome.question.clone());
@@ -254,10 +278,21 @@ impl Understanding {
         Understood::Calls { calls, why: plain::shorten(&why.join("; "), 400) }
     }
 
-    fn nothing(&self, text: &str) -> Understood {
-        let known = |name: &String| self.grammar.tools.iter().any(|tool| tool.name == *name);
-        let found = self.index.search(&plain::shorten(text, 200), MOST_HINTS);
-        Understood::Nothing { nearest: found.into_iter().map(|(name, _)| name).filter(known).collect() }
+    /// Sentences that come closest to a text and can be sent as they stand.
+    fn nearest(&self, text: &str, names: &Names) -> Vec<String> {
+        let found = self.index.search(&plain::shorten(text, 200), 2 * MOST_HINTS);
+        let known = |name: &String| self.grammar.tools.iter().find(|tool| tool.name == *name);
+        let harmless = found.iter().filter_map(|(name, _)| known(name)).filter(|tool| tool.tier <= Tier::Yellow);
+        let means = |sentence: &str, tool: &str| self.means(sentence, tool, names);
+        harmless.filter_map(|tool| suggest::of_tool(tool, names, means)).take(MOST_HINTS).collect()
+    }
+
+    /// Whether a sentence is understood as one call of this tool.
+    fn means(&self, sentence: &str, tool: &str, names: &Names) -> bool {
+        match self.interpret(sentence, names) {
+            Understood::Calls { calls, .. } => matches!(calls.as_slice(), [call] if call.tool == tool),
+            _ => false,
+        }
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct Names {
     hosts: Vec<String>,
     /// Folders that are known.
     folders: HashSet<String>,
+    /// Files that are known.
+    files: Vec<String>,
 }
 
 /// Things of one kind that are looked at; more would make a sentence slow.
@@ -76,8 +78,39 @@ impl Names {
             }
         }
         names.hosts = world.names("host").await.into_iter().map(|host| host.name.to_lowercase()).collect();
-        names.folders = world.names("path").await.into_iter().map(|folder| folder.name).collect();
+        for Named { name, state } in world.names("path").await.into_iter().take(MOST_THINGS) {
+            // Where a listing does not tell files from folders, the name must.
+            let folder = if state.is_empty() { !looks_like_file(&name) } else { state == "folder" };
+            if folder {
+                names.folders.insert(name);
+            } else {
+                names.files.push(name);
+            }
+        }
         names
+    }
+
+    /// How many things of this kind there are.
+    pub(super) fn count(&self, kind: &str) -> usize {
+        self.things.iter().filter(|thing| *thing.kind == *kind).count()
+    }
+
+    /// A thing of this kind to show in an example: one that runs, with a short name that nothing else has.
+    pub(super) fn presentable(&self, kind: &str) -> Option<String> {
+        let of_kind = (0..self.things.len()).filter(|&thing| *self.things[thing].kind == *kind);
+        let shown = of_kind.filter_map(|thing| {
+            let base = base_name(kind, &self.things[thing].name).to_owned();
+            let alone = self.exact(&[&base.to_lowercase()]).len() == 1;
+            let plain = base.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+            (alone && plain).then(|| (!self.is_in(thing, "running"), base.chars().count(), base))
+        });
+        shown.min().map(|(_, _, name)| name)
+    }
+
+    /// A file that is known, to show in an example.
+    pub(super) fn known_file(&self) -> Option<String> {
+        let plain = |name: &&String| name.chars().all(|c| c.is_alphanumeric() || "-_./".contains(c));
+        self.files.iter().filter(plain).min_by_key(|name| (name.len(), (*name).clone())).cloned()
     }
 
     /// Whether a path is known to be, or written as, a folder.
@@ -185,6 +218,15 @@ impl Names {
             other => now == other,
         }
     }
+}
+
+/// Files without an ending that everybody knows.
+const KNOWN_FILES: [&str; 10] =
+    ["hosts", "passwd", "group", "shadow", "fstab", "hostname", "crontab", "syslog", "Dockerfile", "Makefile"];
+
+/// Whether a path reads like that of a file: the last part has an ending, or is well known.
+pub(super) fn looks_like_file(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|last| last.contains('.') || KNOWN_FILES.contains(&last))
 }
 
 /// Without what people leave out: the ending of a unit, registry and tag of an image.

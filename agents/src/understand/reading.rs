@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::grammar::{Grammar, stem};
 use super::lexicon::{Class, Lexicon};
-use super::names::{Candidate, MOST_NEAR, Names};
+use super::names::{Candidate, MOST_NEAR, Names, looks_like_file};
 use super::token::{Shape, Token};
 use super::value::{Said, Value, value_at};
 use super::{group, literal, order};
@@ -124,10 +124,6 @@ impl Reading {
             && self.group.as_ref().is_none_or(|group| group.patterns.is_empty())
     }
 }
-
-/// Files without an ending that everybody knows.
-const KNOWN_FILES: [&str; 10] =
-    ["hosts", "passwd", "group", "shadow", "fstab", "hostname", "crontab", "syslog", "Dockerfile", "Makefile"];
 
 /// Reads the tokens from `lo` to `hi`.
 pub(super) fn read(cx: Context<'_>, lo: usize, hi: usize, manner: Manner) -> Reading {
@@ -329,11 +325,13 @@ impl<'a> Reader<'a> {
             .filter_map(|said| if let Value::Path(path) = &said.value { Some((said.from, path.clone())) } else { None })
             .collect();
         for (at, path) in paths {
-            let file = path.rsplit('/').next().is_some_and(|last| last.contains('.') || KNOWN_FILES.contains(&last));
+            let file = looks_like_file(&path) && !self.cx.names.is_folder(&path);
             let log = path.contains("/log") || path.ends_with(".log");
             if file {
-                // "What is in notes.txt" asks for no folder.
-                self.out.words.retain(|word| word.said != "what is in");
+                // "What is in notes.txt" asks to read it, not for a folder.
+                for word in self.out.words.iter_mut().filter(|word| word.said.starts_with("what is in")) {
+                    word.concept = "read".into();
+                }
             }
             let concept = match file {
                 _ if self.cx.names.is_folder(&path) => "folder",

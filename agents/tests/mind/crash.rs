@@ -153,5 +153,29 @@ async fn a_plan_that_was_approved_and_done_while_nobody_looked_is_not_made_again
     assert_eq!((house.lamps.count("remove hall"), house.lamps.count("remove porch")), (1, 1));
     let said = spoken(&log);
     assert!(said.contains("The lamp porch is gone.") && !said.contains("did not succeed"), "{said}");
+    let all = "Both steps are done:\n\n- The lamp hall is gone.\n- The lamp porch is gone.";
+    assert!(said == all, "what is decided is not asked for: {said}");
     assert!(house.cards().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_that_failed_while_nobody_looked_names_the_step_that_failed() {
+    let house = House::new();
+    *house.lamps.broken.lock().unwrap() = Some("attic".to_owned());
+    house.conversations.set_fuse(Some(1));
+    let mind = house.mind();
+    let turn = say(&mind, "remove the lamp hall and restart the lamp attic and remove the lamp porch").await;
+    house.conversations.blown_or_rested(&turn.id).await;
+    drop(mind);
+    let card = house.cards().await.remove(0);
+    house.approve(&card.id).await;
+    house.ledger.finished(&card.id).await;
+    house.conversations.set_fuse(None);
+    let mind = house.mind();
+    mind.resume().await.unwrap();
+    let (_, log) = house.conversations.ended(&turn.id).await;
+    let said = spoken(&log);
+    assert!(said.starts_with("1 of 3 steps is done:\n\n- The lamp hall is gone.\n"), "{said}");
+    assert!(said.contains("- restart attic: That did not work") && said.contains("- remove porch: not done"), "{said}");
+    assert_eq!(house.lamps.count("remove hall"), 1);
 }

@@ -43,6 +43,28 @@ async fn words_are_streamed_and_kept() {
 }
 
 #[tokio::test]
+async fn thoughts_that_a_server_passes_on_as_words_are_neither_shown_nor_kept() {
+    let answer = "<think>\nThe person wants light.\n</think>\n\nThe hall is lit.";
+    let server = ModelServer::replies(vec![text(answer)]).await;
+    let house = House::with_model(&server, 8192);
+    let (turn, log) = house.answer(&house.mind(), QUESTION).await;
+    assert_eq!(turn.state, TurnState::Done);
+    assert_eq!(spoken(&log), "The hall is lit.");
+    let shown = house.live.all().iter().map(|frame| frame.data.to_string()).collect::<String>();
+    assert!(!shown.contains("wants light"), "{shown}");
+}
+
+#[tokio::test]
+async fn small_talk_is_answered_by_rule_even_with_a_model() {
+    let server = ModelServer::replies(vec![text("never asked")]).await;
+    let house = House::with_model(&server, 8192);
+    let (_, log) = house.answer(&house.mind(), "Good evening, Jarvis!").await;
+    assert!(spoken(&log).starts_with("Good evening. "), "{log:#?}");
+    assert!(!spoken(&log).contains("connect a model"), "{log:#?}");
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
 async fn a_rule_that_fits_answers_even_with_a_model() {
     let server = ModelServer::replies(vec![text("never asked")]).await;
     let house = House::with_model(&server, 8192);

@@ -34,6 +34,7 @@ async fn words_by_strangers_are_quoted_so_that_nothing_in_them_formats_or_closes
     set_note(&house.lamps, "# Hello\n```\n[click](http://evil)\u{202e}");
     let (_, log) = house.answer(&house.mind(), "read the note on the door").await;
     let said = spoken(&log);
+    assert!(said.starts_with("house, in words that are not mine:\n\n````text\n"), "{said}");
     assert!(said.contains("````text\n# Hello\n```\n[click](http://evil)\\u{202e}\n````"), "{said}");
 }
 
@@ -56,7 +57,7 @@ async fn what_needs_approval_waits_and_goes_on_when_it_is_decided() {
     let card = house.card_of(&turn.id).await;
     let (waiting, log) = house.conversations.get(&turn.id);
     assert_eq!(waiting.state, TurnState::Waiting);
-    assert!(spoken(&log).contains("needs your approval: `Remove the lamp hall for good`"), "{log:#?}");
+    assert!(spoken(&log).contains("needs your approval: `Remove the lamp hall for good.`"), "{log:#?}");
     assert_eq!(house.lamps.count("remove hall"), 0);
     house.approve(&card).await;
     let (turn, log) = house.conversations.ended(&turn.id).await;
@@ -87,11 +88,46 @@ async fn several_calls_are_one_plan_with_one_card() {
     let card = house.card_of(&turn.id).await;
     let cards = house.cards().await;
     assert_eq!((cards.len(), cards[0].steps.len()), (1, 2));
+    let (_, log) = house.conversations.get(&turn.id);
+    let said = spoken(&log);
+    assert!(
+        said.contains("as one plan of 2 steps:") && said.contains("\n2. `Remove the lamp porch for good.`"),
+        "{said}"
+    );
     house.approve(&card).await;
     let (_, log) = house.conversations.ended(&turn.id).await;
+    let closing = "Both steps are done:\n\n- The lamp hall is gone.\n- The lamp porch is gone.";
+    assert!(spoken(&log).ends_with(closing), "{}", spoken(&log));
     let ran = log.iter().filter(|entry| matches!(entry, Entry::Answered { answer: CallEnd::Ran { .. }, .. }));
     assert_eq!(ran.count(), 2);
     assert_eq!((house.lamps.count("remove hall"), house.lamps.count("remove porch")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_plan_that_stops_half_way_tells_what_was_done_and_what_was_not() {
+    let house = House::new();
+    let sentence = "restart the lamp hall and restart the lamp attic and remove the lamp porch";
+    *house.lamps.broken.lock().unwrap() = Some("attic".to_owned());
+    let mind = house.mind();
+    let turn = say(&mind, sentence).await;
+    let card = house.card_of(&turn.id).await;
+    house.approve(&card).await;
+    let (_, log) = house.conversations.ended(&turn.id).await;
+    let said = spoken(&log);
+    assert!(said.contains("1 of 3 steps is done:\n\n- The lamp hall is lit again.\n"), "{said}");
+    assert!(said.contains("- restart attic: That did not work: the bulb is broken; change it first."), "{said}");
+    assert!(said.contains("- remove porch: not done. Not made, because an earlier call"), "{said}");
+}
+
+#[tokio::test]
+async fn a_denied_plan_is_answered_once_for_all_its_steps() {
+    let house = House::new();
+    let mind = house.mind();
+    let turn = say(&mind, "remove the lamp hall and remove the lamp porch").await;
+    let card = house.card_of(&turn.id).await;
+    house.deny(&card, "it is dark enough").await;
+    let (_, log) = house.conversations.ended(&turn.id).await;
+    assert_eq!(spoken(&log).matches("it is dark enough").count(), 1, "{}", spoken(&log));
 }
 
 #[tokio::test]
@@ -100,8 +136,29 @@ async fn without_a_model_what_no_rule_understands_gets_an_honest_answer() {
     let (turn, log) = house.answer(&house.mind(), "qwzx vlorp gnarf").await;
     assert_eq!(turn.state, TurnState::Done);
     let said = spoken(&log);
-    assert!(said.contains("do not follow") && said.contains("connect a model"), "{said}");
+    assert!(said.contains("outside what I understand") && said.contains("connect a model"), "{said}");
+    assert!(!said.contains("lamp_") && !said.contains('{'), "no tool and no slot is shown: {said}");
     assert!(house.lamps.runs().iter().all(|run| run == "list"));
+}
+
+#[tokio::test]
+async fn help_tells_what_there_is_and_what_can_be_said() {
+    let house = House::new();
+    let (turn, log) = house.answer(&house.mind(), "What can you do?").await;
+    assert_eq!(turn.state, TurnState::Done);
+    let said = spoken(&log);
+    assert!(said.contains("lamp matters") && said.contains("\n- list the lamps\n"), "{said}");
+    assert!(said.contains("\n- restart the lamp hall\n"), "a real name stands in the slot: {said}");
+    assert!(!said.contains('{'), "{said}");
+    let plan = house.mind().plan(&Actor::operator(), crate::support::origin(), "help").await.unwrap();
+    assert_eq!(plan.question, Some(said));
+}
+
+#[tokio::test]
+async fn an_order_that_no_tool_can_carry_out_is_named() {
+    let house = House::new();
+    let (_, log) = house.answer(&house.mind(), "Please restart this machine!").await;
+    assert!(spoken(&log).starts_with("I have no tool for “Please restart this machine”"), "{log:#?}");
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 //! When it is dropped, the server is stopped and the audit is verified from outside: a test cannot leave a broken chain
 //! or an effect without its outcome behind and pass.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use jarvis_client::wire::{CallAnswer, CallBody, SessionInfo, SignInBody, TokenBody, TokenInfo};
 use jarvis_client::{Client, ClientError, Options};
@@ -20,6 +22,59 @@ pub(crate) struct TestApp {
     directory: tempfile::TempDir,
     environment: Vec<(String, String)>,
     pub(crate) url: String,
+    /// Standard output of the server that runs, after its first line.
+    pub(crate) printed: Heard,
+    /// Its standard error.
+    pub(crate) logged: Heard,
+}
+
+/// What a program writes, kept as it comes.
+#[derive(Clone, Default)]
+pub(crate) struct Heard(Arc<(Mutex<Written>, Condvar)>);
+
+#[derive(Default)]
+struct Written {
+    text: String,
+    ended: bool,
+}
+
+impl Heard {
+    /// Reads on in a thread of its own, so that the program never waits for a full pipe.
+    fn listen(out: impl Read + Send + 'static) -> Self {
+        let heard = Self::default();
+        let Self(shared) = heard.clone();
+        std::thread::spawn(move || {
+            let (mut out, mut line) = (BufReader::new(out), Vec::new());
+            while out.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                let _ = std::io::stderr().write_all(&line);
+                shared.0.lock().unwrap().text.push_str(&String::from_utf8_lossy(&line));
+                shared.1.notify_all();
+                line.clear();
+            }
+            shared.0.lock().unwrap().ended = true;
+            shared.1.notify_all();
+        });
+        heard
+    }
+
+    /// The first line that holds this, once it is written.
+    pub(crate) fn line(&self, part: &str) -> String {
+        let text = self.until(|written| written.ended || written.text.contains(part));
+        let line = text.lines().find(|line| line.contains(part));
+        line.unwrap_or_else(|| panic!("`{part}` was not written, but {text}")).to_owned()
+    }
+
+    /// Everything, once the program has ended.
+    pub(crate) fn whole(&self) -> String {
+        self.until(|written| written.ended)
+    }
+
+    fn until(&self, come: impl Fn(&Written) -> bool) -> String {
+        let (written, grown) = &*self.0;
+        let longest = Duration::from_secs(30);
+        let waited = grown.wait_timeout_while(written.lock().unwrap(), longest, |written| !come(written));
+        waited.unwrap().0.text.clone()
+    }
 }
 
 impl TestApp {
@@ -30,10 +85,15 @@ impl TestApp {
 
     /// With further variables.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_on(tempfile::tempdir().unwrap(), environment)
+    }
+
+    /// On a data directory that holds something already.
+    pub(crate) fn start_on(directory: tempfile::TempDir, environment: &[(&str, &str)]) -> Self {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut environment: Vec<_> = environment.iter().map(own).collect();
         environment.push(("JARVIS_OPERATOR_PASSWORD".to_owned(), PASSWORD.to_owned()));
-        Self::start_in(tempfile::tempdir().unwrap(), environment)
+        Self::start_in(directory, environment)
     }
 
     /// Without a password, as a stranger starts it.
@@ -44,8 +104,8 @@ impl TestApp {
     fn start_in(directory: tempfile::TempDir, environment: Vec<(String, String)>) -> Self {
         // The provider is process-wide; a test before this one may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (child, url) = spawn(directory.path(), &environment);
-        Self { child, directory, environment, url }
+        let Server { child, url, printed, logged } = spawn(directory.path(), &environment);
+        Self { child, directory, environment, url, printed, logged }
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -102,10 +162,20 @@ impl TestApp {
     pub(crate) fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.url) = spawn(self.directory.path(), &self.environment);
+        self.start_again();
     }
 
-    fn stop(&mut self) {
+    /// Starts again on the same data, after [`TestApp::stop`].
+    pub(crate) fn start_again(&mut self) {
+        let Server { child, url, printed, logged } = spawn(self.directory.path(), &self.environment);
+        (self.child, self.url, self.printed, self.logged) = (child, url, printed, logged);
+    }
+
+    /// Ends the server in good order.
+    pub(crate) fn stop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return;
+        }
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
         let _ = self.child.wait();
@@ -123,7 +193,14 @@ impl Drop for TestApp {
     }
 }
 
-fn spawn(data: &Path, environment: &[(String, String)]) -> (Child, String) {
+struct Server {
+    child: Child,
+    url: String,
+    printed: Heard,
+    logged: Heard,
+}
+
+fn spawn(data: &Path, environment: &[(String, String)]) -> Server {
     let mut child = Command::new(env!("CARGO_BIN_EXE_jarvis"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
@@ -133,19 +210,16 @@ fn spawn(data: &Path, environment: &[(String, String)]) -> (Child, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let first = lines.next().and_then(Result::ok);
-    let url = first.as_deref().and_then(|line| line.strip_prefix("Jarvis listens on ")).map(str::to_owned);
-    let Some(url) = url else {
+    let mut printed = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    printed.read_line(&mut first).unwrap();
+    let Some(url) = first.trim_end().strip_prefix("Jarvis listens on ").map(str::to_owned) else {
         let mut told = String::new();
         child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
         panic!("jarvis did not start: {first:?} {told}");
     };
-    // The rest is read so that the server never waits for a full pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    let mut errors = child.stderr.take().unwrap();
-    std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::stderr()));
-    (child, url)
+    let logged = Heard::listen(child.stderr.take().unwrap());
+    Server { child, url, printed: Heard::listen(printed), logged }
 }
 
 /// Calls a tool.

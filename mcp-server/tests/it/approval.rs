@@ -8,6 +8,7 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
 use jarvis_safety::kernel::{Approver, KillSwitch, answer_of};
+use jarvis_safety::outcome::Answer;
 use jarvis_safety::port::Identities as _;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::setting::Settings;
@@ -298,11 +299,89 @@ async fn a_call_is_taken_back_once() {
     let done = ran(house.call(&Actor::operator(), "lamp_dim", json!({ "lamp": "hall" })).await);
     assert!(done.undoable);
     let waiting = house.gate.undo(&Actor::operator(), &done.call, Origin::default()).await;
-    let jarvis_safety::outcome::Answer::Waiting(card) = waiting else { panic!("the undo is orange and asks") };
+    let Answer::Waiting(card) = waiting else { panic!("the undo is orange and asks") };
     house.approve(&card.id).await.unwrap();
     let again = refused(house.gate.undo(&Actor::operator(), &done.call, Origin::default()).await);
     assert_eq!(again.code, Code::NotUndoable);
     let stranger = refused(house.gate.undo(&Actor::mcp_stdio(), &done.call, Origin::default()).await);
     assert_eq!(stranger.code, Code::NotFound);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_outcome_of_a_call_that_removed_its_target_is_handed_over_too() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+    house.gate.approve(&operator(), &card.id, &Origin::default()).await.unwrap();
+    house.gate.follow(&card.id, Duration::from_secs(10)).await.unwrap();
+    let again = || house.call_local("lamp_smash", json!({ "lamp": "hall" }));
+    assert_eq!(ran(again().await).state, CallState::Done);
+    assert_eq!(refused(again().await).code, Code::UnknownTarget, "handed once");
+    assert_eq!(house.effects().len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_key_holds_over_an_approval_for_good() {
+    let house = House::new().await;
+    let keyed = |lamp: &str| {
+        let mut request = request(&Actor::local(), "lamp_stop", json!({ "lamp": lamp }));
+        request.key = Some("k".to_owned());
+        house.gate.call(request)
+    };
+    let Answer::Waiting(card) = keyed("hall").await else { panic!("orange asks") };
+    let Answer::Waiting(same) = keyed("hall").await else { panic!("still the same question") };
+    assert_eq!(card.id, same.id);
+    assert_eq!(refused(keyed("kitchen").await).code, Code::KeyReused);
+    house.approve(&card.id).await.unwrap();
+    house.clock.turn(60 * MINUTE);
+    for _ in 0..3 {
+        assert_eq!(ran(keyed("hall").await).state, CallState::Done);
+    }
+    assert_eq!(house.effects().len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_second_spend_and_a_refused_undo_are_told() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    house.approve(&card.id).await.unwrap();
+    assert_eq!(house.approve(&card.id).await.unwrap_err().code, Code::AlreadyDecided);
+    assert!(house.kinds(card.id.as_str()).await.contains(&EventKind::ApprovalRefused));
+    let before = house.count(EventKind::CallRefused).await;
+    refused(house.gate.undo(&Actor::mcp_stdio(), &card.steps[0].call, Origin::default()).await);
+    assert_eq!(house.count(EventKind::CallRefused).await, before + 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_previewed_and_what_is_previewed_is_told() {
+    let house = House::new().await;
+    let wanted = request(&Actor::operator(), "lamp_stop", json!({ "lamp": "hall" }));
+    house.gate.preview(&wanted).await.unwrap();
+    assert_eq!(house.count(EventKind::CallPreviewed).await, 1);
+    let mut settings = Settings::default();
+    settings.autonomy.default = jarvis_safety::kernel::Level::Observe;
+    house.gate.apply_settings(settings);
+    let (_, preview) = house.gate.preview(&wanted).await.unwrap();
+    assert_eq!(preview, jarvis_safety::tool::Preview::default());
+    assert_eq!(house.count(EventKind::CallPreviewed).await, 1, "nothing was looked at");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_undo_is_decided_like_the_call_that_it_is() {
+    let house = House::new().await;
+    let mut settings = Settings::default();
+    settings.autonomy.default = jarvis_safety::kernel::Level::OnRequest;
+    house.gate.apply_settings(settings);
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    let done = house.approve(&card.id).await.unwrap();
+    let call = &done.steps[0].outcome.as_ref().unwrap().call;
+    // Taking it back is yellow; at level 2 only a person's own words run that unasked.
+    let undone = house.gate.undo(&Actor::local(), call, Origin::default()).await;
+    assert!(matches!(undone, Answer::Waiting(_)), "{undone:?}");
+    assert_eq!(ran(house.gate.undo(&Actor::operator(), call, Origin::default()).await).state, CallState::Done);
     house.leave().await;
 }

@@ -118,7 +118,13 @@ macro_rules! lamp_tool {
                 }
                 assert!(args.lamp != "cursed", "a defect");
                 let effect = ($name.to_owned(), permit.target().id.clone());
-                self.0.lock().unwrap().effects.push(effect);
+                let mut lamps = self.0.lock().unwrap();
+                lamps.effects.push(effect);
+                if $name == "lamp_smash" {
+                    // What is smashed is not found any more.
+                    lamps.ids.remove(&args.lamp);
+                }
+                drop(lamps);
                 let done = Done::new(Told { said: format!("{} done", $name) });
                 let back = if $name == "lamp_dim" { "lamp_stop" } else { "lamp_dim" };
                 Ok(done.undo_by(back, json!({ "lamp": args.lamp })))
@@ -205,6 +211,16 @@ impl House {
         let approver = Approver::of(&Actor::operator()).unwrap();
         self.gate.approve(&approver, id, &Origin::default()).await?;
         self.gate.wait(id, Duration::from_secs(10)).await
+    }
+
+    pub(crate) async fn call_local(&self, tool: &str, args: Value) -> Answer {
+        self.call(&Actor::local(), tool, args).await
+    }
+
+    /// How many rows of a kind there are.
+    pub(crate) async fn count(&self, kind: EventKind) -> usize {
+        let filter = EventFilter { kinds: vec![kind], ..EventFilter::default() };
+        self.store.after(0, &filter, 500).await.unwrap().len()
     }
 
     /// Kinds of all rows about a subject, oldest first.

@@ -77,5 +77,6 @@ async fn a_step_whose_target_changed_voids_the_rest_of_the_plan() {
     assert_eq!(stale.state, ApprovalState::Stale);
     assert_eq!(house.effects(), [("lamp_stop".to_owned(), "id-hall".to_owned())]);
     assert_eq!(stale.steps[1].state, StepState::Skipped);
+    assert!(stale.because.unwrap().contains("The steps before it were done and stay"));
     house.leave().await;
 }

@@ -111,3 +111,23 @@ async fn a_policy_that_became_unreadable_refuses_what_was_approved() {
     assert_eq!(refusal.code, Code::PolicyUnreadable);
     house.leave().await;
 }
+
+#[tokio::test]
+async fn a_yes_does_not_hold_until_a_start_days_later() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+    let decision = Decision {
+        approval: card.id.clone(),
+        state: ApprovalState::Approved,
+        by: Actor::operator().id,
+        because: None,
+        at: card.created_at + 1,
+    };
+    assert!(house.store.decide(&decision, draft()).await.unwrap());
+    house.clock.turn(2 * 24 * 3600 * 1000);
+    let house = house.killed().await;
+    let card = house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(card.state, ApprovalState::Stale);
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}

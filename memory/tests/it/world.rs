@@ -159,6 +159,8 @@ impl World {
             tier: Tier::Red,
             rule: "red always asks".to_owned(),
             digest: Digest::of(question.as_bytes()),
+            question: Digest::of(question.as_bytes()),
+            key: None,
             policy: Digest::of(b"policy"),
             steps: (0..steps).map(step).collect(),
             created_at: self.clock.now(),

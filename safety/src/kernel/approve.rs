@@ -11,7 +11,7 @@ use crate::call::{CallState, Origin, Request};
 use crate::digest::Digest;
 use crate::event::{Draft, EventKind};
 use crate::id::{ActorId, ApprovalId, CallId};
-use crate::outcome::{Answer, Outcome, answer_of};
+use crate::outcome::{Answer, Outcome};
 use crate::plain::{shorten, visible};
 use crate::port::{Asked, Decision};
 use crate::refusal::{Code, Refusal};
@@ -21,7 +21,7 @@ use crate::tier::Tier;
 
 use super::decide::{Standing, Verdict};
 use super::execute::NotRun;
-use super::gate::{Gate, HAND_OVER_MS, Inner, store_refusal};
+use super::gate::{Gate, Inner, store_refusal};
 use super::prepare::Prepared;
 
 /// Proof that an actor may decide approvals, and up to which tier. The approver is never the agent: a model has no way
@@ -102,9 +102,13 @@ impl Gate {
     /// # Errors
     /// If the approver may not, or the card is decided, lapsed or gone. Nothing was run then.
     pub async fn approve(&self, approver: &Approver, id: &ApprovalId, origin: &Origin) -> Result<Approval, Refusal> {
-        self.0.decide_card(approver, id, ApprovalState::Approved, None, origin).await?;
-        let (inner, card) = (Arc::clone(&self.0), id.clone());
-        tokio::spawn(async move { inner.run_card(&card).await });
+        let decided = self.0.decide_card(approver, id, ApprovalState::Approved, None, origin).await;
+        // A commit in doubt may have been kept: what is not approved is not spent, so looking is safe.
+        if decided.as_ref().err().is_none_or(|refusal| refusal.code == Code::StoreUnavailable) {
+            let (inner, card) = (Arc::clone(&self.0), id.clone());
+            tokio::spawn(async move { inner.run_card(&card).await });
+        }
+        decided?;
         self.0.card(id).await
     }
 
@@ -183,15 +187,16 @@ impl Inner {
         })
     }
 
-    /// Puts up a card for one or several calls, joins the same open question, or hands over its outcome, once.
-    pub(super) async fn ask(&self, request: &Request, calls: Vec<Prepared>, rule: String) -> Answer {
-        match self.try_ask(request, calls, rule).await {
+    /// Puts up a card for one or several calls of one actor, or joins the same open question.
+    pub(super) async fn ask(&self, requests: &[Request], calls: Vec<Prepared>, rule: String) -> Answer {
+        match self.try_ask(requests, calls, rule).await {
             Ok(answer) => answer,
-            Err(refusal) => self.refused(request, None, refusal).await,
+            Err(refusal) => self.refused(&requests[0], None, refusal).await,
         }
     }
 
-    async fn try_ask(&self, request: &Request, calls: Vec<Prepared>, rule: String) -> Result<Answer, Refusal> {
+    async fn try_ask(&self, requests: &[Request], calls: Vec<Prepared>, rule: String) -> Result<Answer, Refusal> {
+        let request = &requests[0];
         if let Some(call) = calls.iter().find(|call| call.holds_secret()) {
             return Err(Refusal::invalid(format!(
                 "`{}` must be approved, and a secret cannot wait in an approval: pass a reference instead of the value",
@@ -199,6 +204,8 @@ impl Inner {
             )));
         }
         let mut approval = self.new_card(request, rule);
+        approval.question = self.question(requests)?;
+        approval.key = request.key.clone().filter(|_| requests.len() == 1);
         for call in calls {
             approval.tier = approval.tier.max(call.tier);
             approval.steps.push(self.step(request, &call).await?);
@@ -206,11 +213,6 @@ impl Inner {
         let digests: Vec<_> = approval.steps.iter().map(|step| &step.digest).collect();
         approval.digest = Digest::of(json!([digests, approval.policy]).to_string().as_bytes());
 
-        let since = approval.created_at - HAND_OVER_MS;
-        let finished = self.ledger.hand_over(&request.actor.id, &approval.digest, since).await;
-        if let Some(card) = finished.map_err(|error| store_refusal(&error))? {
-            return Ok(answer_of(&card));
-        }
         let row = row::card(EventKind::ApprovalAsked, &request.actor.id, &approval, &approval.steps[0].sentence);
         match self.ledger.ask(&approval, row).await.map_err(|error| store_refusal(&error))? {
             Asked::Joined(card) => Ok(Answer::Waiting(card)),
@@ -233,6 +235,8 @@ impl Inner {
             tier: Tier::Green,
             rule,
             digest: Digest::of(b""),
+            question: Digest::of(b""),
+            key: None,
             policy: rules.version.clone(),
             steps: Vec::new(),
             created_at: now,
@@ -274,29 +278,36 @@ impl Inner {
         origin: &Origin,
     ) -> Result<(), Refusal> {
         let card = self.card(id).await?;
-        if let Err(refusal) = self.decidable(approver, &card).await {
+        let tried = self.try_decide(approver, &card, state, because, origin).await;
+        if let Err(refusal) = &tried {
             let mut row = row::card(EventKind::ApprovalRefused, &approver.actor.id, &card, &refusal.message);
             row.correlation.clone_from(&origin.correlation);
             self.ledger.append(row, self.rules().settings.audit_reads).await.map_err(|error| store_refusal(&error))?;
-            return Err(refusal);
         }
+        tried
+    }
+
+    async fn try_decide(
+        &self,
+        approver: &Approver,
+        card: &Approval,
+        state: ApprovalState,
+        because: Option<String>,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        self.decidable(approver, card).await?;
         let approved = state == ApprovalState::Approved;
         let kind = if approved { EventKind::ApprovalApproved } else { EventKind::ApprovalDenied };
-        let said = match &because {
-            Some(word) => format!("{}: {} — “{word}”", state.as_str(), card.steps[0].sentence),
-            None => format!("{}: {}", state.as_str(), card.steps[0].sentence),
-        };
-        let mut row = row::card(kind, &approver.actor.id, &card, &said);
+        let word = because.as_ref().map(|word| format!(" — “{word}”")).unwrap_or_default();
+        let said = format!("{}: {}{word}", state.as_str(), card.steps[0].sentence);
+        let mut row = row::card(kind, &approver.actor.id, card, &said);
         row.correlation.clone_from(&origin.correlation);
-        if self.decided(&card, state, &approver.actor.id, because, row).await? {
+        if self.decided(card, state, &approver.actor.id, because, row).await? {
             return Ok(());
         }
-        let card = self.card(id).await?;
-        Err(Refusal::new(
-            Code::AlreadyDecided,
-            "spent once",
-            format!("this card is {} already; nothing was done now", card.state.as_str()),
-        ))
+        let now = self.card(&card.id).await?.state.as_str();
+        let said = format!("this card is {now} already; nothing was done now");
+        Err(Refusal::new(Code::AlreadyDecided, "spent once", said))
     }
 
     async fn decidable(&self, approver: &Approver, card: &Approval) -> Result<(), Refusal> {
@@ -385,8 +396,10 @@ impl Inner {
     /// Decides a step again, under the rules and identities of this moment, and runs it if nothing became stricter.
     async fn spend(&self, card: &Approval, index: usize) -> Result<Option<Outcome>, Refusal> {
         let step = &card.steps[index];
-        let standing = self.identities.standing(&card.actor.id).await.map_err(|error| store_refusal(&error))?;
-        let actor = standing.ok_or_else(|| stale("whoever asked for it is not allowed in any more"))?;
+        let actor = self.standing(&card.actor.id).await?;
+        if let Some(approver) = &card.decided_by {
+            self.standing(approver).await?;
+        }
         let request = Request {
             actor,
             origin: card.origin.clone(),
@@ -413,22 +426,27 @@ impl Inner {
         }
     }
 
-    async fn make_stale(&self, card: &Approval, why: &Refusal) {
+    async fn standing(&self, id: &ActorId) -> Result<Actor, Refusal> {
+        let standing = self.identities.standing(id).await.map_err(|error| store_refusal(&error))?;
+        standing.ok_or_else(|| stale(&format!("{id} is not allowed in any more")))
+    }
+
+    pub(super) async fn make_stale(&self, card: &Approval, why: &Refusal) {
         let system = Actor::system().id;
-        let row = row::card(EventKind::ApprovalStale, &system, card, &why.message);
-        let kept = self.decided(card, ApprovalState::Stale, &system, Some(why.message.clone()), row).await;
+        let done = card.steps.iter().filter(|step| step.state == StepState::Done).count();
+        let after = if done == 0 { "Nothing was done" } else { "The steps before it were done and stay" };
+        let why = format!("{}. {after}; ask again for the rest", why.message);
+        let row = row::card(EventKind::ApprovalStale, &system, card, &why);
+        let kept = self.decided(card, ApprovalState::Stale, &system, Some(why), row).await;
         if let Err(error) = kept {
             tracing::error!(approval = %card.id, %error, "a stale approval could not be voided");
         }
     }
 }
 
-fn stale(why: &str) -> Refusal {
-    Refusal::new(
-        Code::ApprovalStale,
-        "decided again at spending",
-        format!("what was approved is not what would run now: {why}. Nothing was done; ask again"),
-    )
+pub(super) fn stale(why: &str) -> Refusal {
+    let said = format!("what was approved is not what would run now: {}", why.trim_end_matches('.'));
+    Refusal::new(Code::ApprovalStale, "decided again at spending", said)
 }
 
 fn difference(step: &Step, call: &Prepared) -> String {

@@ -1,11 +1,11 @@
 //! The decision, as a pure function of facts.
 
 use crate::actor::Actor;
+use crate::autonomy::Level;
 use crate::call::Vouching;
 use crate::refusal::{Code, Refusal};
 use crate::tier::{Effects, Tier};
 
-use super::autonomy::Level;
 use super::kill::KillSwitch;
 use super::policy::Tightening;
 

@@ -1,12 +1,13 @@
 //! Carrying out a decided call: intent, effect, outcome.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::call::{CallRecord, CallState, Request};
 use crate::event::EventKind;
 use crate::id::{ApprovalId, CallId};
 use crate::outcome::{Answer, Outcome};
-use crate::port::Intended;
+use crate::port::{Intended, StoreError};
 use crate::refusal::{Code, Refusal};
 use crate::row;
 use crate::run::{Run, Watch};
@@ -84,24 +85,43 @@ impl Inner {
             return Err(NotRun::Refused(refusal));
         }
         let record = self.record(request, call, id.clone(), rule.clone(), approval);
-        match self.ledger.intend(&record, row::intent(request, call, &record)).await {
+        match self.ledger.intend(&record, row::intent(request, call, &record, &self.rules().version)).await {
             Ok(Intended::Recorded) => {}
             Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
             Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
             Err(error) => return Err(NotRun::Refused(store_refusal(&error))),
         }
-        let (outcome, undo) = self.run(request, call, id, rule, watch).await;
-        self.settle(request, call, &outcome, undo.as_ref()).await;
+        let (mut outcome, undo) = self.run(request, call, id, rule, watch).await;
+        if let Err(error) = self.settle(request, call, &outcome, undo.as_ref()).await {
+            tracing::error!(call = %outcome.call, %error, "an outcome could not be recorded; the next start probes it");
+            outcome.state = CallState::Unknown;
+            outcome.words =
+                format!("{} But this could not be recorded ({error}): look before you repeat it.", outcome.words);
+        }
         Ok(outcome)
     }
 
-    /// Records an outcome. If the store fails here the effect stays in doubt and is probed at the next start.
-    async fn settle(&self, request: &Request, call: &Prepared, outcome: &Outcome, undo: Option<&Undo>) {
-        let kind = row::settled(outcome.state);
-        let row = row::outcome(&request.actor, &request.origin, call.shown_args(), outcome, kind);
+    /// Records an outcome, for as long as five seconds. If the store fails longer the effect stays in doubt.
+    async fn settle(
+        &self,
+        request: &Request,
+        call: &Prepared,
+        outcome: &Outcome,
+        undo: Option<&Undo>,
+    ) -> Result<(), StoreError> {
+        let row =
+            row::outcome(&request.actor, &request.origin, call.shown_args(), outcome, row::settled(outcome.state));
         let undoes = request.origin.undoes.as_ref();
-        if let Err(error) = self.ledger.settle(outcome, undo, undoes, self.clock.now(), row).await {
-            tracing::error!(call = %outcome.call, %error, "the outcome could not be recorded; the next start probes it");
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let settled = self.ledger.settle(outcome, undo, undoes, self.clock.now(), row.clone()).await;
+            match settled {
+                // An attempt in doubt before this one was kept after all.
+                Ok(()) | Err(StoreError::Conflict(_)) => return Ok(()),
+                Err(error) if pause > Duration::from_secs(2) => return Err(error),
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            pause *= 2;
         }
     }
 

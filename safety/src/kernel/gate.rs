@@ -8,11 +8,12 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::actor::Actor;
+use crate::approval::Approval;
 use crate::call::{Origin, Request};
 use crate::digest::Digest;
 use crate::event::EventKind;
 use crate::id::{ActorId, CallId};
-use crate::outcome::Answer;
+use crate::outcome::{Answer, answer_of};
 use crate::port::{Clock, Identities, Ids, Ledger, Live, StoreError};
 use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
@@ -68,15 +69,17 @@ impl Rules {
     }
 }
 
-pub(super) struct Inner {
+pub(crate) struct Inner {
     pub(super) registry: Registry,
-    pub(super) ledger: Arc<dyn Ledger>,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(super) identities: Arc<dyn Identities>,
     pub(super) live: Arc<dyn Live>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
     rules: RwLock<Arc<Rules>>,
     kill: RwLock<KillSwitch>,
+    /// Held while the kill switch is thrown: two hands at once would leave store and memory apart.
+    braking: tokio::sync::Mutex<()>,
     pub(super) running: Mutex<HashMap<CallId, (Tier, ActorId, CancellationToken)>>,
     /// Says that a card has moved on.
     pub(super) moved: broadcast::Sender<crate::id::ApprovalId>,
@@ -86,7 +89,7 @@ pub(super) struct Inner {
 
 /// The gate. Cheap to clone.
 #[derive(Clone)]
-pub struct Gate(pub(super) Arc<Inner>);
+pub struct Gate(pub(crate) Arc<Inner>);
 
 impl Gate {
     /// Builds the gate. Call [`Gate::recover`] before the first request.
@@ -101,6 +104,7 @@ impl Gate {
             ids: parts.ids,
             rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
             kill: RwLock::new(parts.kill),
+            braking: tokio::sync::Mutex::new(()),
             running: Mutex::new(HashMap::new()),
             moved: broadcast::channel(256).0,
             asked: Notify::new(),
@@ -137,10 +141,11 @@ impl Gate {
         self.0.kill()
     }
 
-    /// Sets or releases the kill switch: durable first, then in force, then everything that it forbids is cancelled.
+    /// Sets or releases the kill switch. What it forbids is refused and cancelled at once, before the store is asked:
+    /// the brake must not depend on a disk. A release waits for the store.
     ///
     /// # Errors
-    /// Only the operator may; and the store must have kept it.
+    /// Only the operator may. If the store did not keep it, it holds until the next start, and the message says so.
     pub async fn set_kill_switch(&self, actor: &Actor, kill: KillSwitch, origin: &Origin) -> Result<(), Refusal> {
         if actor.kind != crate::ActorKind::Operator {
             return Err(Refusal::new(
@@ -152,9 +157,15 @@ impl Gate {
         }
         let kind = if kill == KillSwitch::Off { EventKind::KillOff } else { EventKind::KillOn };
         let row = row::row(kind, actor, "kill-switch", origin, &format!("kill switch: {}", kill.as_str()));
-        self.0.ledger.set_kill_switch(kill, row).await.map_err(|error| store_refusal(&error))?;
-        *self.0.kill.write().unwrap_or_else(PoisonError::into_inner) = kill;
-        self.0.cancel_forbidden(kill);
+        let _one_at_a_time = self.0.braking.lock().await;
+        if kill > self.0.kill() {
+            self.0.put_in_force(kill);
+        }
+        self.0.ledger.set_kill_switch(kill, row).await.map_err(|error| {
+            let held = self.0.kill().as_str();
+            Refusal::new(Code::StoreUnavailable, "store", format!("{error}. In force until the next start: {held}"))
+        })?;
+        self.0.put_in_force(kill);
         Ok(())
     }
 
@@ -164,8 +175,13 @@ impl Gate {
     /// As [`Gate::call`] would refuse.
     pub async fn preview(&self, request: &Request) -> Result<(Prepared, Preview), Refusal> {
         let prepared = self.0.prepare(request, Standing::Fresh).await?;
+        // What may not be done is not looked at either: a diff shows what a file holds.
+        if let Verdict::Refuse(_) = prepared.verdict {
+            return Ok((prepared, Preview::default()));
+        }
         let preview = self.0.look_ahead(request, &prepared).await?;
-        Ok((prepared, preview))
+        let kept = self.0.ledger.append(row::previewed(request, &prepared), self.0.rules().settings.audit_reads).await;
+        kept.map(|_| (prepared, preview)).map_err(|error| store_refusal(&error))
     }
 
     /// The tier and verdict that this call would have now. Runs nothing.
@@ -216,7 +232,8 @@ impl Inner {
         *self.kill.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cancel_forbidden(&self, kill: KillSwitch) {
+    fn put_in_force(&self, kill: KillSwitch) {
+        *self.kill.write().unwrap_or_else(PoisonError::into_inner) = kill;
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         for (tier, _, token) in running.values() {
             if kill == KillSwitch::All || (kill == KillSwitch::Effects && *tier > Tier::Green) {
@@ -228,31 +245,61 @@ impl Inner {
     pub(super) async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
         match self.known(&request).await {
             Ok(None) => {}
+            Ok(Some(Answer::Refused(refusal))) | Err(refusal) => return self.refused(&request, None, refusal).await,
             Ok(Some(answer)) => return answer,
-            Err(refusal) => return self.refused(&request, None, refusal).await,
         }
         match self.prepare(&request, Standing::Fresh).await {
             Err(refusal) => self.refused(&request, None, refusal).await,
             Ok(prepared) => match prepared.verdict.clone() {
                 Verdict::Refuse(refusal) => self.refused(&request, Some(&prepared), refusal).await,
                 Verdict::Run { rule } => self.run_now(&request, prepared, rule, watch).await,
-                Verdict::Ask { rule } => self.ask(&request, vec![prepared], rule).await,
+                Verdict::Ask { rule } => self.ask(std::slice::from_ref(&request), vec![prepared], rule).await,
             },
         }
     }
 
-    /// The answer that is known already, because this actor made this call with this key before. Looked up before the
-    /// target is, which the first call may have taken away.
-    async fn known(&self, request: &Request) -> Result<Option<Answer>, Refusal> {
-        let Some(key) = &request.key else { return Ok(None) };
-        let found = self.ledger.keyed(&request.actor.id, key).await.map_err(|error| store_refusal(&error))?;
-        let Some(record) = found else { return Ok(None) };
-        let args = self.registry.find(&request.tool)?.canonical(request.args.clone()).map_err(Refusal::invalid)?;
-        Ok(Some(record.answer(&request.tool, &args)))
+    /// The answer that is known already: this actor made this call with this key before, or has not yet fetched the
+    /// outcome of its approval. Looked up before the target is, which the first call may have taken away.
+    pub(super) async fn known(&self, request: &Request) -> Result<Option<Answer>, Refusal> {
+        let found = self.registry.find(&request.tool)?;
+        let (id, spec) = (&request.actor.id, found.described().spec);
+        if let Some(key) = &request.key {
+            let args = found.canonical(request.args.clone()).map_err(Refusal::invalid)?;
+            if let Some(record) = self.ledger.keyed(id, key).await.map_err(|error| store_refusal(&error))? {
+                return Ok(Some(record.answer(&request.tool, &args)));
+            }
+            if let Some(card) = self.ledger.card_keyed(id, key).await.map_err(|error| store_refusal(&error))? {
+                return Ok(Some(card.answer_to(&request.tool, &args)));
+            }
+        }
+        // What can never be asked has nothing to fetch; most calls end here.
+        if spec.tier == Tier::Green && !spec.effects.network {
+            return Ok(None);
+        }
+        Ok(self.fetched(std::slice::from_ref(request)).await?.map(|card| answer_of(&card)))
+    }
+
+    /// The finished card of the same question whose outcome nobody has fetched.
+    pub(super) async fn fetched(&self, requests: &[Request]) -> Result<Option<Approval>, Refusal> {
+        let Some(first) = requests.first() else { return Ok(None) };
+        let question = self.question(requests)?;
+        let found = self.ledger.hand_over(&first.actor.id, &question, self.clock.now() - HAND_OVER_MS).await;
+        found.map_err(|error| store_refusal(&error))
+    }
+
+    /// Digest over what is asked, without the targets.
+    pub(super) fn question(&self, requests: &[Request]) -> Result<Digest, Refusal> {
+        let mut asked = Vec::with_capacity(requests.len());
+        for request in requests {
+            let tool = self.registry.find(&request.tool)?;
+            let args = tool.canonical(request.args.clone()).map_err(Refusal::invalid)?;
+            asked.push(json!([request.tool, tool.described().spec.revision, args]));
+        }
+        Ok(Digest::of(json!([asked, self.rules().version]).to_string().as_bytes()))
     }
 
     /// Records a refusal. If even that cannot be kept, the refusal says so: it stays a refusal.
-    pub(super) async fn refused(&self, request: &Request, call: Option<&Prepared>, refusal: Refusal) -> Answer {
+    pub(crate) async fn refused(&self, request: &Request, call: Option<&Prepared>, refusal: Refusal) -> Answer {
         let row = row::refused(request, call, &refusal);
         match self.ledger.append(row, self.rules().settings.audit_reads).await {
             Ok(_) => Answer::Refused(refusal),
@@ -261,6 +308,6 @@ impl Inner {
     }
 }
 
-pub(super) fn store_refusal(error: &StoreError) -> Refusal {
+pub(crate) fn store_refusal(error: &StoreError) -> Refusal {
     Refusal::new(Code::StoreUnavailable, "store", error.to_string())
 }

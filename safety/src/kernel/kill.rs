@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What is refused.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KillSwitch {
     /// Nothing.

@@ -8,7 +8,6 @@
 //! fails open: an error on the way to a decision is a refusal.
 
 mod approve;
-mod autonomy;
 mod decide;
 mod execute;
 mod gate;
@@ -18,18 +17,19 @@ mod plan;
 mod policy;
 mod prepare;
 mod recover;
-mod undo;
 
+pub use crate::autonomy::{Autonomy, AutonomyRule, Level};
 pub use crate::outcome::answer_of;
 pub use crate::registry::{Described, Registry, RegistryBuilder, RegistryError};
 pub use crate::run::Watch;
 pub use approve::Approver;
-pub use autonomy::{Autonomy, AutonomyRule, Level};
 pub use decide::{Facts, Standing, UNASKED_REPEATS, Verdict, decide};
+pub(crate) use gate::store_refusal;
 pub use gate::{Gate, GateParts};
 pub use kill::KillSwitch;
 pub use permit::Permit;
 pub(crate) use permit::RawPermit;
 pub use plan::PlanAnswer;
+pub(crate) use policy::glob;
 pub use policy::{Policy, PolicyError, Tightening};
 pub use prepare::Prepared;

@@ -18,7 +18,7 @@ const MAX_STEPS: usize = 50;
 pub enum PlanAnswer {
     /// Nothing in it had to be asked: these ran, in order, up to the first that did not succeed.
     Ran(Vec<Result<Outcome, Refusal>>),
-    /// It waits on one card.
+    /// It waits on one card; or the same plan has ended within five minutes, and this is its final card.
     Waiting(Box<crate::approval::Approval>),
     /// One of its calls is refused, so none was run.
     Refused(Refusal),
@@ -47,6 +47,14 @@ impl Inner {
                 "a plan is at most {MAX_STEPS} calls of one actor; split it. Nothing was done"
             )));
         }
+        match self.fetched(&requests).await {
+            Ok(None) => {}
+            Ok(Some(card)) => return PlanAnswer::Waiting(Box::new(card)),
+            Err(refusal) => {
+                self.refused(first, None, refusal.clone()).await;
+                return PlanAnswer::Refused(refusal);
+            }
+        }
         let mut calls = Vec::with_capacity(requests.len());
         let mut question = None;
         for request in &requests {
@@ -69,7 +77,7 @@ impl Inner {
             calls.extend(prepared);
         }
         if let Some(rule) = question {
-            return match self.ask(first, calls, rule).await {
+            return match self.ask(&requests, calls, rule).await {
                 Answer::Waiting(card) => PlanAnswer::Waiting(card),
                 Answer::Refused(refusal) => PlanAnswer::Refused(refusal),
                 Answer::Ran(outcome) => PlanAnswer::Ran(vec![Ok(*outcome)]),

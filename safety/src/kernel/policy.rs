@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use globset::{Glob, GlobMatcher};
+use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -43,6 +43,7 @@ pub enum Tightening {
 #[derive(Debug, Clone)]
 pub struct Policy {
     rules: Vec<Rule>,
+    tools: Vec<String>,
     version: Digest,
 }
 
@@ -132,14 +133,21 @@ struct Rule {
     because: String,
 }
 
-/// Compiles a glob in which `*` crosses every character.
-pub(super) fn glob(pattern: &str) -> Option<GlobMatcher> {
-    Glob::new(pattern).ok().map(|glob| glob.compile_matcher())
+/// Compiles a pattern in which only `*` (anything) and `?` (one character) mean more than themselves.
+pub(crate) fn glob(pattern: &str) -> Option<GlobMatcher> {
+    let mut escaped = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        if "[]{}!,\\".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    GlobBuilder::new(&escaped).backslash_escape(true).build().ok().map(|glob| glob.compile_matcher())
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { rules: Vec::new(), version: Digest::of(b"") }
+        Self { rules: Vec::new(), tools: Vec::new(), version: Digest::of(b"") }
     }
 }
 
@@ -151,7 +159,13 @@ impl Policy {
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let file: File = toml::from_str(text).map_err(|error| PolicyError::Shape(error.to_string()))?;
         let rules = file.rule.iter().map(Rule::checked).collect::<Result<_, _>>()?;
-        Ok(Self { rules, version: Digest::of(text.as_bytes()) })
+        let tools = file.rule.into_iter().flat_map(|rule| rule.refused).map(|example| example.tool).collect();
+        Ok(Self { rules, tools, version: Digest::of(text.as_bytes()) })
+    }
+
+    /// Tools that its examples name: one that does not exist proves nothing.
+    pub fn example_tools(&self) -> impl Iterator<Item = &str> {
+        self.tools.iter().map(String::as_str)
     }
 
     /// Digest of the file's text.

@@ -14,7 +14,11 @@ use crate::row;
 use crate::run::{judged, probe};
 use crate::tool::{Probe, ToolError, ToolErrorKind, Trust};
 
+use super::approve::stale;
 use super::gate::{Gate, Inner};
+
+/// How long a yes holds over a restart.
+const YES_HOLDS_MS: i64 = 15 * 60 * 1000;
 
 impl Gate {
     /// Probes every effect whose outcome was never recorded and goes on with every approved card. An effect is never
@@ -27,9 +31,18 @@ impl Gate {
             self.0.settle_doubt(&record).await?;
         }
         let open = [ApprovalState::Approved, ApprovalState::Running];
+        let oldest = self.0.clock.now() - YES_HOLDS_MS;
         for card in self.0.ledger.approvals(&open, 10_000).await? {
             let inner = Arc::clone(&self.0);
-            tokio::spawn(async move { inner.run_card(&card.id).await });
+            // Whoever said yes meant then, not some start days later.
+            let too_old = card.decided_at.is_some_and(|at| at < oldest);
+            tokio::spawn(async move {
+                if too_old {
+                    inner.make_stale(&card, &stale("it was approved too long before this start")).await;
+                } else {
+                    inner.run_card(&card.id).await;
+                }
+            });
         }
         Ok(())
     }

@@ -142,6 +142,10 @@ impl Ledger for Book {
         Ok(cards.iter().rev().filter(wanted).take(limit as usize).cloned().collect())
     }
 
+    async fn card_keyed(&self, _: &ActorId, _: &str) -> Stored<Option<Approval>> {
+        Ok(None)
+    }
+
     async fn hand_over(&self, _: &ActorId, _: &Digest, _: i64) -> Stored<Option<Approval>> {
         Ok(None)
     }

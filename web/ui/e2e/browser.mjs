@@ -13,8 +13,10 @@ export const executable = process.env.JARVIS_TEST_CHROMIUM ?? usual.find((path) 
 
 export const launch = () => chromium.launch({ executablePath: executable, headless: true, chromiumSandbox: false, args: flags });
 
-/** A refused request is part of some tests; the browser logs each as an error of its own. */
-const refused = /^Failed to load resource: the server responded with a status of 4\d\d/;
+/** Containers that come and go change the network of this machine, and Chromium then drops what it was loading. */
+const changed = /ERR_NETWORK_CHANGED/;
+/** A refused request is part of some tests, and an engine that is not there answers 503; the browser logs each as an error of its own. */
+const refused = /^Failed to load resource: the server responded with a status of (4\d\d|503)/;
 
 export class Watch {
   faults = [];
@@ -43,7 +45,7 @@ export class Watch {
     page.on('console', (message) => {
       const text = message.text();
       if (message.type() === 'warning' && /svelte|deprecat/i.test(text)) this.faults.push(`a warning in the console: ${text}`);
-      if (message.type() !== 'error' || refused.test(text) || (this.down && /Failed to load resource|ERR_/.test(text))) return;
+      if (message.type() !== 'error' || refused.test(text) || changed.test(text) || (this.down && /Failed to load resource|ERR_/.test(text))) return;
       this.faults.push(`an error in the console: ${text} (${message.location().url})`);
     });
   }

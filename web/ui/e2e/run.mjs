@@ -5,7 +5,7 @@ import { clean, hasDocker } from './docker.mjs';
 import { finish, skip } from './harness.mjs';
 import { activity } from './suite/activity.mjs';
 import { comingBack } from './suite/again.mjs';
-import { denying, docker } from './suite/approve.mjs';
+import { denying, docker, makeContainers } from './suite/approve.mjs';
 import { keyboardOnly } from './suite/keyboard.mjs';
 import { killing } from './suite/kill.mjs';
 import { phone } from './suite/phone.mjs';
@@ -23,6 +23,8 @@ if (!executable) {
   process.exit(process.env.JARVIS_CI === '1' ? 1 : 0);
 }
 
+// The network has come to rest by the time the server and the browser have started.
+if (hasDocker) makeContainers();
 const world = await World.create();
 try {
   await signing(world);

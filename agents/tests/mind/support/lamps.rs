@@ -16,6 +16,8 @@ pub(crate) struct Lamps {
     runs: Mutex<Vec<String>>,
     /// Text on the note that a stranger wrote.
     pub(crate) note: Mutex<String>,
+    /// The lamp that cannot be restarted.
+    pub(crate) broken: Mutex<Option<String>>,
     /// Says that the slow tool has begun.
     pub(crate) begun: Notify,
 }
@@ -160,6 +162,9 @@ impl Tool for LampRestart {
         self.0.note_run(format!("restart {}", permit.target().name));
         if args.name == "cellar" {
             return Err(ToolError::new(ToolErrorKind::Failed, "the cellar is flooded; pump it out first"));
+        }
+        if self.0.broken.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(&args.name) {
+            return Err(ToolError::new(ToolErrorKind::Failed, "the bulb is broken; change it first"));
         }
         Ok(Done::new(Changed { name: args.name }))
     }

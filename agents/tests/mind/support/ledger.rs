@@ -220,11 +220,16 @@ impl Ledger for MemoryLedger {
         Ok(wanted.take(limit as usize).cloned().collect())
     }
 
-    async fn hand_over(&self, actor: &ActorId, digest: &Digest, since: i64) -> Stored<Option<Approval>> {
+    async fn card_keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<Approval>> {
+        let same = |card: &&Approval| card.actor.id == *actor && card.key.as_deref() == Some(key);
+        Ok(self.book().cards.iter().find(same).cloned())
+    }
+
+    async fn hand_over(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Option<Approval>> {
         let mut book = self.book();
         let fits = |card: &&Approval| {
             card.actor.id == *actor
-                && card.digest == *digest
+                && card.question == *question
                 && card.finished_at.is_some_and(|at| at >= since)
                 && !book.handed.contains(&card.id)
         };

@@ -4,7 +4,7 @@ import { check, same, until } from '../harness.mjs';
 
 export async function activity(world) {
   const { page } = world;
-  const rows = () => page.getByRole('option');
+  const rows = () => page.locator('[role=option]');
 
   await world.test('rows are filtered by kind, and one opens with its body', async () => {
     await world.open('/activity?kind=control');

@@ -11,12 +11,12 @@ export async function comingBack(world) {
     await page.evaluate(() => (globalThis.same = true));
     watch.down = true;
     await server.kill();
-    await page.getByText('No connection').waitFor();
+    await page.getByRole('alert').getByText('No connection').waitFor();
     await server.start();
     // Said before the page can have come back: it must still see it.
     const said = server.cli('say', 'how is this machine?');
     same(said.code, 0, `asked from a terminal (${said.err})`);
-    await until('the banner is gone', async () => (await page.getByText('No connection').count()) === 0, 30_000);
+    await until('the banner is gone', async () => (await page.getByRole('alert').getByText('No connection').count()) === 0, 30_000);
     await until('the stream is live', async () => (await page.locator('footer').getByText('live', { exact: true }).count()) > 0);
     watch.down = false;
     check(await page.evaluate(() => globalThis.same === true), 'the page was not loaded anew');

@@ -3,6 +3,7 @@
 import { check, same, until } from '../harness.mjs';
 import { names, runContainer, startedAt } from '../docker.mjs';
 
+const made = {};
 const fetching = { method: 'POST', body: { tool: 'http_fetch', args: { url: 'https://example.org/e2e' } } };
 
 export async function denying(world) {
@@ -25,11 +26,16 @@ export async function denying(world) {
   });
 }
 
+/** Before anything is asked, because Jarvis remembers for a while which containers there are. */
+export function makeContainers() {
+  for (const what of ['again', 'gone', 'stays', 'found']) made[what] = runContainer(what);
+}
+
 export async function docker(world) {
   const { page } = world;
 
   await world.test('a yellow restart asked for in words runs at once and really happened', async () => {
-    const name = runContainer('again');
+    const name = made.again;
     const before = startedAt(name);
     await world.open('/chat');
     const composer = page.getByRole('main').getByLabel('Ask Jarvis');
@@ -42,7 +48,7 @@ export async function docker(world) {
   });
 
   await world.test('a red removal waits for approval; approved by keyboard it removes exactly that container', async () => {
-    const name = runContainer('gone');
+    const name = made.gone;
     const others = names().filter((one) => one !== name && one.startsWith('e2e-'));
     await world.open(`/tools/docker_remove?container=${name}`);
     await page.getByText('asks for approval').waitFor();
@@ -65,7 +71,7 @@ export async function docker(world) {
   });
 
   await world.test('a removal that was denied leaves the container as it was', async () => {
-    const name = runContainer('stays');
+    const name = made.stays;
     const before = startedAt(name);
     await world.open('/chat');
     const composer = page.getByRole('main').getByLabel('Ask Jarvis');
@@ -81,7 +87,7 @@ export async function docker(world) {
   });
 
   await world.test('the palette narrows to one container and opens a tool with it filled in', async () => {
-    const name = runContainer('found');
+    const name = made.found;
     await world.open('/');
     await page.getByText(name).first().waitFor();
     await page.keyboard.press('Control+k');

@@ -7,7 +7,7 @@ export interface Found { choice: Choice; marks: number[]; score: number }
 
 const MOST = 60;
 /** Among equally good ones. */
-const bonus: Record<Kind, number> = { page: 8, action: 6, container: 5, call: 2, tool: 3, service: 2, conversation: 0, ask: 0 };
+const bonus: Record<Kind, number> = { page: 16, action: 14, container: 13, call: 8, tool: 12, service: 4, conversation: 0, ask: 0 };
 
 export function find(typed: string, choices: Choice[]): Found[] {
   if (typed === '') return choices.map((choice) => ({ choice, marks: [], score: 0 }));
@@ -15,7 +15,8 @@ export function find(typed: string, choices: Choice[]): Found[] {
   for (const choice of choices) {
     const direct = fit(typed, choice.word);
     if (direct) {
-      found.push({ choice, marks: direct.marks, score: direct.score + bonus[choice.kind] });
+      const asleep = choice.kind === 'service' && choice.state === 'inactive' ? 16 : 0;
+      found.push({ choice, marks: direct.marks, score: direct.score + bonus[choice.kind] - asleep });
       continue;
     }
     const wide = typed.length > 1 ? fit(typed, `${choice.word} ${choice.more} ${choice.also ?? ''}`) : null;

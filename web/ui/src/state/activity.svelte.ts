@@ -4,17 +4,31 @@ import { api } from '../api';
 import { onEvent } from '../stream/hub';
 import type { EventInfo } from '../wire';
 
-const KEPT = 400;
+const KEPT = 1000;
+const PAGE = 200;
+/** A day of looking writes hundreds of reads; behind them stands what matters. */
+const MOST_PAGES = 4;
+const ENOUGH = 40;
 
 class Activity {
   events = $state.raw<EventInfo[]>([]);
   loaded = $state(false);
 
   async load(): Promise<void> {
-    const page = await api.history({ limit: 120 });
+    const page = await api.history({ limit: PAGE });
     const newest = this.events.filter((event) => event.seq > (page.events[0]?.seq ?? 0));
     this.events = [...newest, ...page.events];
     this.loaded = true;
+    void this.#further(page.next ?? null).catch(() => {});
+  }
+
+  /** Goes on, after the first screen, until there is something to show. */
+  async #further(next: number | null): Promise<void> {
+    for (let pages = 1; next !== null && pages < MOST_PAGES && outline(this.events).length < ENOUGH; pages += 1) {
+      const page = await api.history({ before: next, limit: PAGE });
+      this.events = [...this.events, ...page.events];
+      next = page.next ?? null;
+    }
   }
 
   constructor() {
@@ -29,13 +43,15 @@ export const activity = new Activity();
 export interface FeedRow { event: EventInfo; times: number }
 
 const same = (a: EventInfo, b: EventInfo) => a.kind === b.kind && a.tool === b.tool && a.actor === b.actor;
+const repeats = (a: EventInfo, b: EventInfo) =>
+  same(a, b) && (a.summary === b.summary || /^call\.(read|refused)$/.test(a.kind));
 
-/** Repeated reads and refusals of one tool for one actor stand in one row, so that watching does not drown what matters. */
+/** Identical rows in a row stand once; so do repeated reads and refusals of one tool for one actor. */
 export function folded(events: EventInfo[]): FeedRow[] {
   const rows: FeedRow[] = [];
   for (const event of events) {
     const last = rows.at(-1);
-    if (last && /^call\.(read|refused)$/.test(event.kind) && same(last.event, event)) last.times += 1;
+    if (last && repeats(last.event, event)) last.times += 1;
     else rows.push({ event, times: 1 });
   }
   return rows;
@@ -52,11 +68,16 @@ export function alike(events: EventInfo[]): FeedRow[] {
   return rows;
 }
 
+/** Reads of these are our own looking: every page and every understood sentence makes some. A token's reads are shown. */
+const ourselves = new Set(['operator', 'local', 'system']);
+/** Said by another row of the same turn. */
+const between = new Set(['turn.step', 'turn.waiting', 'turn.done']);
+
 /** For the narrow feed: what was asked and what came of it, without the steps between. All of them are on the page. */
 export function outline(events: EventInfo[]): EventInfo[] {
   const settled = new Set<string>();
   return events.filter((event) => {
-    if (event.kind === 'turn.step' || event.kind === 'turn.done') return false;
+    if (between.has(event.kind) || (event.kind === 'call.read' && ourselves.has(event.actor))) return false;
     if (event.kind === 'call.intent') return !settled.has(event.subject);
     if (event.kind.startsWith('call.')) settled.add(event.subject);
     return true;

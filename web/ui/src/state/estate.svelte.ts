@@ -17,12 +17,23 @@ export interface Container {
   ports?: unknown[];
   created?: number | string;
 }
-export interface ContainerStats { id: string; name: string; cpu_percent: number; memory_used: number; memory_limit: number }
+/** Of a running container. `cpu_percent` counts one processor as 100; the rest in bytes, traffic since its start. */
+export interface ContainerStats {
+  name: string;
+  cpu_percent: number;
+  memory_bytes: number;
+  memory_limit_bytes: number;
+  net_received_bytes: number;
+  net_sent_bytes: number;
+}
 export interface Service { name: string; description?: string; active: string; sub?: string }
 export interface SystemInfo { host?: string; os?: string; kernel?: string; [field: string]: unknown }
 
 const STALE = 15_000;
 const ABSENT = 600_000;
+
+/** Codes of the requests that failed, not of the thing that was to be read. */
+const lasting = /^(?!(unreachable|client|http|unauthenticated|rate_limited|stopped|policy\w*|above_ceiling|forbidden|internal|misdirected|cancelled|unknown|waiting)$)/;
 
 /** One tool's output. `absent`: the tool is not there or cannot read its thing; `words` says why. */
 export class Reading<T> {
@@ -30,6 +41,8 @@ export class Reading<T> {
   value = $state.raw<T | null>(null);
   words = $state('');
   code = $state('');
+  /** Whether the request failed, and not the thing: stopped, signed out, too many. It passes. */
+  passing = $state(false);
   at = $state(0);
   loading = $state(false);
 
@@ -54,15 +67,23 @@ export class Reading<T> {
     if (answer.state !== 'done') return this.#absent(answer.error ?? answer.state, answer.words);
     this.value = this.pick((answer.output ?? {}) as Record<string, unknown>);
     this.state = 'ready';
+    this.passing = false;
     this.words = answer.words;
   }
 
   #absent(code: string, words: string): void {
-    if (code === 'unreachable' && this.value !== null) return;
-    this.state = 'absent';
-    this.value = null;
+    this.passing = !lasting.test(code);
     this.code = code;
     this.words = words;
+    // What was read before stands until it can be read again.
+    if (this.passing && this.value !== null) return;
+    this.state = 'absent';
+    this.value = null;
+    // A page that is left, a server that restarts or a refusal says nothing about the machine: it is read again.
+    if (this.passing) {
+      this.at = 0;
+      return;
+    }
     sessionStorage.setItem(this.#key, JSON.stringify({ code, words, at: this.at }));
   }
 
@@ -119,6 +140,7 @@ class Estate {
       if (!document.hidden) this.refresh();
     });
     onEvent((event) => {
+      if (event.kind === 'kill.off') return void this.load();
       if (!/^call\.(done|failed|unknown|cancelled)$/.test(event.kind)) return;
       if (event.tool?.startsWith('docker_') || event.tool?.startsWith('compose_')) void this.#docker();
       if (event.tool?.startsWith('service_')) void this.services.load();

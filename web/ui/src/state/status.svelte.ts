@@ -33,8 +33,9 @@ class Status {
     return this.audit;
   }
 
-  async stopAll(): Promise<void> {
-    await api.stopAll();
+  /** `effects` refuses every change, `all` reads too. */
+  async stopAll(level: 'effects' | 'all' = 'effects'): Promise<void> {
+    await api.stopAll(level);
     await this.load();
   }
 

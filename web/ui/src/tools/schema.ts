@@ -30,8 +30,11 @@ export function fieldsOf(input: unknown): FieldSpec[] {
   const root = asSchema(input);
   const required = new Set(Array.isArray(root['required']) ? (root['required'] as string[]) : []);
   const fields = Object.entries(asSchema(root['properties'])).map(([name, raw]) => fieldOf(name, asSchema(raw), root, required.has(name)));
-  return [...fields.filter((field) => field.required), ...fields.filter((field) => !field.required)];
+  return fields.sort((a, b) => rank(a) - rank(b));
 }
+
+/** What it acts on stands first, then what is needed, and within that a long text last. */
+const rank = (field: FieldSpec) => (field.required ? 0 : 4) + (field.kind === 'long' ? 2 : field.entity ? 0 : 1);
 
 function fieldOf(name: string, raw: Schema, root: Schema, required: boolean): FieldSpec {
   const schema = resolved(raw, root);

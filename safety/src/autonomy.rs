@@ -76,7 +76,10 @@ impl Autonomy {
             rule.capability.as_deref().is_none_or(|capability| capability == family)
                 && rule.target.as_deref().is_none_or(|pattern| matches(pattern, target))
         };
-        let specific = |rule: &AutonomyRule| (rule.target.is_some(), rule.capability.is_some());
+        // A target of anything says no more than no target.
+        let specific = |rule: &AutonomyRule| {
+            (rule.target.as_deref().is_some_and(|pattern| pattern != "*"), rule.capability.is_some())
+        };
         self.rules
             .iter()
             .filter(fits)
@@ -86,7 +89,7 @@ impl Autonomy {
 }
 
 fn matches(pattern: &str, target: &Target) -> bool {
-    super::policy::glob(pattern).is_some_and(|glob| glob.is_match(&target.name) || glob.is_match(&target.id))
+    crate::kernel::glob(pattern).is_some_and(|glob| glob.is_match(&target.name) || glob.is_match(&target.id))
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+// Which entries of a turn are shown, and which of them only lead up to something that is shown as well.
+
+import type { ApprovalInfo, TurnEntry, TurnInfo } from '../wire';
+
+export interface ShownEntry {
+  entry: TurnEntry;
+  /** Words about a card that stands beside them: small, and dim once the card is decided. */
+  quiet: boolean;
+}
+
+type Card = (id: string) => Pick<ApprovalInfo, 'state' | 'steps'> | undefined;
+
+export function shownEntries(turn: TurnInfo, cardOf: Card): ShownEntry[] {
+  const shown: ShownEntry[] = [];
+  /** Calls that the card of a plan, still on the screen, speaks for. */
+  let covered = 0;
+  turn.entries.forEach((entry, at) => {
+    if (entry.kind === 'call') {
+      if (covered > 0 && entry.answer.approval == null && entry.answer.call == null) {
+        covered -= 1;
+        return;
+      }
+      const card = entry.answer.state === 'waiting' && entry.answer.approval ? cardOf(entry.answer.approval) : undefined;
+      if (card) covered = card.steps.length - 1;
+    }
+    shown.push({ entry, quiet: entry.kind === 'said' && asksForApproval(turn, at) });
+  });
+  return shown;
+}
+
+/** By rule, the words before a decision repeat the card. They are the first after a call that has an approval, and the
+    turn either waits still or has spoken again since. */
+function asksForApproval(turn: TurnInfo, at: number): boolean {
+  if (turn.footer && turn.footer.route !== 'rule') return false;
+  const before = turn.entries.slice(0, at);
+  if (before.some((entry) => entry.kind === 'said')) return false;
+  if (!before.some((entry) => entry.kind === 'call' && entry.answer.approval != null)) return false;
+  return turn.state === 'waiting' || turn.entries.slice(at + 1).some((entry) => entry.kind === 'said');
+}
+
+/** Whether a person is what a waiting turn waits for, and not a card that was decided and is being carried out. */
+export function needsPerson(turn: TurnInfo, cardOf: Card): boolean {
+  const cards = turn.entries.flatMap((entry) => (entry.kind === 'call' && entry.answer.approval ? [cardOf(entry.answer.approval)] : []));
+  return turn.state === 'waiting' && (cards.length === 0 || cards.some((card) => card === undefined || card.state === 'pending'));
+}
