@@ -316,7 +316,7 @@ fn a_known_file_is_read_and_a_known_folder_listed() {
         assert_eq!(tool("what's inside notes.txt"), "file_read");
         assert_eq!(tool("what is in the folder pictures?"), "file_list");
         if paths.len() > 2 {
-            assert_eq!(tool("what is in v1.2?"), "file_list");
+            assert_eq!(tool("what is in the folder v1.2?"), "file_list");
         }
     }
 }

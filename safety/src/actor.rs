@@ -39,6 +39,13 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// Whether what this actor says are a person's own words: the operator's, or those of somebody at this machine.
+    /// A token belongs to a program, whatever it repeats.
+    #[must_use]
+    pub const fn is_person(&self) -> bool {
+        matches!(self.kind, ActorKind::Operator | ActorKind::Local)
+    }
+
     /// The operator.
     #[must_use]
     pub fn operator() -> Self {

@@ -59,6 +59,23 @@ pub struct Request {
     pub vouching: Vouching,
 }
 
+impl Request {
+    /// The person's own words that led here; a program has none.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        self.origin.words.clone().filter(|_| self.actor.is_person())
+    }
+
+    /// Who chose: never a person where a program asks.
+    #[must_use]
+    pub const fn chosen_by(&self) -> Vouching {
+        match self.vouching {
+            Vouching::Person if !self.actor.is_person() => Vouching::Client,
+            vouching => vouching,
+        }
+    }
+}
+
 /// State of a call that has an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

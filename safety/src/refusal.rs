@@ -28,6 +28,13 @@ impl Refusal {
     }
 }
 
+impl crate::kernel::Gate {
+    /// Records what a face refused before it became a call, and answers the refusal.
+    pub async fn refuse(&self, request: &crate::call::Request, refusal: Refusal) -> crate::outcome::Answer {
+        self.0.refused(request, None, refusal).await
+    }
+}
+
 /// All reasons, with their stable words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

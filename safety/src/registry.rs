@@ -259,9 +259,10 @@ impl Registry {
             let family = name.split('_').next().unwrap_or_default();
             let near = self.tools.keys().filter(|tool| tool.split('_').next() == Some(family)).take(12);
             let near = near.copied().collect::<Vec<_>>().join(", ");
-            let hint = if near.is_empty() { "`jarvis tools` lists them" } else { &near };
+            let hint =
+                if near.is_empty() { "`jarvis tools` lists them all".to_owned() } else { format!("there is: {near}") };
             let shown = shorten(&visible(name), 60);
-            Refusal::new(Code::UnknownTool, "validate", format!("there is no tool `{shown}`; there is: {hint}"))
+            Refusal::new(Code::UnknownTool, "validate", format!("there is no tool `{shown}`; {hint}"))
         })
     }
 }

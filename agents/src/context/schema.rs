@@ -57,6 +57,8 @@ fn compact(schema: &Value, definitions: &Value, depth: usize) -> Value {
             "items" => compact(value, definitions, depth - 1),
             "default" if value.is_null() => continue,
             "required" if value.as_array().is_some_and(Vec::is_empty) => continue,
+            // That a count is not nothing goes without saying.
+            "minimum" if value.as_u64().is_some_and(|least| least <= 1) => continue,
             "required" | "enum" | "const" | "default" | "minimum" | "maximum" | "maxItems" => value.clone(),
             // Titles, formats, `x-…`, `additionalProperties` and the like are for validators.
             _ => continue,

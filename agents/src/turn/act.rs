@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use jarvis_safety::approval::{Approval, ApprovalState};
-use jarvis_safety::call::{CallState, Origin, Request, Vouching};
+use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::conversation::{CallEnd, Entry};
 use jarvis_safety::kernel::{Approver, PlanAnswer, Registry, Watch, answer_of};
 use jarvis_safety::outcome::{Answer, Outcome};

@@ -118,6 +118,11 @@ impl Names {
         path.ends_with('/') || self.folders.contains(path)
     }
 
+    /// Whether a file or folder of exactly this name is known.
+    pub(super) fn is_path(&self, path: &str) -> bool {
+        self.folders.contains(path) || self.files.iter().any(|file| file == path)
+    }
+
     fn add(&mut self, kind: &Arc<str>, name: String, state: String) {
         let low = name.to_lowercase();
         let base = base_name(kind, &low);

@@ -182,7 +182,8 @@ impl<'a> Reader<'a> {
             if self.taken[at] || !self.thing_kinds(&[&token.low]).is_empty() {
                 continue;
             }
-            if let Some(said) = value_at(self.tokens(), at).filter(|said| self.free(said.from, said.to)) {
+            let said = self.known_path(at).or_else(|| value_at(self.tokens(), at));
+            if let Some(said) = said.filter(|said| self.free(said.from, said.to)) {
                 if matches!(&said.value, Value::Path(path) if path.contains('*')) {
                     self.out.odd = true;
                 }
@@ -195,6 +196,15 @@ impl<'a> Reader<'a> {
                 self.out.values.push(said);
             }
         }
+    }
+
+    /// "The folder pictures", where there is one: a name that would be any word elsewhere.
+    fn known_path(&self, at: usize) -> Option<Said> {
+        let before = self.tokens().get(at.checked_sub(1).filter(|before| *before >= self.lo)?)?;
+        let called = before.low == "file" || self.cx.lexicon.is("folder", &before.low);
+        let path = &self.tokens()[at].raw;
+        let said = || Said { value: Value::Path(path.clone()), from: at, to: at + 1 };
+        (called && self.cx.names.is_path(path)).then(said)
     }
 
     /// Exact candidates that are things one acts on, images apart.

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use jarvis_safety::json;
+use jarvis_safety::Actor;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Face;
+use super::session::{self, Sessions};
+use super::strict::{self, Unread};
 
 /// Largest request.
 const MAX_BODY: usize = 2 * 1024 * 1024;
@@ -24,10 +25,12 @@ const SESSION_IDLE: Duration = Duration::from_secs(24 * 3600);
 
 /// The endpoint. The caller puts the identity check before it; it answers nobody without one.
 pub(crate) fn routes(face: Face, stop: CancellationToken) -> Router {
-    let mut session = SessionConfig::default();
-    session.keep_alive = Some(SESSION_IDLE);
-    let mut sessions = LocalSessionManager::default();
-    sessions.session_config = session;
+    let mut config = SessionConfig::default();
+    config.keep_alive = Some(SESSION_IDLE);
+    let mut manager = LocalSessionManager::default();
+    manager.session_config = config;
+    let manager = Arc::new(manager);
+    let sessions = Sessions::new(Arc::clone(&manager));
     // Host and Origin are checked once, by the door, for every path alike.
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
@@ -35,34 +38,33 @@ pub(crate) fn routes(face: Face, stop: CancellationToken) -> Router {
         .with_json_response(true)
         .with_max_request_body_bytes(MAX_BODY)
         .with_cancellation_token(stop);
-    let service = StreamableHttpService::new(move || Ok(face.clone()), Arc::new(sessions), config);
-    Router::new().route_service("/mcp", service).layer(middleware::from_fn(strictly))
+    let judge = face.clone();
+    let service = StreamableHttpService::new(move || Ok(face.clone()), manager, config);
+    Router::new()
+        .route_service("/mcp", service)
+        .layer(middleware::from_fn_with_state(sessions, session::own))
+        .layer(middleware::from_fn_with_state(judge, strictly))
 }
 
-/// Refuses JSON that two parsers could read differently, before anything else reads it.
-async fn strictly(request: Request, next: Next) -> Response {
+/// Refuses messages that two parsers could read differently, before anything else reads them.
+async fn strictly(State(face): State<Face>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(bytes) = to_bytes(body, MAX_BODY).await else {
-        let said = format!("the request is larger than {MAX_BODY} bytes; nothing was done");
-        return refused(StatusCode::PAYLOAD_TOO_LARGE, -32600, &said, Value::Null);
+    let judged = match to_bytes(body, MAX_BODY).await {
+        Err(_) => Err((StatusCode::PAYLOAD_TOO_LARGE, strict::too_large(MAX_BODY as u64))),
+        Ok(bytes) if bytes.is_empty() => Ok(bytes),
+        Ok(bytes) => strict::judge(&bytes).map(|()| bytes).map_err(|unread| (StatusCode::BAD_REQUEST, unread)),
     };
-    if !bytes.is_empty() {
-        let text = String::from_utf8_lossy(&bytes);
-        if let Err(error) = json::parse(&text) {
-            let said = format!("the request is not strict JSON: {error}. Nothing was done");
-            return refused(StatusCode::BAD_REQUEST, -32700, &said, request_id(&text));
+    match judged {
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err((status, unread)) => {
+            if let Some(actor) = parts.extensions.get::<Actor>() {
+                face.tell_unread(actor, &unread).await;
+            }
+            refused(status, &unread)
         }
     }
-    next.run(Request::from_parts(parts, Body::from(bytes))).await
 }
 
-/// The id of a request that is refused, if it has one that can be read.
-pub(super) fn request_id(text: &str) -> Value {
-    let lenient: Value = serde_json::from_str(text).unwrap_or_default();
-    lenient.get("id").cloned().unwrap_or_default()
-}
-
-fn refused(status: StatusCode, code: i64, message: &str, id: Value) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
-    (status, axum::Json(body)).into_response()
+fn refused(status: StatusCode, unread: &Unread) -> Response {
+    (status, axum::Json(unread.body())).into_response()
 }

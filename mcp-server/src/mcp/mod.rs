@@ -9,7 +9,9 @@ mod approval;
 mod call;
 mod http;
 mod listing;
+mod session;
 mod stdio;
+mod strict;
 
 use std::borrow::Cow;
 use std::sync::Arc;

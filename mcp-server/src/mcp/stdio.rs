@@ -3,19 +3,18 @@
 //! That program is only a pipe to a socket in the data directory; the server at its other end is the one process that
 //! owns the data. Lines are read strictly before the protocol sees them.
 
-use std::path::Path;
+use std::time::Duration;
 
-use jarvis_safety::{Actor, json};
+use jarvis_safety::Actor;
 use rmcp::ServiceExt as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Face;
-use super::http::request_id;
+use super::{Face, strict};
 
 /// Name of the socket in the data directory.
 pub(crate) const SOCKET: &str = "mcp.sock";
@@ -23,17 +22,19 @@ pub(crate) const SOCKET: &str = "mcp.sock";
 const MAX_LINE: u64 = 2 * 1024 * 1024;
 
 /// Serves every client of the socket until the server stops.
-pub(crate) async fn serve(face: Face, socket: &Path, stop: CancellationToken) -> std::io::Result<()> {
-    // The directory is locked by this process, so a socket that is there was left by one that died.
-    let _ = std::fs::remove_file(socket);
-    let listener = UnixListener::bind(socket)?;
+pub(crate) async fn serve(face: Face, listener: UnixListener, stop: CancellationToken) -> std::io::Result<()> {
     let face = face.acting_as(Actor::mcp_stdio());
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             accepted = listener.accept() => {
-                let (stream, _) = accepted?;
-                tokio::spawn(client(face.clone(), stream, stop.clone()));
+                match accepted {
+                    Ok((stream, _)) => drop(tokio::spawn(client(face.clone(), stream, stop.clone()))),
+                    Err(error) => {
+                        tracing::warn!(%error, "a client over stdio could not be taken");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
             }
         }
     }
@@ -45,7 +46,7 @@ async fn client(face: Face, stream: UnixStream, stop: CancellationToken) {
     let (protocol_out, protocol_in) = tokio::io::split(theirs);
     let (refusals, refused) = mpsc::channel(16);
     let (from_face, to_face) = tokio::io::split(ours);
-    let reader = tokio::spawn(pass_strict_lines(read, to_face, refusals));
+    let reader = tokio::spawn(pass_strict_lines(face.clone(), read, to_face, refusals));
     let writer = tokio::spawn(pass_answers(from_face, write, refused));
     let served = async {
         let running = face.serve((protocol_out, protocol_in)).await?;
@@ -62,8 +63,9 @@ async fn client(face: Face, stream: UnixStream, stop: CancellationToken) {
     writer.abort();
 }
 
-/// Passes lines that are strict JSON; answers the others with an error.
+/// Passes lines that can be read in one way only; answers the others with an error.
 async fn pass_strict_lines(
+    face: Face,
     read: OwnedReadHalf,
     mut to_face: tokio::io::WriteHalf<DuplexStream>,
     refusals: mpsc::Sender<Value>,
@@ -75,21 +77,31 @@ async fn pass_strict_lines(
         if length == 0 {
             return to_face.shutdown().await;
         }
-        let text = String::from_utf8_lossy(&line);
         let whole = line.last() == Some(&b'\n') || (length as u64) < MAX_LINE;
-        match json::parse(&text) {
-            Ok(_) if whole => to_face.write_all(&line).await?,
-            _ if text.trim().is_empty() => {}
-            _ if !whole => return to_face.shutdown().await,
-            Ok(_) => {}
-            Err(error) => {
-                let said = format!("the request is not strict JSON: {error}. Nothing was done");
-                let body =
-                    json!({ "jsonrpc": "2.0", "id": request_id(&text), "error": { "code": -32700, "message": said } });
-                if refusals.send(body).await.is_err() {
+        if !whole {
+            skip_line(&mut lines).await?;
+        }
+        let judged = if whole { strict::judge(&line) } else { Err(strict::too_large(MAX_LINE)) };
+        match judged {
+            _ if whole && line.trim_ascii().is_empty() => {}
+            Ok(()) => to_face.write_all(&line).await?,
+            Err(unread) => {
+                face.tell_unread(&Actor::mcp_stdio(), &unread).await;
+                if refusals.send(unread.body()).await.is_err() {
                     return Ok(());
                 }
             }
+        }
+    }
+}
+
+/// Throws the rest of a line away.
+async fn skip_line(lines: &mut BufReader<OwnedReadHalf>) -> std::io::Result<()> {
+    loop {
+        let mut rest = Vec::new();
+        let length = lines.take(MAX_LINE).read_until(b'\n', &mut rest).await?;
+        if length == 0 || rest.last() == Some(&b'\n') {
+            return Ok(());
         }
     }
 }

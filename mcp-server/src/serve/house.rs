@@ -65,7 +65,7 @@ impl House {
         })?;
         let index: Arc<dyn Index> = Arc::new(ToolIndex::new(registry.described().map(document).collect())?);
         let kill = store.kill_switch().await?;
-        let policy = policy::load(&config.policy);
+        let policy = policy::against(policy::load(&config.policy), &registry);
         tell_policy(&store, policy.as_ref().err()).await?;
         let gate = Gate::new(GateParts {
             registry,

@@ -1,14 +1,34 @@
 //! The listeners: TCP, and two sockets in the data directory.
+//!
+//! On TCP strangers come by, so connections are counted and a request's head must arrive in time. An error of one
+//! connection, or of taking the next one, never ends the others.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use tokio::net::{TcpListener, UnixListener};
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::Service as _;
 
 use crate::config::Config;
+
+/// Connections at once over TCP: half of what a process may usually open, so that the sockets and the store have theirs.
+const MAX_CONNECTIONS: usize = 512;
+/// Longest time for a request's head to arrive, and for a connection to stay idle.
+const HEAD_ARRIVAL: Duration = Duration::from_secs(20);
+/// Pause after the system could not give a connection.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Binds the TCP address.
 pub(super) async fn tcp(config: &Config) -> anyhow::Result<TcpListener> {
@@ -20,7 +40,7 @@ pub(super) async fn tcp(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Binds the socket in the data directory, for this user only.
+/// Binds a socket in the data directory, for this user only.
 pub(super) fn socket(path: &Path) -> anyhow::Result<UnixListener> {
     // The directory is locked by this process, so a socket that is there was left by one that died.
     let _ = std::fs::remove_file(path);
@@ -31,8 +51,52 @@ pub(super) fn socket(path: &Path) -> anyhow::Result<UnixListener> {
 
 /// Serves a router on TCP until told to stop.
 pub(super) async fn serve_tcp(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let taken = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(std::io::Error::other)?;
+            listener.accept().await.map(|(stream, peer)| (place, stream, peer))
+        };
+        let taken = tokio::select! {
+            () = stop.cancelled() => break,
+            taken = taken => taken,
+        };
+        match taken {
+            Ok((place, stream, peer)) => {
+                let served = serve_connection(stream, peer, router.clone(), stop.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_ARRIVAL)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // How a stranger's connection ends is no event of ours.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 /// Serves a router on a socket until told to stop, and takes the socket away.

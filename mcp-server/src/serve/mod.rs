@@ -77,8 +77,8 @@ async fn serve(
     tasks.spawn(listen::serve_tcp(tcp, router(Door::Tcp), stop.clone()));
     tasks.spawn(listen::serve_socket(socket, path, router(Door::Local), stop.clone()));
     let face = house.face();
-    let (stdio, ended) = (config.data.join(mcp::STDIO_SOCKET), stop.clone());
-    tasks.spawn(async move { mcp::serve_stdio(face, &stdio, ended).await });
+    let stdio = listen::socket(&config.data.join(mcp::STDIO_SOCKET))?;
+    tasks.spawn(mcp::serve_stdio(face, stdio, stop.clone()));
     house.start_tasks(&stop);
     announce(address, &store).await?;
 

@@ -22,3 +22,4 @@ mod start;
 mod stream;
 mod table;
 mod turn;
+mod understanding;

@@ -85,7 +85,7 @@ impl Inner {
             return Err(refusal);
         }
         let args = validate(&*tool, request)?;
-        let look = Look::new(request.actor.clone(), request.origin.words.clone());
+        let look = Look::new(request.actor.clone(), request.words());
         let found = guarded(tool.resolve(&args, &look)).await;
         let target = found.map_err(|error| refused_look(spec.name, &error))?;
         let (tier, sentence) = tool.judge(&args, &target).map_err(|error| refused_look(spec.name, &error))?;
@@ -97,7 +97,7 @@ impl Inner {
 
     /// What a person should see before saying yes.
     pub(super) async fn look_ahead(&self, request: &Request, prepared: &Prepared) -> Result<Preview, Refusal> {
-        let look = Look::new(request.actor.clone(), request.origin.words.clone());
+        let look = Look::new(request.actor.clone(), request.words());
         let preview = guarded(prepared.tool.preview(&prepared.args, &prepared.target, &look)).await;
         preview.map_err(|error| refused_look(prepared.tool(), &error))
     }
@@ -125,7 +125,7 @@ impl Inner {
             actor: &request.actor,
             kill: self.kill(),
             policy: policy.map(|policy| policy.tightening(&request.tool, args, target, actor)),
-            vouching: request.vouching,
+            vouching: request.chosen_by(),
             repeats,
             approvable,
             standing,

@@ -16,7 +16,7 @@ use jarvis_safety::{Actor, ActorKind, Refusal};
 
 use crate::auth::attempt::{Source, penalty_ms};
 use crate::auth::{Caller, Face, Via, authenticate, cookie};
-use crate::guard::body::Sent;
+use crate::guard::body::Brief;
 use crate::guard::door::Door;
 use crate::guard::record;
 use crate::problem::{Answered, Fault};
@@ -60,7 +60,7 @@ pub(super) async fn sign_in(
     State(web): State<Web>,
     from: From,
     face: Face,
-    Sent(body): Sent<SignInBody>,
+    Brief(body): Brief<SignInBody>,
 ) -> Answered<Response> {
     let before = admit(&web, &from)?;
     if body.password.len() > 1_000 || !web.identities.check_password(&body.password).await? {

@@ -9,7 +9,7 @@ use jarvis_safety::event::EventKind;
 
 use super::session::{From, admit, open, wrong};
 use crate::auth::Face;
-use crate::guard::body::Sent;
+use crate::guard::body::Brief;
 use crate::problem::{Answered, Fault};
 use crate::web::Web;
 
@@ -20,7 +20,7 @@ pub(super) async fn set_up(
     State(web): State<Web>,
     from: From,
     face: Face,
-    Sent(body): Sent<SetupBody>,
+    Brief(body): Brief<SetupBody>,
 ) -> Answered<Response> {
     let before = admit(&web, &from)?;
     // Two at once must not both find that no password is set.

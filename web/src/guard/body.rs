@@ -27,11 +27,9 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_DRAIN) {
-        return Err(too_large());
+        return Err(too_large(MAX_BODY));
     }
-    tokio::time::timeout(ARRIVAL, collect(body)).await.map_err(|_| {
-        Fault::door(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not arrive within 30 s. Nothing was done")
-    })?
+    tokio::time::timeout(ARRIVAL, collect(body)).await.map_err(|_| late(ARRIVAL))?
 }
 
 async fn collect(body: Body) -> Result<Bytes, Fault> {
@@ -48,15 +46,43 @@ async fn collect(body: Body) -> Result<Bytes, Fault> {
             kept.extend_from_slice(&chunk);
         }
     }
-    if length > MAX_BODY { Err(too_large()) } else { Ok(kept.freeze()) }
+    if length > MAX_BODY { Err(too_large(MAX_BODY)) } else { Ok(kept.freeze()) }
 }
 
-fn too_large() -> Fault {
+fn late(longest: Duration) -> Fault {
+    let said = format!("the body did not arrive within {} s. Nothing was done", longest.as_secs());
+    Fault::door(StatusCode::REQUEST_TIMEOUT, "timeout", said)
+}
+
+fn too_large(most: usize) -> Fault {
     Fault::door(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",
-        format!("the body is larger than {MAX_BODY} bytes; send less. Nothing was done"),
+        format!("the body is larger than {most} bytes; send less. Nothing was done"),
     )
+}
+
+/// JSON of a type from somebody who is not known yet: a few fields, and quickly, so that strangers cannot fill memory.
+#[derive(Debug)]
+pub struct Brief<T>(pub T);
+
+/// Largest body of a stranger, in bytes.
+const MAX_BRIEF: usize = 8 * 1024;
+/// Longest time for it to arrive.
+const BRIEF_ARRIVAL: Duration = Duration::from_secs(5);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Brief<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
+        let (parts, body) = request.into_parts();
+        let collected = axum::body::to_bytes(body, MAX_BRIEF);
+        match tokio::time::timeout(BRIEF_ARRIVAL, collected).await {
+            Ok(Ok(bytes)) => decode(&parts.headers, &bytes).map(Self),
+            Ok(Err(_)) => Err(too_large(MAX_BRIEF)),
+            Err(_) => Err(late(BRIEF_ARRIVAL)),
+        }
+    }
 }
 
 /// JSON of a type. Unknown and repeated fields are refused by the types themselves; an empty body is an empty object.
@@ -79,6 +105,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 /// 415 when it does not say that it is JSON, 400 when it does not fit the type.
 pub fn decode<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Fault> {
     let bytes = if bytes.is_empty() { b"{}" } else { said_to_be_json(headers, bytes)? };
+    // A list would be taken for the fields in their order.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Fault::invalid("the body must be a JSON object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         Fault::invalid(format!("the body does not fit: {}", shorten(&visible(&error.to_string()), 400)))
     })
@@ -120,6 +150,7 @@ mod tests {
         assert_eq!(decoded("application/json; charset=utf-8", r#"{"name":"a"}"#), Ok("a".to_owned()));
         assert_eq!(decoded("application/json", r#"{"name":"a","name":"b"}"#), Err(400));
         assert_eq!(decoded("application/json", r#"{"nmae":"a"}"#), Err(400));
+        assert_eq!(decoded("application/json", r#"["a"]"#), Err(400));
         assert_eq!(decoded("application/json", ""), Ok(String::new()));
         assert_eq!(decoded("text/plain", r#"{"name":"a"}"#), Err(415));
     }

@@ -22,7 +22,7 @@ export async function test(name, run, { onFailure } = {}) {
 
 /** For tests whose real part is not on this machine. In CI that is a failure. */
 export function skip(what, count) {
-  console.log(`  skipped: ${what} (${count} tests)`);
+  console.log(`skipped: ${what} (${count} tests)`);
   if (process.env.JARVIS_CI === '1') {
     results.failed += count;
     console.log('  FAIL  JARVIS_CI=1 allows no skipped test');

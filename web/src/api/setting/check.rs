@@ -108,6 +108,8 @@ fn key(reference: &str) -> Checked<String> {
         bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && name.len() <= MAX_TEXT
+            // Jarvis's own variables hold his password and tokens: no model is to get them.
+            && !name.starts_with("JARVIS_")
     } else if let Some(path) = reference.strip_prefix("file:") {
         path.starts_with('/') && path.len() <= 4_096 && !path.chars().any(char::is_control)
     } else {

@@ -33,4 +33,29 @@ export async function killing(world) {
     same((await world.api('/status')).body.kill, 'off', 'the kill switch');
     check((await page.getByRole('alert').count()) === 0, 'the banner is gone');
   });
+
+  await world.test('the palette stops and resumes by keyboard alone, each with two presses', async () => {
+    await world.open('/');
+    for (const [typed, first, wanted] of [['stop all', 'Enter again to stop all', 'effects'], ['resume', 'Enter again to resume', 'off']]) {
+      await page.keyboard.press('Control+k');
+      await page.getByRole('combobox', { name: 'Ask, or find anything' }).fill(typed);
+      await page.keyboard.press('Enter');
+      await page.getByText(first).waitFor();
+      await page.keyboard.press('Enter');
+      await until(`the kill switch is ${wanted}`, async () => (await world.api('/status')).body.kill === wanted);
+    }
+  });
+
+  await world.test('the palette changes the mode, and the choice is kept', async () => {
+    const mode = () => page.evaluate(() => document.documentElement.dataset.mode);
+    for (const one of ['daylight', 'hud']) {
+      await page.keyboard.press('Control+k');
+      await page.getByRole('combobox', { name: 'Ask, or find anything' }).fill(`mode ${one}`);
+      await page.keyboard.press('Enter');
+      await until(`the mode is ${one}`, async () => (await mode()) === one);
+      await page.reload();
+      await world.live();
+      same(await mode(), one, 'after a reload');
+    }
+  });
 }

@@ -73,11 +73,19 @@ const ourselves = new Set(['operator', 'local', 'system']);
 /** Said by another row of the same turn. */
 const between = new Set(['turn.step', 'turn.waiting', 'turn.done']);
 
+/** What pages read by themselves, and sentences to find the names in them. */
+const lookUps = new Set(['docker_list', 'docker_stats', 'docker_images', 'service_list', 'system_info', 'file_list']);
+
+/** Our own looking: reads, and look-ups that were refused, which is said where their answer would stand. */
+export const isOwnLook = (event: EventInfo) =>
+  ourselves.has(event.actor) &&
+  (event.kind === 'call.read' || (event.kind === 'call.refused' && lookUps.has(event.tool ?? '')));
+
 /** For the narrow feed: what was asked and what came of it, without the steps between. All of them are on the page. */
 export function outline(events: EventInfo[]): EventInfo[] {
   const settled = new Set<string>();
   return events.filter((event) => {
-    if (between.has(event.kind) || (event.kind === 'call.read' && ourselves.has(event.actor))) return false;
+    if (between.has(event.kind) || isOwnLook(event)) return false;
     if (event.kind === 'call.intent') return !settled.has(event.subject);
     if (event.kind.startsWith('call.')) settled.add(event.subject);
     return true;

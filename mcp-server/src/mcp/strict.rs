@@ -1,0 +1,102 @@
+//! Messages that can be read in one way only, judged before the protocol reads them.
+//!
+//! What is refused here never becomes a call, so the face tells the audit of it itself.
+
+use jarvis_safety::call::{Origin, Request, Vouching};
+use jarvis_safety::plain::{shorten, visible};
+use jarvis_safety::{Actor, CallId, Refusal, json};
+use serde_json::{Value, json};
+
+use super::Face;
+
+/// Why a message was not read.
+pub(super) struct Unread {
+    /// JSON-RPC code.
+    code: i64,
+    message: String,
+    id: Value,
+}
+
+impl Unread {
+    /// The answer.
+    pub(super) fn body(&self) -> Value {
+        json!({ "jsonrpc": "2.0", "id": self.id, "error": { "code": self.code, "message": self.message } })
+    }
+}
+
+/// Refuses what is not strict JSON, and calls whose parts have wrong types.
+pub(super) fn judge(bytes: &[u8]) -> Result<(), Unread> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let message = "the request is not UTF-8. Nothing was done".to_owned();
+        return Err(Unread { code: -32700, message, id: Value::Null });
+    };
+    let message = json::parse(text).map_err(|error| {
+        // Read leniently only to find out whom to answer.
+        let lenient: Value = serde_json::from_str(text).unwrap_or_default();
+        let said = shorten(&visible(&error.to_string()), 300);
+        Unread {
+            code: -32700,
+            message: format!("the request is not strict JSON: {said}. Nothing was done"),
+            id: lenient.get("id").cloned().unwrap_or_default(),
+        }
+    })?;
+    if message.get("method").and_then(Value::as_str) != Some("tools/call") {
+        return Ok(());
+    }
+    let params = message.get("params").cloned().unwrap_or_default();
+    let wrong = if !params.get("name").is_some_and(Value::is_string) {
+        "`name` must be a string"
+    } else if params.get("arguments").is_some_and(|arguments| !arguments.is_object()) {
+        "`arguments` must be an object"
+    } else if params.get("requestState").is_some_and(|state| !state.is_string()) {
+        "`requestState` must be a string"
+    } else {
+        return Ok(());
+    };
+    let id = message.get("id").cloned().unwrap_or_default();
+    Err(Unread { code: -32602, message: format!("{wrong}. Nothing was done"), id })
+}
+
+/// Refuses a message that is longer than allowed.
+pub(super) fn too_large(most: u64) -> Unread {
+    let message = format!("the request is larger than {most} bytes. Nothing was done");
+    Unread { code: -32600, message, id: Value::Null }
+}
+
+impl Face {
+    /// Tells the audit of a message that was not read.
+    pub(super) async fn tell_unread(&self, actor: &Actor, unread: &Unread) {
+        let request = Request {
+            actor: actor.clone(),
+            origin: Origin {
+                face: "mcp".to_owned(),
+                correlation: CallId::new(self.ids.next()).to_string(),
+                ..Origin::default()
+            },
+            tool: "tools/call".to_owned(),
+            args: Value::Null,
+            key: None,
+            vouching: Vouching::Client,
+        };
+        self.gate.refuse(&request, Refusal::invalid(unread.message.clone())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_not_read() {
+        let code = |text: &[u8]| judge(text).err().map(|unread| (unread.code, unread.id));
+        assert_eq!(code(br#"{"id":1,"method":"tools/call","params":{"name":"a","arguments":{}}}"#), None);
+        assert_eq!(code(br#"{"id":1,"id":2}"#), Some((-32700, json!(2))));
+        assert_eq!(code(b"{\"id\":\"\xff\"}"), Some((-32700, Value::Null)));
+        assert_eq!(
+            code(br#"{"id":3,"method":"tools/call","params":{"name":"a","arguments":[]}}"#),
+            Some((-32602, json!(3)))
+        );
+        assert_eq!(code(br#"{"id":4,"method":"tools/call","params":{"name":{}}}"#), Some((-32602, json!(4))));
+        assert_eq!(code(br#"{"method":"ping"}"#), None);
+    }
+}
