@@ -148,7 +148,7 @@ impl Prompts {
 /// "a, b and c".
 fn listed(parts: &[String]) -> String {
     match parts {
-        [rest @ .., before, last] if rest.is_empty() => format!("{before} and {last}"),
+        [before, last] => format!("{before} and {last}"),
         [rest @ .., last] if !rest.is_empty() => format!("{}; and {last}", rest.join("; ")),
         parts => parts.concat(),
     }

@@ -136,7 +136,7 @@ mod tests {
             "properties": {
                 "name": { "type": "string", "description": "Name." },
                 "since": { "type": "string" },
-                "lines": { "type": "integer", "minimum": 1, "maximum": 9 },
+                "lines": { "type": "integer", "maximum": 9 },
                 "level": { "enum": ["info", "error"], "description": "Level" },
             },
         });

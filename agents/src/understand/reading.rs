@@ -346,6 +346,8 @@ impl<'a> Reader<'a> {
             let concept = match file {
                 _ if self.cx.names.is_folder(&path) => "folder",
                 _ if log => "log",
+                // "What does notes.txt say": who only asks about a file wants to read it.
+                true if self.out.words.iter().all(|word| word.class == Class::Weak) => "read",
                 true => "file",
                 false => continue,
             };
