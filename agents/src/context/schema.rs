@@ -39,8 +39,9 @@ fn compact(schema: &Value, definitions: &Value, depth: usize) -> Value {
     }
     let mut merged = resolved(map, definitions);
     flatten_choice(&mut merged, definitions);
+    let told = merged.get("description").and_then(Value::as_str).unwrap_or_default();
     let mut kept = Map::new();
-    for (key, value) in &merged {
+    for (key, value) in merged.iter().filter(|(key, value)| !goes_without_saying(key, value, told)) {
         let value = match key.as_str() {
             "type" => one_type(value),
             "description" => {
@@ -55,10 +56,6 @@ fn compact(schema: &Value, definitions: &Value, depth: usize) -> Value {
                     .collect(),
             ),
             "items" => compact(value, definitions, depth - 1),
-            "default" if value.is_null() => continue,
-            "required" if value.as_array().is_some_and(Vec::is_empty) => continue,
-            // That a count is not nothing goes without saying.
-            "minimum" if value.as_u64().is_some_and(|least| least <= 1) => continue,
             "required" | "enum" | "const" | "default" | "minimum" | "maximum" | "maxItems" => value.clone(),
             // Titles, formats, `x-…`, `additionalProperties` and the like are for validators.
             _ => continue,
@@ -66,6 +63,18 @@ fn compact(schema: &Value, definitions: &Value, depth: usize) -> Value {
         kept.insert(key.clone(), value);
     }
     Value::Object(kept)
+}
+
+/// Whether a model misses nothing if it is not told: what is empty, a bound that nobody reaches or that the description
+/// names, that a switch is off.
+fn goes_without_saying(key: &str, value: &Value, told: &str) -> bool {
+    match key {
+        "default" => value.is_null() || *value == false,
+        "required" => value.as_array().is_some_and(Vec::is_empty),
+        "minimum" => value.as_u64().is_some_and(|least| least <= 1),
+        "maximum" => value.as_u64().is_some_and(|most| most >= 10_000 || told.contains(&most.to_string())),
+        _ => false,
+    }
 }
 
 /// The schema with what it refers to put in its place.

@@ -43,13 +43,16 @@ impl Client {
     pub fn new(vault: Arc<dyn Vault>, patience: Patience) -> Self {
         // Whoever was first has set the provider; it is the same one everywhere in this program.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(patience.connect)
-            .user_agent(concat!("jarvis/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| error.to_string());
+        let builder = || {
+            reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(patience.connect)
+                .user_agent(concat!("jarvis/", env!("CARGO_PKG_VERSION")))
+        };
+        // A machine without CA certificates can still ask a model in its own house, without TLS.
+        let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());
+        let http = http.map_err(|error| error.to_string());
         Self { http, vault, patience, listed: Mutex::new(None) }
     }
 
