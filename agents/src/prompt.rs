@@ -148,8 +148,7 @@ impl Prompts {
 /// "a, b and c".
 fn listed(parts: &[String]) -> String {
     match parts {
-        [before, last] => format!("{before} and {last}"),
-        [rest @ .., last] if !rest.is_empty() => format!("{}; and {last}", rest.join("; ")),
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         parts => parts.concat(),
     }
 }
@@ -212,10 +211,10 @@ mod tests {
             prompts.courtesy(&SmallTalk { kind, said, examples: &examples, families, many: &many, model })
         };
         let help = talk("help", "help", false);
-        assert!(help.contains("the Docker containers (4); the system services (none in sight); and lamp matters."));
+        assert!(help.contains("the Docker containers (4), the system services (none in sight) and lamp matters."));
         assert!(help.contains("\n- restart web\n") && help.contains("connect a model"), "{help}");
-        assert!(talk("greeting", "good morning", true).starts_with("Good morning. On this machine"));
-        assert!(!talk("greeting", "hello", true).contains("connect a model"));
+        assert!(talk("greeting", "good morning", true).starts_with("Good morning. Here I look after"));
+        assert!(!talk("help", "help", true).contains("connect a model"));
         assert!(talk("thanks", "thanks", false).starts_with("Not at all."));
     }
 

@@ -84,7 +84,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// Prints events for ever; a stream that breaks off goes on after the last one that was seen.
 async fn follow(client: &Client, mut after: u64) -> anyhow::Result<()> {
     loop {
-        let mut stream = client.stream(after, "none").await?;
+        let mut stream = client.stream(after, "").await?;
         while let Some(message) = stream.next().await {
             if let Message::Event(event) = message {
                 after = event.seq;

@@ -70,7 +70,7 @@ fn workspace(skips: &std::path::Path) -> Done {
     } else {
         command.args(["test", "--locked", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
     }
-    command.env("JARVIS_SKIPPED", skips);
+    command.env("JARVIS_TEST_SKIPPED", skips);
     let (passed, lines) = process::listen(&root(), &mut command)?;
     for line in fs::read_to_string(skips).unwrap_or_default().lines() {
         process::say(line);

@@ -280,9 +280,10 @@ impl Understanding {
 
     /// Sentences that come closest to a text and can be sent as they stand.
     fn nearest(&self, text: &str, names: &Names) -> Vec<String> {
-        let found = self.index.search(&plain::shorten(text, 200), 2 * MOST_HINTS);
+        let found = self.index.search(&plain::shorten(text, 200), 4 * MOST_HINTS);
         let known = |name: &String| self.grammar.tools.iter().find(|tool| tool.name == *name);
-        let harmless = found.iter().filter_map(|(name, _)| known(name)).filter(|tool| tool.tier <= Tier::Yellow);
+        // Whoever was not understood is not led to change something.
+        let harmless = found.iter().filter_map(|(name, _)| known(name)).filter(|tool| tool.tier == Tier::Green);
         let means = |sentence: &str, tool: &str| self.means(sentence, tool, names);
         harmless.filter_map(|tool| suggest::of_tool(tool, names, means)).take(MOST_HINTS).collect()
     }

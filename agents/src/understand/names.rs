@@ -100,9 +100,11 @@ impl Names {
         let of_kind = (0..self.things.len()).filter(|&thing| *self.things[thing].kind == *kind);
         let shown = of_kind.filter_map(|thing| {
             let base = base_name(kind, &self.things[thing].name).to_owned();
-            let alone = self.exact(&[&base.to_lowercase()]).len() == 1;
+            let same = self.exact(&[&base.to_lowercase()]);
+            let alone = same.iter().filter(|other| &*self.things[other.thing].kind != "image").count() == 1;
             let plain = base.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
-            (alone && plain).then(|| (!self.is_in(thing, "running"), base.chars().count(), base))
+            let vital = VITAL.iter().any(|vital| base.starts_with(vital));
+            (alone && plain && !vital).then(|| (!self.is_in(thing, "running"), base.chars().count(), base))
         });
         shown.min().map(|(_, _, name)| name)
     }
@@ -224,6 +226,9 @@ impl Names {
         }
     }
 }
+
+/// Services that a machine stands on: nobody is led to restart one for a try.
+const VITAL: [&str; 6] = ["systemd", "dbus", "polkit", "getty", "user@", "network"];
 
 /// Files without an ending that everybody knows.
 const KNOWN_FILES: [&str; 10] =

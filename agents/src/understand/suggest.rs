@@ -28,8 +28,14 @@ pub(super) fn shown(grammar: &Grammar, names: &Names, means: impl Fn(&str, &str)
             .iter()
             .filter(|tool| tool.tier == tier)
             .flat_map(|&tool| tool.patterns.iter().map(move |pattern| (tool, pattern)));
-        let (about, general): (Vec<_>, Vec<_>) = patterns.partition(|(_, pattern)| !pattern.slots.is_empty());
-        about.into_iter().chain(general).find_map(|(tool, pattern)| {
+        // What names a thing says most, then what needs no value.
+        let rank = |(tool, pattern): &(&ToolGrammar, &Pattern)| {
+            let thing = |&slot: &usize| matches!(tool.args[slot].role, Role::Thing(_) | Role::Path);
+            if pattern.slots.iter().any(thing) { 0 } else { 1 + pattern.slots.len().min(1) }
+        };
+        let mut patterns: Vec<_> = patterns.collect();
+        patterns.sort_by_key(rank);
+        patterns.into_iter().find_map(|(tool, pattern)| {
             let form = form(&pattern.example);
             let sentence = filled(tool, pattern, names).filter(|_| !forms.contains(&form))?;
             means(&sentence, &tool.name).then(|| {

@@ -33,7 +33,7 @@ async fn tail(connection: &Connection, printer: &Printer, lines: u32, follow: bo
     }
     loop {
         // The server may be restarted while somebody looks on; the stream goes on where it was.
-        let mut stream = client.stream(seen, "none").await?;
+        let mut stream = client.stream(seen, "").await?;
         while let Some(message) = stream.next().await {
             if let Message::Event(event) = message {
                 seen = event.seq;

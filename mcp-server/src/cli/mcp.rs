@@ -1,5 +1,6 @@
 //! `jarvis mcp`: a pipe between a client's standard streams and the server's socket.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -53,7 +54,7 @@ fn broken(error: &std::io::Error) -> Stop {
 async fn start(connection: &Connection, data: &Path, socket: &Path) -> Result<UnixStream> {
     let failed =
         |error: std::io::Error| Stop::new(Exit::NoServer, format!("no server runs and none could be started: {error}"));
-    std::fs::create_dir_all(data).map_err(failed)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
     let log = data.join("serve.log");
     let file = std::fs::File::create(&log).map_err(failed)?;
     let mut command = std::process::Command::new(std::env::current_exe().map_err(failed)?);

@@ -13,7 +13,7 @@ pub(crate) fn part(variable: &str, what: &str) -> Option<String> {
     assert!(std::env::var_os("JARVIS_CI").is_none(), "{variable} is not set: {what} must be there in CI");
     let line = format!("skipped: needs {what} ({variable})");
     println!("{line}");
-    if let Some(path) = std::env::var_os("JARVIS_SKIPPED") {
+    if let Some(path) = std::env::var_os("JARVIS_TEST_SKIPPED") {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
         let _ = file.and_then(|mut file| writeln!(file, "{line}"));
     }

@@ -7,8 +7,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use jarvis_client::ClientError;
 use jarvis_client::wire::{SessionInfo, SetupBody, StatusInfo};
-use jarvis_client::{Client, ClientError, Options};
 use serde_json::{Value, json};
 
 use crate::app::{PASSWORD, TestApp, call, code};
@@ -155,10 +155,12 @@ fn exchange(pipe: &mut Child, request: &Value) -> Value {
     serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"))
 }
 
-#[tokio::test]
-async fn an_ide_that_finds_no_server_starts_one_and_says_so() {
-    let data = tempfile::tempdir().unwrap();
-    let mut pipe = jarvis(data.path());
+#[test]
+fn an_ide_that_finds_no_server_starts_one_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    // As on a machine on which Jarvis never ran, it is not even there.
+    let data = home.path().join("share/jarvis");
+    let mut pipe = jarvis(&data);
     pipe.arg("mcp").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut pipe = pipe.spawn().unwrap();
     let mut told = String::new();
@@ -166,7 +168,7 @@ async fn an_ide_that_finds_no_server_starts_one_and_says_so() {
     said.read_line(&mut told).unwrap();
     let pid = told.split_once("(process ").and_then(|(_, rest)| rest.split_once(',')).map(|(pid, _)| pid.to_owned());
     let pid: u32 = pid.and_then(|pid| pid.parse().ok()).unwrap_or_else(|| panic!("{told}"));
-    let server = Detached { data: data.path(), pid };
+    let server = Detached { data: &data, pid };
     assert!(told.contains("no server ran, so one was started") && told.contains("serve.log"), "{told}");
 
     let client = json!({ "name": "ide", "version": "1" });
@@ -175,11 +177,10 @@ async fn an_ide_that_finds_no_server_starts_one_and_says_so() {
     assert_eq!(exchange(&mut pipe, &hello)["result"]["protocolVersion"], "2025-11-25");
     // The client has gone; what it started stays for whoever comes next.
     assert!(pipe.wait().unwrap().success());
-    let socket = Client::new(Options::Socket { path: data.path().join("jarvis.sock") }).unwrap();
-    assert!(socket.get::<StatusInfo>("/api/status").await.is_ok());
-    let log = std::fs::read_to_string(data.path().join("serve.log")).unwrap();
+    assert!(jarvis(&data).args(["call", "system_info"]).output().unwrap().status.success());
+    let log = std::fs::read_to_string(data.join("serve.log")).unwrap();
     assert!(log.contains("Jarvis listens on") && log.contains("/setup#code="), "{log}");
     drop(server);
-    let verified = jarvis(data.path()).args(["audit", "verify"]).output().unwrap();
+    let verified = jarvis(&data).args(["audit", "verify"]).output().unwrap();
     assert!(verified.status.success(), "{verified:?}");
 }

@@ -123,7 +123,7 @@ async fn words_that_a_kill_cut_off_are_kept_and_said_anew() {
     let model = ModelServer::start(vec![Answer::Stream(cut), words("It was a quiet night.")]).await;
     let mut app = TestApp::start();
     model.connect(&app, None).await;
-    let mut watch = Watch::of(&app).await;
+    let watch = Watch::of(&app).await;
     let turn = watch.say("tell me a story about web").await;
     // What is being said is kept each second, without an event; from then on a kill loses none of it.
     while said(&watch.turn(&turn.id).await).is_empty() {

@@ -13,7 +13,7 @@ describe('a filter of the activity', () => {
   });
 
   it('asks the server for what it can answer and looks through the rest', () => {
-    expect(serverQuery({ ...noFilter, group: 'reads', actor: 'local' })).toEqual({ kind: 'call.read', actor: 'local', subject: '' });
+    expect(serverQuery({ ...noFilter, group: 'reads', actor: 'local' })).toEqual({ kind: 'call.read,call.previewed', actor: 'local', subject: '' });
     expect(isScan({ ...noFilter, text: 'x' })).toBe(true);
     expect(isScan({ ...noFilter, subject: 'x' })).toBe(false);
   });

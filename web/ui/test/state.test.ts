@@ -38,6 +38,8 @@ describe('the estate', () => {
     expect(arrange(1200, 450, 250, 400).way).toBe('beside');
     expect(arrange(1200, 450, 400, 250).way).toBe('beside-right');
     expect(arrange(800, 300, 250, 400).way).toBe('alone');
+    expect(arrange(1000, 1300, 250, 1500).way).toBe('over');
+    expect(arrange(1200, 600, 190, 0).way).toBe('alone');
   });
 });
 

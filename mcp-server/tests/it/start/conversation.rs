@@ -46,8 +46,8 @@ async fn conversations_are_listed_searched_and_renamed() {
     let local = app.local();
     let first = say(&local, "how is this machine?", None, None).await.conversation;
     let second = say(&local, "what is filling the disk?", None, None).await.conversation;
-    assert_eq!(found(&local, "").await, [second.clone(), first.clone()], "the newest first");
-    assert_eq!(found(&local, "FILLING").await, [second.clone()]);
+    assert_eq!(found(&local, "").await, [second.as_str(), &first], "the newest first");
+    assert_eq!(found(&local, "FILLING").await, [second.as_str()]);
     assert!(found(&local, "%25").await.iter().all(|id| [&first, &second].contains(&id)));
 
     // The operator sees everybody's, and may rename them.
@@ -60,7 +60,7 @@ async fn conversations_are_listed_searched_and_renamed() {
     let renamed: ConversationInfo = rename("Morning round").await.unwrap().json().await.unwrap();
     assert_eq!(renamed.title, "Morning round");
     assert_eq!(rename(" ").await.unwrap().status().as_u16(), 400);
-    assert_eq!(found(&local, "morning%20round").await, [first.clone()]);
+    assert_eq!(found(&local, "morning%20round").await, [first.as_str()]);
     assert_eq!(view(&local, &first).await.conversation.title, "Morning round");
 
     let token = app.token("ide", "yellow", &[]).await;

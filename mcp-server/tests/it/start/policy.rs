@@ -1,5 +1,8 @@
 //! `policy.toml` as the operator wrote it: what it refuses, and what happens when it has a mistake.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use jarvis_client::ClientError;
 use jarvis_client::wire::StatusInfo;
 use serde_json::json;
@@ -18,7 +21,7 @@ accepted = [{ tool = "file_write", args = { path = "list.txt" } }]
 "#;
 
 fn start(policy: &str) -> TestApp {
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     std::fs::write(data.path().join("policy.toml"), policy).unwrap();
     TestApp::start_on(data, &[])
 }

@@ -17,7 +17,7 @@ export interface Group { key: string; word: string; kinds: string[] }
 
 export const groups: Group[] = [
   { key: 'changes', word: 'Changes', kinds: ['call.intent', 'call.done', 'call.failed', 'call.unknown', 'call.cancelled'] },
-  { key: 'reads', word: 'Reads', kinds: ['call.read'] },
+  { key: 'reads', word: 'Reads', kinds: ['call.read', 'call.previewed'] },
   { key: 'refused', word: 'Refused', kinds: ['call.refused', 'approval.refused', 'session.refused', 'call.failed', 'turn.failed', 'policy.unreadable'] },
   { key: 'approvals', word: 'Approvals', kinds: ['approval.asked', 'approval.approved', 'approval.denied', 'approval.expired', 'approval.stale', 'approval.refused'] },
   { key: 'talk', word: 'Talk', kinds: ['turn.asked', 'turn.step', 'turn.waiting', 'turn.done', 'turn.stopped', 'turn.failed', 'conversation.renamed', 'conversation.deleted', 'body.erased'] },

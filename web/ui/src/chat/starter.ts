@@ -15,12 +15,13 @@ export function starters(containers: Container[], services: Service[]): Starter[
   ];
   if (services.length > 0) list.push({ text: 'which services failed?', shows: 'and then: “how is NAME?”', tier: 'green' });
   else if (containers.length > 0) list.push({ text: 'which containers are running?', shows: 'as a table', tier: 'green' });
+  else list.push({ text: 'which processes use the most memory?', shows: 'as a table', tier: 'green' });
   if (thing) {
     list.push({ text: `last 50 lines of ${(failed ? service : thing) ?? thing}`, shows: 'its log, marked by severity', tier: 'green' });
     list.push({ text: `restart ${thing}`, shows: 'changes something: written below, you send it', tier: 'yellow' });
   } else {
     list.push({ text: 'what files are there?', shows: 'in your folder', tier: 'green' });
-    list.push({ text: 'which processes use the most memory?', shows: 'as a table', tier: 'green' });
+    list.push({ text: 'what can you do?', shows: 'what there is on this machine', tier: 'green' });
   }
   return list;
 }

@@ -14,13 +14,22 @@ const CHARTS = 104;
 const LEAST = 150;
 const TWO_COLUMNS = 960;
 
+/** From here on charts that stand in one row are taller than they tell. */
+const TALL = 340;
+const WALL = 560;
+
 /** The height of a table with all its rows. */
 export function tall(reading: Pick<Reading<unknown[]>, 'state' | 'value'>): number {
   return reading.state === 'ready' ? HEAD + ROW * Math.max(1, reading.value?.length ?? 0) : 190;
 }
 
+/** Heights of the whole, and of both tables; `services` 0 where there are none. */
 export function arrange(width: number, height: number, estate: number, services: number): { way: Way; square: boolean } {
-  if (estate + services + CHARTS + 2 * GAP <= height) return { way: 'stacked', square: false };
+  const left = height - estate - services - 2 * GAP;
+  if (services === 0) return { way: 'alone', square: left >= TALL };
+  if (left >= CHARTS) return { way: 'stacked', square: left >= TALL };
+  // On a wall, the services in full width with what they are, rather than charts as tall as doors.
+  if (left + services - CHARTS >= WALL) return { way: 'over', square: false };
   if (width >= TWO_COLUMNS) {
     const shorter = Math.min(estate, services);
     const square = height - shorter - GAP >= 2 * CHARTS + GAP;

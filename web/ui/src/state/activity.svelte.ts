@@ -57,12 +57,14 @@ export function folded(events: EventInfo[]): FeedRow[] {
   return rows;
 }
 
-/** Equal lines stand once, where the newest is. */
+/** Equal refusals stand once, where the newest is; so does what repeats in a row. What was done stands for itself: each
+    has its own undo. */
 export function alike(events: EventInfo[]): FeedRow[] {
   const rows: FeedRow[] = [];
+  const equal = (row: FeedRow | undefined, event: EventInfo) => row !== undefined && same(row.event, event) && row.event.summary === event.summary;
   for (const event of events) {
-    const known = event.kind === 'call.refused' ? rows.find((row) => same(row.event, event) && row.event.summary === event.summary) : undefined;
-    if (known) known.times += 1;
+    const known = event.kind === 'call.refused' ? rows.find((row) => equal(row, event)) : rows.at(-1);
+    if (known && event.kind !== 'call.done' && equal(known, event)) known.times += 1;
     else rows.push({ event, times: 1 });
   }
   return rows;
@@ -79,7 +81,7 @@ const lookUps = new Set(['docker_list', 'docker_stats', 'docker_images', 'servic
 /** Our own looking: reads, and look-ups that were refused, which is said where their answer would stand. */
 export const isOwnLook = (event: EventInfo) =>
   ourselves.has(event.actor) &&
-  (event.kind === 'call.read' || (event.kind === 'call.refused' && lookUps.has(event.tool ?? '')));
+  (event.kind === 'call.read' || event.kind === 'call.previewed' || (event.kind === 'call.refused' && lookUps.has(event.tool ?? '')));
 
 /** For the narrow feed: what was asked and what came of it, without the steps between. All of them are on the page. */
 export function outline(events: EventInfo[]): EventInfo[] {

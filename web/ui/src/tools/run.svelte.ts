@@ -7,9 +7,11 @@ import type { Args, CallAnswer, Preview, Problem, ToolInfo } from '../wire';
 import { draftFrom, readDraft, type Draft } from './draft';
 import { fieldsOf, type FieldSpec } from './schema';
 
-const PAUSE = 250;
-/** After these the same arguments may mean something else. */
-const changing = /^(call\.(done|failed|unknown)|kill\.|setting\.|policy\.|server\.)/;
+/** Every preview looks at its target and is a row of the audit, so it waits until the typing has come to rest. */
+const PAUSE = 450;
+/** After these every call may be decided otherwise; after a call, those of the same family. */
+const ruling = /^(kill|setting|policy|server)\./;
+const acting = /^call\.(done|failed|unknown)$/;
 
 export class ToolRun {
   readonly fields: FieldSpec[];
@@ -49,7 +51,8 @@ export class ToolRun {
     void this.asked;
     this.#later(this.valid);
     const leave = onEvent((event) => {
-      if (this.valid && changing.test(event.kind)) this.#later(true);
+      const concerns = ruling.test(event.kind) || (acting.test(event.kind) && event.tool?.startsWith(this.tool.family + '_'));
+      if (this.valid && concerns && !document.hidden) this.#later(true);
     });
     return () => {
       leave();
