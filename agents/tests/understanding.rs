@@ -303,6 +303,20 @@ fn an_order_that_no_tool_can_carry_out_is_told_from_a_sentence_that_is_none() {
 }
 
 #[test]
+fn services_in_a_state_are_those_that_the_listing_tells_to_be_in_it() {
+    let mut bench = Bench::new();
+    let service = |(name, state): (&str, &str)| Named { name: name.to_owned(), state: state.to_owned() };
+    let services = [("ssh.service", "active"), ("backup.service", "failed"), ("cups.service", "inactive")];
+    bench.world.0.insert("service".to_owned(), services.map(service).to_vec());
+    for text in ["restart failed services", "restart all failed services", "please restart the services that failed"] {
+        let understood = bench.understand(text);
+        let Understood::Calls { calls, .. } = &understood else { panic!("{text:?} gave {}", told(&understood)) };
+        let acted: Vec<_> = calls.iter().map(|call| (&*call.tool, call.args["service"].as_str().unwrap())).collect();
+        assert_eq!(acted, [("service_restart", "backup.service")], "{text:?}");
+    }
+}
+
+#[test]
 fn a_known_file_is_read_and_a_known_folder_listed() {
     let mut bench = Bench::new();
     let known = |name: &str, state: &str| Named { name: name.to_owned(), state: state.to_owned() };

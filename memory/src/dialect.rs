@@ -71,6 +71,8 @@ pub(crate) async fn writer(database: &Path) -> Result<AnyConnection, OpenError> 
             "pragma journal_mode = wal",
             "pragma synchronous = full",
             "pragma foreign_keys = on",
+            // What is erased is overwritten, and not only unlinked.
+            "pragma secure_delete = on",
             "pragma mmap_size = 0",
             // After a burst the log file shrinks again.
             "pragma journal_size_limit = 16777216",

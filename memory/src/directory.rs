@@ -73,8 +73,11 @@ fn make_private(data: &Path) -> Result<(), OpenError> {
     if found.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
-    let empty = std::fs::read_dir(data).map_err(|error| wrong(error.to_string()))?.next().is_none();
-    if !empty && !data.join("lock").exists() && !data.join(DATABASE).exists() {
+    // What an operator may have laid there before the first start.
+    let ours = ["jarvis.toml", "policy.toml", "prompts", "serve.log"];
+    let mut entries = std::fs::read_dir(data).map_err(|error| wrong(error.to_string()))?;
+    let foreign = entries.any(|entry| !entry.is_ok_and(|entry| ours.iter().any(|name| entry.file_name() == *name)));
+    if foreign && !data.join("lock").exists() && !data.join(DATABASE).exists() {
         return Err(wrong(format!(
             "other users can read it and it holds files that are not Jarvis's; run `chmod 700 {}` if it is meant for \
              Jarvis, or choose an empty directory with --data",

@@ -161,7 +161,7 @@ pub(crate) fn code(text: &str) -> String {
 
 /// A name as it stands where it cannot format anything, else as code.
 fn name(text: &str) -> String {
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./ ".contains(c)) && text.trim() == text;
     let marks = text.starts_with('_') || text.ends_with('_') || text.contains("__") || text.is_empty();
     if plain && !marks { text.to_owned() } else { code(text) }
 }

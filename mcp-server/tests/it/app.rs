@@ -154,6 +154,22 @@ impl TestApp {
         (output.status.code().unwrap(), value)
     }
 
+    /// Files of the data directory that hold this text.
+    pub(crate) fn files_with(&self, text: &str) -> Vec<PathBuf> {
+        let (mut folders, mut found) = (vec![self.data()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let (path, kind) = (entry.path(), entry.file_type().unwrap());
+                if kind.is_dir() {
+                    folders.push(path);
+                } else if kind.is_file() && holds(&std::fs::read(&path).unwrap(), text.as_bytes()) {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -191,6 +207,10 @@ impl Drop for TestApp {
             assert!(verified.status.success(), "the audit is not whole: {told}");
         }
     }
+}
+
+fn holds(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
 }
 
 struct Server {

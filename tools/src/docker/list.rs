@@ -88,7 +88,7 @@ impl Tool for List {
             "show me docker",
             "docker ps",
             "what containers are running?",
-            "which containers are named like {name}?",
+            "list the containers named {name}",
             "list the containers with {name} in their name",
             "which containers have stopped?",
             "are all containers healthy?",

@@ -55,7 +55,7 @@ impl Tool for Pull {
             "pull {image}",
             "pull the image {image}",
             "fetch the image {image}",
-            "get the newest {image}",
+            "download the image {image}",
             "docker pull {image}",
         ],
         lists: None,

@@ -38,7 +38,7 @@ impl Tool for Restart {
             "restart the container {container}",
             "please restart {container}",
             "bounce {container}",
-            "{container} hangs, restart it",
+            "restart the container {container}, it hangs",
         ],
         lists: None,
     };

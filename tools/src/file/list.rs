@@ -97,7 +97,7 @@ impl Tool for FileList {
             "what is in the folder {path}",
             "which files are in {path}",
         ],
-        lists: Some(Listing { entity: "path", items: "entries", name: "path", state: "" }),
+        lists: Some(Listing { entity: "path", items: "entries", name: "path", state: "kind" }),
     };
     type Args = ListArgs;
     type Output = ListOutput;

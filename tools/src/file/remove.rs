@@ -57,7 +57,7 @@ impl Tool for FileRemove {
             "delete the file {path}",
             "delete {path} from my files",
             "throw away the file {path}",
-            "move {path} to the trash",
+            "trash the file {path}",
         ],
         lists: None,
     };

@@ -57,7 +57,7 @@ impl Tool for FileRestore {
             "restore the file version {version}",
             "put version {version} back",
             "bring back the file version {version}",
-            "undo the file change {version}",
+            "bring version {version} back",
         ],
         lists: None,
     };

@@ -101,7 +101,7 @@ impl Tool for FileSearch {
             "find {text} in my files",
             "which file contains {text}",
             "search {path} for {text}",
-            "where does {text} stand in {path}",
+            "find {text} in {path}",
         ],
         lists: None,
     };

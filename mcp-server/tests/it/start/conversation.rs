@@ -1,5 +1,7 @@
 //! Conversations over the API: found, renamed, branched and erased.
 
+use std::path::PathBuf;
+
 use jarvis_client::Client;
 use jarvis_client::wire::{
     AuditReport, ConversationInfo, ConversationList, ConversationView, EventInfo, EventPage, SayBody, TurnInfo,
@@ -92,15 +94,18 @@ async fn a_conversation_branches_where_something_else_is_said() {
 
 #[tokio::test]
 async fn an_erased_conversation_leaves_no_text_behind_and_a_whole_audit() {
-    let app = TestApp::start();
+    let mut app = TestApp::start();
     let local = app.local();
     let kept = say(&local, "what is filling the disk?", None, None).await.conversation;
     let kept_bodies = bodies(&local).await.len();
-    let gone = say(&local, "tell the heron in the pond good night", None, None).await.conversation;
+    // The audit's line about it shows how it begins, which stays; what is looked for stands behind that.
+    let long = format!("{} tell the heron good night", "blah ".repeat(30));
+    let gone = say(&local, &long, None, None).await.conversation;
     say(&local, "how is this machine?", Some(&gone), None).await;
     let before = bodies(&local).await;
     assert!(with(&before, "heron") > 0 && with(&before, "how is this machine?") > 0);
 
+    assert_ne!(app.files_with("heron"), Vec::<PathBuf>::new());
     local.delete(&format!("/api/conversations/{gone}")).await.unwrap();
     assert_eq!(found(&local, "").await, [kept]);
     assert!(found(&local, "heron").await.is_empty());
@@ -110,4 +115,6 @@ async fn an_erased_conversation_leaves_no_text_behind_and_a_whole_audit() {
     let report: AuditReport = local.post("/api/audit/verify", &json!({}), None).await.unwrap();
     assert!(report.ok, "{:?}", report.faults);
     assert_eq!(report.erased, (before.len() - kept_bodies) as u64);
+    app.stop();
+    assert_eq!(app.files_with("heron"), Vec::<PathBuf>::new());
 }
