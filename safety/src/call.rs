@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::actor::Actor;
 use crate::digest::Digest;
 use crate::id::{ActorId, ApprovalId, CallId, ConversationId, TurnId};
+use crate::kernel::Prepared;
 use crate::outcome::{Answer, Outcome};
 use crate::refusal::{Code, Refusal};
 use crate::target::Target;
@@ -146,6 +147,36 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
+    /// The record of a call that is about to run.
+    pub(crate) fn begun(
+        request: &Request,
+        call: &Prepared,
+        id: CallId,
+        rule: String,
+        approval: Option<(ApprovalId, u32)>,
+        now: i64,
+    ) -> Self {
+        Self {
+            id,
+            actor: request.actor.id.clone(),
+            origin: request.origin.clone(),
+            tool: call.tool().to_owned(),
+            revision: call.tool.described().spec.revision,
+            args: call.shown_args(),
+            target: call.target.clone(),
+            tier: call.tier,
+            digest: call.digest.clone(),
+            key: request.key.clone(),
+            approval,
+            rule,
+            state: CallState::Running,
+            created_at: now,
+            outcome: None,
+            undo: None,
+            undone_by: None,
+        }
+    }
+
     /// The answer to a later call with the same key: the first outcome if it is the same call, else a refusal.
     /// The target is not compared, because the first call may have changed or removed it.
     #[must_use]

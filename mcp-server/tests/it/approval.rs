@@ -385,3 +385,18 @@ async fn an_undo_is_decided_like_the_call_that_it_is() {
     assert_eq!(ran(house.gate.undo(&Actor::operator(), call, Origin::default()).await).state, CallState::Done);
     house.leave().await;
 }
+
+#[tokio::test]
+async fn calls_made_at_once_do_not_outrun_the_rule_that_the_third_asks() {
+    let house = House::new().await;
+    let many = (0..20).map(|_| {
+        let gate = house.gate.clone();
+        tokio::spawn(async move { gate.call(request(&Actor::local(), "lamp_dim", json!({ "lamp": "hall" }))).await })
+    });
+    let mut asked = 0;
+    for one in many.collect::<Vec<_>>() {
+        asked += usize::from(matches!(one.await.unwrap(), Answer::Waiting(_)));
+    }
+    assert_eq!((house.effects().len(), asked), (2, 18));
+    house.leave().await;
+}

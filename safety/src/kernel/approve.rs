@@ -421,7 +421,7 @@ impl Inner {
         let place = (card.id.clone(), u32::try_from(index).unwrap_or(u32::MAX));
         match self.effect(&request, &call, step.call.clone(), rule, Some(place), Watch::default()).await {
             Ok(outcome) => Ok(Some(outcome)),
-            Err(NotRun::Spent | NotRun::Known(_)) => Ok(None),
+            Err(NotRun::Spent | NotRun::Known(_) | NotRun::TooOften(_)) => Ok(None),
             Err(NotRun::Refused(refusal)) => Err(stale(&refusal.message)),
         }
     }

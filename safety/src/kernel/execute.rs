@@ -14,7 +14,7 @@ use crate::run::{Run, Watch};
 use crate::tier::Tier;
 use crate::tool::Undo;
 
-use super::decide::refused_outright;
+use super::decide::{UNASKED_REPEATS, refused_outright, repeated};
 use super::gate::{Inner, store_refusal};
 use super::permit::RawPermit;
 use super::prepare::Prepared;
@@ -23,6 +23,8 @@ use super::prepare::Prepared;
 pub(super) enum NotRun {
     /// The step was spent by somebody else.
     Spent,
+    /// It was made so often lately that a person is asked, by this rule.
+    TooOften(String),
     /// The same key ran before.
     Known(Box<CallRecord>),
     /// It may not, or the intent could not be kept.
@@ -49,6 +51,7 @@ impl Inner {
         match self.effect(request, &call, id, rule, None, watch).await {
             Ok(outcome) => Answer::Ran(Box::new(outcome)),
             Err(NotRun::Known(record)) => record.answer(&request.tool, &call.args),
+            Err(NotRun::TooOften(rule)) => self.ask(std::slice::from_ref(request), vec![call], rule).await,
             Err(NotRun::Refused(refusal)) => self.refused(request, Some(&call), refusal).await,
             Err(NotRun::Spent) => Answer::Refused(Refusal::new(Code::AlreadyDecided, "spent once", "already spent")),
         }
@@ -84,13 +87,22 @@ impl Inner {
         if let Some(refusal) = refused_outright(call.tier, &request.actor, self.kill()) {
             return Err(NotRun::Refused(refusal));
         }
-        let record = self.record(request, call, id.clone(), rule.clone(), approval);
+        // One at a time between counting and recording: calls made at once must not all find that they are the first.
+        let unasked = call.tier == Tier::Yellow && approval.is_none();
+        let pace = if unasked { Some(self.pacing.lock().await) } else { None };
+        let seen = self.repeats(request, call.tier, &call.target).await.map_err(NotRun::Refused)?;
+        if unasked && seen >= UNASKED_REPEATS {
+            return Err(NotRun::TooOften(repeated(seen)));
+        }
+        let now = self.clock.now();
+        let record = CallRecord::begun(request, call, id.clone(), rule.clone(), approval, now);
         match self.ledger.intend(&record, row::intent(request, call, &record, &self.rules().version)).await {
             Ok(Intended::Recorded) => {}
             Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
             Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
             Err(error) => return Err(NotRun::Refused(store_refusal(&error))),
         }
+        drop(pace);
         let (mut outcome, undo) = self.run(request, call, id, rule, watch).await;
         if let Err(error) = self.settle(request, call, &outcome, undo.as_ref()).await {
             tracing::error!(call = %outcome.call, %error, "an outcome could not be recorded; the next start probes it");
@@ -129,35 +141,6 @@ impl Inner {
         let entry = (tier, request.actor.id.clone(), watch.cancel.clone());
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), entry);
         Registered(self, id.clone())
-    }
-
-    fn record(
-        &self,
-        request: &Request,
-        call: &Prepared,
-        id: CallId,
-        rule: String,
-        approval: Option<(ApprovalId, u32)>,
-    ) -> CallRecord {
-        CallRecord {
-            id,
-            actor: request.actor.id.clone(),
-            origin: request.origin.clone(),
-            tool: call.tool().to_owned(),
-            revision: call.tool.described().spec.revision,
-            args: call.shown_args(),
-            target: call.target.clone(),
-            tier: call.tier,
-            digest: call.digest.clone(),
-            key: request.key.clone(),
-            approval,
-            rule,
-            state: CallState::Running,
-            created_at: self.clock.now(),
-            outcome: None,
-            undo: None,
-            undone_by: None,
-        }
     }
 
     /// The one place where a permit is made.

@@ -80,6 +80,8 @@ pub(crate) struct Inner {
     kill: RwLock<KillSwitch>,
     /// Held while the kill switch is thrown: two hands at once would leave store and memory apart.
     braking: tokio::sync::Mutex<()>,
+    /// Held from counting repeated calls to recording the next one.
+    pub(super) pacing: tokio::sync::Mutex<()>,
     pub(super) running: Mutex<HashMap<CallId, (Tier, ActorId, CancellationToken)>>,
     /// Says that a card has moved on.
     pub(super) moved: broadcast::Sender<crate::id::ApprovalId>,
@@ -105,6 +107,7 @@ impl Gate {
             rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
             kill: RwLock::new(parts.kill),
             braking: tokio::sync::Mutex::new(()),
+            pacing: tokio::sync::Mutex::new(()),
             running: Mutex::new(HashMap::new()),
             moved: broadcast::channel(256).0,
             asked: Notify::new(),

@@ -132,7 +132,7 @@ impl Inner {
         })
     }
 
-    async fn repeats(&self, request: &Request, tier: Tier, target: &Target) -> Result<u64, Refusal> {
+    pub(super) async fn repeats(&self, request: &Request, tier: Tier, target: &Target) -> Result<u64, Refusal> {
         if tier != Tier::Yellow {
             return Ok(0);
         }
