@@ -52,6 +52,8 @@ pub(crate) struct Lamps {
     ids: BTreeMap<String, String>,
     /// Everything that was done, in order: verb and id.
     pub(crate) effects: Vec<(String, String)>,
+    /// Slow calls that have begun.
+    pub(crate) begun: usize,
     /// What a probe answers.
     pub(crate) probe: Option<Probe>,
 }
@@ -111,6 +113,7 @@ macro_rules! lamp_tool {
 
             async fn run(&self, args: Lamp, _: &RunContext, permit: Permit<Self>) -> Result<Done<Told>, ToolError> {
                 if args.slow > 0 {
+                    self.0.lock().unwrap().begun += 1;
                     tokio::time::sleep(Duration::from_millis(args.slow)).await;
                 }
                 if args.lamp == "broken" {
