@@ -43,6 +43,7 @@ create table call (
     tool         text   not null,
     target_kind  text   not null,
     target_name  text   not null,
+    asked        text   not null,
     conversation text,
     approval     text,
     step         bigint,
@@ -56,7 +57,7 @@ create table call (
     erased_at    bigint
 );
 create unique index call_idempotency on call (actor, idempotency);
-create index call_repeat on call (actor, tool, target_name, created_at);
+create index call_repeat on call (actor, tool, target_name, asked, created_at);
 create index call_running on call (id) where state = 'running';
 create index call_conversation on call (conversation) where conversation is not null;
 

@@ -6,7 +6,8 @@ use jarvis_safety::event::Draft;
 use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::{Intended, Stored};
 use jarvis_safety::tool::Undo;
-use jarvis_safety::{ActorId, CallId, Target};
+use jarvis_safety::{ActorId, CallId, Digest, Target};
+use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
 
@@ -65,18 +66,20 @@ pub(crate) async fn repeats(
     readers: &AnyPool,
     actor: &ActorId,
     tool: &str,
+    args: &Value,
     target: &Target,
     since: i64,
 ) -> Stored<u64> {
     let count: i64 = sqlx::query(
         "select count(*) from call where actor = $1 and tool = $2 and target_name = $3 and created_at >= $4 \
-         and target_kind = $5",
+         and target_kind = $5 and asked = $6",
     )
     .bind(clean(actor.as_str()).as_ref())
     .bind(clean(tool).as_ref())
     .bind(clean(&target.name).as_ref())
     .bind(since)
     .bind(clean(&target.kind).as_ref())
+    .bind(asked(args).as_str())
     .fetch_one(readers)
     .await
     .and_then(|row| row.try_get(0))
@@ -95,7 +98,13 @@ pub(crate) struct Intend {
     approval: Option<(String, i64)>,
     created_at: i64,
     json: String,
+    asked: Digest,
     row: Row,
+}
+
+/// Digest of canonical arguments, by which identical calls are counted.
+fn asked(args: &Value) -> Digest {
+    Digest::of(args.to_string().as_bytes())
 }
 
 impl Intend {
@@ -111,6 +120,7 @@ impl Intend {
             approval: record.approval.as_ref().map(|(id, step)| (id.to_string(), i64::from(*step))),
             created_at: record.created_at,
             json: to_json("call", &bare)?,
+            asked: asked(&record.args),
             row: Row::new(draft)?,
         })
     }
@@ -118,7 +128,8 @@ impl Intend {
     async fn insert(&self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
         let inserted = sqlx::query(
             "insert into call (id, actor, idempotency, tool, target_kind, target_name, conversation, approval, step, \
-             state, created_at, json) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11) \
+             state, created_at, json, asked) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12) \
              on conflict do nothing returning id",
         )
         .bind(self.id.as_str())
@@ -132,6 +143,7 @@ impl Intend {
         .bind(self.approval.as_ref().map(|(_, step)| *step))
         .bind(self.created_at)
         .bind(self.json.as_str())
+        .bind(self.asked.as_str())
         .fetch_optional(connection)
         .await?;
         Ok(inserted.is_some())
@@ -202,7 +214,7 @@ impl Settle {
 
 /// An outcome of which only the fact is left: its conversation was erased.
 pub(crate) fn without_texts(mut outcome: Outcome) -> Outcome {
-    outcome.output = serde_json::Value::Null;
+    outcome.output = Value::Null;
     "erased with its conversation".clone_into(&mut outcome.words);
     if let Some(error) = &mut outcome.error {
         error.message.clone_from(&outcome.words);

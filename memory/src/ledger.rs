@@ -55,8 +55,15 @@ impl Ledger for Store {
         call::keyed(&self.0.readers, actor, key).await
     }
 
-    async fn repeats(&self, actor: &ActorId, tool: &str, target: &Target, since: i64) -> Stored<u64> {
-        call::repeats(&self.0.readers, actor, tool, target, since).await
+    async fn repeats(
+        &self,
+        actor: &ActorId,
+        tool: &str,
+        args: &serde_json::Value,
+        target: &Target,
+        since: i64,
+    ) -> Stored<u64> {
+        call::repeats(&self.0.readers, actor, tool, args, target, since).await
     }
 
     async fn ask(&self, approval: &Approval, draft: Draft) -> Stored<Asked> {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use tokio::sync::broadcast;
 
 use crate::actor::Actor;
@@ -115,9 +116,9 @@ pub trait Ledger: Send + Sync {
     async fn keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>>;
     /// Calls whose outcome was never recorded: after a crash, the ones to probe.
     async fn unsettled_calls(&self) -> Stored<Vec<CallRecord>>;
-    /// How many calls of this tool on a target of this kind and name were intended by this actor since a time. The id is
-    /// not compared: that of a file changes with its content.
-    async fn repeats(&self, actor: &ActorId, tool: &str, target: &Target, since: i64) -> Stored<u64>;
+    /// How many calls of this tool with these canonical arguments, on a target of this kind and name, were intended by
+    /// this actor since a time. The id is not compared: that of a file changes with its content.
+    async fn repeats(&self, actor: &ActorId, tool: &str, args: &Value, target: &Target, since: i64) -> Stored<u64>;
 
     /// Puts up a card, unless the same actor's same question is pending.
     async fn ask(&self, approval: &Approval, draft: Draft) -> Stored<Asked>;
@@ -188,7 +189,7 @@ pub trait Feed: Send + Sync {
     /// Rows before a sequence, newest first.
     async fn before(&self, seq: u64, filter: &EventFilter, limit: u32) -> Stored<Vec<Event>>;
     /// One row and its body, if that is still there.
-    async fn event(&self, seq: u64) -> Stored<Option<(Event, Option<serde_json::Value>)>>;
+    async fn event(&self, seq: u64) -> Stored<Option<(Event, Option<Value>)>>;
     /// Checks every row, every kept body, and the seal.
     async fn verify(&self) -> Stored<Verification>;
 }

@@ -137,7 +137,7 @@ async fn a_stop_asks_runs_once_approved_and_can_be_taken_back() {
     let answer = support::call(&gate, &Actor::local(), "service_stop", demo()).await;
     let card = support::waiting(answer.clone());
     assert_eq!(card.steps[0].tier, Tier::Orange);
-    assert_eq!(card.steps[0].sentence, "stop the service lab-demo.service");
+    assert_eq!(card.steps[0].sentence, "stop the service lab-demo.service.");
     assert_eq!(systemctl(&["is-active", "lab-demo.service"]), "active", "asking does nothing");
 
     let outcome = support::ran(support::approve(&gate, answer).await);

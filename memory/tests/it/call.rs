@@ -128,9 +128,10 @@ async fn repeats_count_one_actor_one_tool_one_target_since_a_time() {
     elsewhere.target = Target::new("container", "sha256:0123", "db");
     world.store.intend(&elsewhere, row(EventKind::CallIntent, "a")).await.unwrap();
     let (actor, tool, start) = (client().id, "docker_restart", crate::world::START);
+    let args = json!({ "container": "web" });
     let count = |since, target| {
         let (store, actor) = (world.store.clone(), actor.clone());
-        async move { store.repeats(&actor, tool, &target, since).await.unwrap() }
+        async move { store.repeats(&actor, tool, &json!({ "container": "web" }), &target, since).await.unwrap() }
     };
     assert_eq!(count(start, web()).await, 3);
     assert_eq!(count(start + 1000, web()).await, 2);
@@ -138,8 +139,10 @@ async fn repeats_count_one_actor_one_tool_one_target_since_a_time() {
     // The id of a file changes with its content; it is the same file by its name.
     assert_eq!(count(start, Target::new("container", "sha256:9999", "web")).await, 3);
     assert_eq!(count(start, Target::new("service", "sha256:0123", "web")).await, 0);
-    assert_eq!(world.store.repeats(&actor, "docker_start", &web(), start).await.unwrap(), 0);
-    assert_eq!(world.store.repeats(&ActorId::new("operator"), tool, &web(), start).await.unwrap(), 0);
+    let other = json!({ "container": "web", "wait": 1 });
+    assert_eq!(world.store.repeats(&actor, tool, &other, &web(), start).await.unwrap(), 0);
+    assert_eq!(world.store.repeats(&actor, "docker_start", &args, &web(), start).await.unwrap(), 0);
+    assert_eq!(world.store.repeats(&ActorId::new("operator"), tool, &args, &web(), start).await.unwrap(), 0);
 }
 
 #[tokio::test]

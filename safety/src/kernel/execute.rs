@@ -90,7 +90,7 @@ impl Inner {
         // One at a time between counting and recording: calls made at once must not all find that they are the first.
         let unasked = call.tier == Tier::Yellow && approval.is_none();
         let pace = if unasked { Some(self.pacing.lock().await) } else { None };
-        let seen = self.repeats(request, call.tier, &call.target).await.map_err(NotRun::Refused)?;
+        let seen = self.repeats(request, call.tier, &call.args, &call.target).await.map_err(NotRun::Refused)?;
         if unasked && seen >= UNASKED_REPEATS {
             return Err(NotRun::TooOften(repeated(seen)));
         }

@@ -111,7 +111,7 @@ impl Inner {
         args: &Value,
         target: &Target,
     ) -> Result<Facts<'a>, Refusal> {
-        let repeats = self.repeats(request, tier, target).await?;
+        let repeats = self.repeats(request, tier, args, target).await?;
         // Only what may end in a question needs to know whether somebody could answer it.
         let asks = tier > Tier::Green || request.vouching == Vouching::Unvouched;
         let approvable = !asks || self.identities.operator_exists().await.map_err(|error| store_refusal(&error))?;
@@ -132,12 +132,18 @@ impl Inner {
         })
     }
 
-    pub(super) async fn repeats(&self, request: &Request, tier: Tier, target: &Target) -> Result<u64, Refusal> {
+    pub(super) async fn repeats(
+        &self,
+        request: &Request,
+        tier: Tier,
+        args: &Value,
+        target: &Target,
+    ) -> Result<u64, Refusal> {
         if tier != Tier::Yellow {
             return Ok(0);
         }
         let since = self.clock.now() - REPEAT_WINDOW_MS;
-        let count = self.ledger.repeats(&request.actor.id, &request.tool, target, since).await;
+        let count = self.ledger.repeats(&request.actor.id, &request.tool, args, target, since).await;
         count.map_err(|error| store_refusal(&error))
     }
 }

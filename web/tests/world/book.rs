@@ -101,7 +101,7 @@ impl Ledger for Book {
         Ok(None)
     }
 
-    async fn repeats(&self, _: &ActorId, _: &str, _: &Target, _: i64) -> Stored<u64> {
+    async fn repeats(&self, _: &ActorId, _: &str, _: &serde_json::Value, _: &Target, _: i64) -> Stored<u64> {
         Ok(0)
     }
 

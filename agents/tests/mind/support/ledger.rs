@@ -163,9 +163,20 @@ impl Ledger for MemoryLedger {
         Ok(self.book().calls.iter().find(same).cloned())
     }
 
-    async fn repeats(&self, actor: &ActorId, tool: &str, target: &Target, since: i64) -> Stored<u64> {
+    async fn repeats(
+        &self,
+        actor: &ActorId,
+        tool: &str,
+        args: &serde_json::Value,
+        target: &Target,
+        since: i64,
+    ) -> Stored<u64> {
         let same = |call: &&CallRecord| {
-            call.actor == *actor && call.tool == tool && call.target.name == target.name && call.created_at >= since
+            call.actor == *actor
+                && call.tool == tool
+                && call.args == *args
+                && call.target.name == target.name
+                && call.created_at >= since
         };
         Ok(self.book().calls.iter().filter(same).count() as u64)
     }
