@@ -357,7 +357,7 @@ async fn writing_shows_the_difference_before_and_can_be_undone_after() {
     std::fs::set_permissions(world.own("a.txt"), std::fs::Permissions::from_mode(0o640)).unwrap();
     let args = json!({ "path": "a.txt", "content": "one\n2\nthree\n" });
     let (prepared, preview) = world.gate.preview(&world.request("file_write", args.clone())).await.unwrap();
-    assert_eq!(prepared.sentence, "Replace what is in a.txt with 12 bytes");
+    assert_eq!(prepared.sentence, "Replace what is in a.txt with 12 bytes.");
     let diff = preview.diff.unwrap();
     assert!(diff.contains("--- a.txt\n+++ a.txt\n") && diff.contains("\n-two\n+2\n"), "{diff}");
     assert_eq!(text(world.own("a.txt")), "one\ntwo\nthree\n", "a preview changes nothing");
@@ -523,11 +523,11 @@ async fn of_changes_made_at_once_none_is_lost() {
     let world = Arc::new(world());
     let calls = (0..12).map(|index| {
         let world = Arc::clone(&world);
-        // An actor each: a third call of one actor on one target would ask.
-        let actor = Actor { id: ActorId::new(format!("token:{index}")), ..Actor::local() };
         tokio::spawn(async move {
             let line = format!("line {index}\n");
-            loop {
+            for attempt in 0.. {
+                // An actor each time: a third identical call of one actor would ask.
+                let actor = Actor { id: ActorId::new(format!("token:{index}:{attempt}")), ..Actor::local() };
                 let args = json!({ "path": "log.txt", "content": line, "append": true });
                 match support::call(&world.gate, &actor, "file_write", args).await {
                     Answer::Ran(outcome) if outcome.state == CallState::Done => return,
