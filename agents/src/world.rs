@@ -1,10 +1,10 @@
 //! What there is in the world, as the rules need to know it: names of containers, services and the like.
 //!
 //! Found by the tools that declare that they list such things, called through the gate on behalf of whoever speaks: the
-//! rules know no more than the person may see. A name is remembered for five seconds, so that one sentence does not ask
-//! the same thing twice.
+//! rules know no more than the person may see. A name is remembered for five seconds, so that sentences that follow each
+//! other do not ask the same thing again; what came to be since is found by asking anew ([`World::renew`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -37,6 +37,8 @@ pub(crate) struct GateWorld {
     remembered: Arc<Remembered>,
     actor: Actor,
     origin: Origin,
+    /// Kinds that were answered from memory.
+    recalled: Mutex<HashSet<String>>,
 }
 
 impl GateWorld {
@@ -51,6 +53,7 @@ impl GateWorld {
                 correlation: origin.correlation.clone(),
                 ..Origin::default()
             },
+            recalled: Mutex::default(),
         }
     }
 
@@ -92,6 +95,7 @@ impl World for GateWorld {
             let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
             remembered.retain(|_, (at, _)| (0..REMEMBERED).contains(&(now - *at)));
             if let Some((_, names)) = remembered.get(&key) {
+                self.recalled.lock().unwrap_or_else(PoisonError::into_inner).insert(kind.to_owned());
                 return names.clone();
             }
         }
@@ -109,5 +113,12 @@ impl World for GateWorld {
             remembered.insert(key, (now, names.clone()));
         }
         names
+    }
+
+    async fn renew(&self) -> bool {
+        let recalled = std::mem::take(&mut *self.recalled.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.retain(|(actor, kind), _| *actor != self.actor.id || !recalled.contains(kind));
+        !recalled.is_empty()
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jarvis_safety::approval::{Approval, ApprovalState, Step, StepState};
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::Draft;
-use jarvis_safety::port::{Asked, Decision, Stored};
+use jarvis_safety::port::{Asked, Decision, Due, Stored};
 use jarvis_safety::{ActorId, ApprovalId, Digest};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
@@ -14,6 +14,9 @@ use crate::row::Row;
 use crate::stored::{Halt, clean, conflict, from_json, from_word, not_found, to_json, unavailable};
 
 const FINAL: &str = "('done', 'failed', 'unknown', 'denied', 'expired', 'stale')";
+
+/// Most lapsed cards that are read at once.
+const MOST_DUE: usize = 200;
 
 const COLUMNS: &str = "a.json, a.state, a.decided_at, a.decided_by, a.because, a.finished_at, \
                        s.json, s.state, s.outcome";
@@ -94,6 +97,27 @@ pub(crate) async fn list(readers: &AnyPool, states: &[ApprovalState], limit: u32
     }
     let rows = query.fetch_all(readers).await.map_err(|error| unavailable(&error))?;
     Ok(cards(&rows)?)
+}
+
+/// Pending cards that have lapsed, and when the next one does.
+pub(crate) async fn due(readers: &AnyPool, now: i64) -> Stored<Due> {
+    let sql = format!(
+        "select {COLUMNS} from (select * from approval where state = 'pending' and expires_at <= $1 \
+         order by expires_at limit {MOST_DUE}) a \
+         left join approval_step s on s.approval = a.id order by a.expires_at, a.id, s.idx"
+    );
+    let rows =
+        sqlx::query(AssertSqlSafe(sql)).bind(now).fetch_all(readers).await.map_err(|error| unavailable(&error))?;
+    let cards = cards(&rows)?;
+    // With a full page there is more that is due already.
+    let after = if cards.len() < MOST_DUE { now } else { cards.last().map_or(now, |card| card.expires_at - 1) };
+    let next = sqlx::query("select min(expires_at) from approval where state = 'pending' and expires_at > $1")
+        .bind(after)
+        .fetch_one(readers)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| unavailable(&error))?;
+    Ok(Due { cards, next })
 }
 
 /// Whether a step can be spent now: its card is approved, and every step before it is done.
@@ -194,13 +218,15 @@ pub(crate) struct Ask {
     conversation: Option<String>,
     state: ApprovalState,
     created_at: i64,
+    expires_at: i64,
+    most_open: i64,
     json: String,
     steps: Vec<(StepState, String)>,
     row: Row,
 }
 
 impl Ask {
-    pub(crate) fn new(approval: &Approval, draft: Draft) -> Stored<Self> {
+    pub(crate) fn new(approval: &Approval, most_open: u32, draft: Draft) -> Stored<Self> {
         let bare = Approval { steps: Vec::new(), ..approval.clone() };
         let steps = approval.steps.iter().map(|step| Ok((step.state, to_json("approval step", step)?)));
         Ok(Self {
@@ -212,6 +238,8 @@ impl Ask {
             conversation: approval.origin.conversation.as_ref().map(ToString::to_string),
             state: approval.state,
             created_at: approval.created_at,
+            expires_at: approval.expires_at,
+            most_open: i64::from(most_open),
             json: to_json("approval", &bare)?,
             steps: steps.collect::<Stored<_>>()?,
             row: Row::new(draft)?,
@@ -225,8 +253,10 @@ impl Change for Ask {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Asked, Halt> {
         let inserted = sqlx::query(
-            "insert into approval (id, actor, digest, conversation, state, created_at, json, question, idempotency) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning id",
+            "insert into approval (id, actor, digest, conversation, state, created_at, json, question, idempotency, \
+             expires_at) select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+             where (select count(*) from approval where actor = $2 and state = 'pending') < $11 \
+             on conflict do nothing returning id",
         )
         .bind(self.id.as_str())
         .bind(self.actor.as_str())
@@ -237,6 +267,8 @@ impl Change for Ask {
         .bind(self.json.as_str())
         .bind(self.question.as_str())
         .bind(self.key.as_deref())
+        .bind(self.expires_at)
+        .bind(self.most_open)
         .fetch_optional(&mut *tx.connection)
         .await?;
         if inserted.is_none() {
@@ -244,8 +276,8 @@ impl Change for Ask {
                 .bind(self.actor.as_str())
                 .bind(self.digest.as_str())
                 .fetch_optional(&mut *tx.connection)
-                .await?
-                .ok_or_else(|| conflict(format!("{} is there already", self.id)))?;
+                .await?;
+            let Some(open) = open else { return self.kept_out(tx.connection).await };
             let joined = by_id(tx.connection, open.try_get(0)?).await?;
             return joined
                 .map(|card| Asked::Joined(Box::new(card)))
@@ -262,6 +294,21 @@ impl Change for Ask {
         }
         tx.tell(self.row.clone());
         Ok(Asked::New)
+    }
+}
+
+impl Ask {
+    /// Why the card was not taken, if its question is not open.
+    async fn kept_out(&self, connection: &mut AnyConnection) -> Result<Asked, Halt> {
+        let open: i64 = sqlx::query("select count(*) from approval where actor = $1 and state = 'pending'")
+            .bind(self.actor.as_str())
+            .fetch_one(connection)
+            .await?
+            .try_get(0)?;
+        if open >= self.most_open {
+            return Ok(Asked::Full);
+        }
+        Err(conflict(format!("{} is there already", self.id)))
     }
 }
 

@@ -5,9 +5,8 @@
 //! cannot make hashes. Bodies are hashed apart, each with its own salt, so that an erased one cannot be guessed back
 //! from its digest.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jarvis_safety::digest::hex;
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::{self, Directory};
@@ -144,15 +143,6 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], String> {
     let mut bytes = [0_u8; N];
     getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no random numbers: {error}"))?;
     Ok(bytes)
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -35,6 +35,11 @@ pub(crate) trait Change: Send + Sync + 'static {
     /// After the commit, before anyone hears of it: what is held in memory follows. Also happens if the caller has gone.
     fn committed(&self, _answer: &Self::Answer) {}
 
+    /// Whether it erases texts, which must then leave the log file too.
+    fn erases(&self) -> bool {
+        false
+    }
+
     /// Everything that has an effect is fsynced.
     fn durability(&self) -> Durability {
         Durability::Fsync
@@ -99,6 +104,7 @@ pub(crate) enum End {
 #[async_trait]
 pub(crate) trait Operation: Send {
     fn durability(&self) -> Durability;
+    fn erases(&self) -> bool;
     /// Applies the change. A refusal is its answer and no error.
     async fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error>;
     /// Lets what is held in memory follow.
@@ -117,6 +123,10 @@ struct Waiting<C: Change> {
 impl<C: Change> Operation for Waiting<C> {
     fn durability(&self) -> Durability {
         self.change.durability()
+    }
+
+    fn erases(&self) -> bool {
+        self.change.erases()
     }
 
     async fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
@@ -177,6 +187,10 @@ impl Job {
             Self::Change(operation) => operation.durability(),
             Self::Close(_) => Durability::Wal,
         }
+    }
+
+    pub(crate) fn erases(&self) -> bool {
+        matches!(self, Self::Change(operation) if operation.erases())
     }
 
     pub(crate) fn answer(self, end: End) {

@@ -25,6 +25,12 @@ pub(crate) const SEQUENCE: &str = "integer";
 /// Begins a transaction that will write, so that it cannot fail for that later.
 pub(crate) const BEGIN: &str = "begin immediate";
 
+/// Appends the place of a parameter; its number is its position. SQLite finds a numbered one by its name, which it
+/// looks for among all others: in a statement with hundreds of them that costs more than the insert.
+pub(crate) fn place(sql: &mut String, _number: usize) {
+    sql.push('?');
+}
+
 /// Several statements that are sent as one, in a transaction of their own: a single client waits for one thread to
 /// answer instead of five. Parameters are numbered through all of them.
 pub(crate) fn at_once(statements: &[&str]) -> String {
@@ -127,6 +133,16 @@ pub(crate) async fn set_durability(connection: &mut AnyConnection, durability: D
         Durability::Fsync => "pragma synchronous = full",
     };
     set(connection, &[pragma]).await
+}
+
+/// Writes the log back and empties its file, so that nothing that was erased is left in it. Answers whether that could
+/// be done: somebody who reads holds it up, and is waited for only shortly.
+pub(crate) async fn purge(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    set(connection, &["pragma busy_timeout = 500"]).await?;
+    let busy: Result<i32, _> =
+        async { sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut *connection).await?.try_get(0) }.await;
+    set(connection, &["pragma busy_timeout = 10000"]).await?;
+    busy.map(|busy| busy == 0)
 }
 
 /// Writes the log back into the database and fsyncs both.

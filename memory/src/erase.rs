@@ -63,6 +63,10 @@ impl Delete {
 impl Change for Delete {
     type Answer = ();
 
+    fn erases(&self) -> bool {
+        true
+    }
+
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
         let id = self.id.as_str();
         let owner: String = sqlx::query("select owner from conversation where id = $1")

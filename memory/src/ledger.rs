@@ -6,7 +6,7 @@ use jarvis_safety::call::CallRecord;
 use jarvis_safety::event::Draft;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
-use jarvis_safety::port::{Asked, Decision, Intended, Ledger, Stored};
+use jarvis_safety::port::{Asked, Decision, Due, Intended, Ledger, Stored};
 use jarvis_safety::setting::AuditReads;
 use jarvis_safety::tool::Undo;
 use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, Target};
@@ -66,8 +66,12 @@ impl Ledger for Store {
         call::repeats(&self.0.readers, actor, tool, args, target, since).await
     }
 
-    async fn ask(&self, approval: &Approval, draft: Draft) -> Stored<Asked> {
-        self.0.writer.submit(Ask::new(approval, draft)?).await
+    async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked> {
+        self.0.writer.submit(Ask::new(approval, most_open, draft)?).await
+    }
+
+    async fn due(&self, now: i64) -> Stored<Due> {
+        approval::due(&self.0.readers, now).await
     }
 
     async fn decide(&self, decision: &Decision, draft: Draft) -> Stored<bool> {

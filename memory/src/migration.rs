@@ -8,7 +8,8 @@ use crate::dialect;
 use crate::error::OpenError;
 
 /// All of them, in order; the number is the position from 1.
-const ALL: [&str; 1] = [include_str!("../../migrations/0001_first.sql")];
+const ALL: [&str; 2] =
+    [include_str!("../../migrations/0001_first.sql"), include_str!("../../migrations/0002_approval_due.sql")];
 
 /// Brings a database to the newest version.
 pub(crate) async fn migrate(connection: &mut AnyConnection, now: i64) -> Result<(), OpenError> {

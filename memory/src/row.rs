@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use jarvis_safety::digest::hex;
 use jarvis_safety::event::{Draft, Event, EventKind};
 use jarvis_safety::plain::shorten;
 use jarvis_safety::port::StoreError;
@@ -10,6 +11,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
 
 use crate::chain::{self, Chain, Fields, Head};
+use crate::dialect;
 use crate::stored::{clean, from_word, to_json, unreadable};
 
 /// Longest summary, in characters.
@@ -51,7 +53,7 @@ impl Row {
         }
         let body = match draft.body.take() {
             Some(value) => {
-                let salt = chain::hex(&chain::random::<16>().map_err(StoreError::Unavailable)?);
+                let salt = hex(&chain::random::<16>().map_err(StoreError::Unavailable)?);
                 let json = to_json("a body", &value)?;
                 let digest = chain::body_digest(&salt, &json);
                 Some(Body { salt, json, digest })
@@ -184,20 +186,18 @@ const EVENT: Shape = Shape {
     columns: 12,
 };
 const BODY: Shape = Shape { into: "insert into body (seq, salt, json)", columns: 3 };
-const HEAD: &str = "update head set seq = ";
 
 impl Shape {
     /// The statement for so many rows, its parameters numbered from `first`.
     fn sql(self, rows: usize, first: usize) -> String {
-        use std::fmt::Write as _;
         let mut sql = String::with_capacity(self.into.len() + rows * self.columns * 6);
         sql.push_str(self.into);
         sql.push_str(" values ");
         for row in 0..rows {
             sql.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..self.columns {
-                let comma = if column == 0 { "" } else { ", " };
-                let _ = write!(sql, "{comma}${}", first + row * self.columns + column);
+                sql.push_str(if column == 0 { "" } else { ", " });
+                dialect::place(&mut sql, first + row * self.columns + column);
             }
             sql.push(')');
         }
@@ -294,9 +294,15 @@ fn alone_sql(body: bool) -> String {
     let after = EVENT.columns + 1;
     let with_body = if body { BODY.sql(1, after) } else { String::new() };
     let at = if body { after + BODY.columns } else { after };
-    let head = format!("{HEAD}${at}, at = ${}, hash = ${} where id = 1", at + 1, at + 2);
+    let mut head = String::from("update head set seq = ");
+    dialect::place(&mut head, at);
+    head.push_str(", at = ");
+    dialect::place(&mut head, at + 1);
+    head.push_str(", hash = ");
+    dialect::place(&mut head, at + 2);
+    head.push_str(" where id = 1");
     let statements: Vec<&str> = [event.as_str(), &with_body, &head].into_iter().filter(|sql| !sql.is_empty()).collect();
-    crate::dialect::at_once(&statements)
+    dialect::at_once(&statements)
 }
 
 /// The columns of an event in the order that [`event`] reads them.

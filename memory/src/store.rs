@@ -114,6 +114,7 @@ impl Store {
             head,
             durability: Durability::Fsync,
             certain: true,
+            purging: false,
             queue: received,
             outlets: Outlets { events: events.clone(), seq: Arc::clone(&seq), written, durable: Arc::clone(&durable) },
         };

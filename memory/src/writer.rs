@@ -80,6 +80,8 @@ pub(crate) struct Writer {
     pub(crate) durability: Durability,
     /// Whether the head in memory is the one in the database.
     pub(crate) certain: bool,
+    /// Whether erased texts still stand in the log file.
+    pub(crate) purging: bool,
     pub(crate) queue: mpsc::Receiver<Job>,
     pub(crate) outlets: Outlets,
 }
@@ -150,6 +152,10 @@ impl Writer {
         }
         match self.attempt(jobs).await {
             Ok(rows) => {
+                self.purging |= jobs.iter().any(Job::erases);
+                if self.purging {
+                    self.purge().await;
+                }
                 self.publish(jobs, rows);
                 None
             }
@@ -191,6 +197,14 @@ impl Writer {
         sqlx::query("commit").execute(&mut self.connection).await.map_err(Failure::Unknown)?;
         self.head = head;
         Ok(rows)
+    }
+
+    /// Takes what was erased out of the log file too; if a reader holds that up, after the next batch.
+    async fn purge(&mut self) {
+        match dialect::purge(&mut self.connection).await {
+            Ok(done) => self.purging = !done,
+            Err(error) => tracing::warn!(%error, "erased texts still stand in the database's log; trying again"),
+        }
     }
 
     async fn append_alone(&mut self, append: &mut Append) -> Result<Vec<Linked>, sqlx::Error> {

@@ -46,6 +46,13 @@ impl Actor {
         matches!(self.kind, ActorKind::Operator | ActorKind::Local)
     }
 
+    /// Highest tier that a form of this client may confirm: the client relays it and could fill it in by itself, so red
+    /// never is.
+    #[must_use]
+    pub fn form_reach(&self) -> Tier {
+        self.confirm.min(Tier::Orange)
+    }
+
     /// The operator.
     #[must_use]
     pub fn operator() -> Self {

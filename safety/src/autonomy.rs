@@ -1,7 +1,9 @@
 //! How far Jarvis goes by himself: five levels, by capability and target.
 
+use globset::GlobMatcher;
 use serde::{Deserialize, Serialize};
 
+use crate::pattern::glob;
 use crate::target::Target;
 
 /// The five levels.
@@ -67,14 +69,25 @@ pub struct AutonomyRule {
     pub level: Level,
 }
 
-impl Autonomy {
+/// [`Autonomy`] with its patterns compiled once, for the gate.
+pub(crate) struct Levels {
+    default: Level,
+    rules: Vec<(AutonomyRule, Option<GlobMatcher>)>,
+}
+
+impl Levels {
+    pub(crate) fn of(autonomy: &Autonomy) -> Self {
+        let compiled = |rule: &AutonomyRule| (rule.clone(), rule.target.as_deref().and_then(glob));
+        Self { default: autonomy.default, rules: autonomy.rules.iter().map(compiled).collect() }
+    }
+
     /// The level for a tool and a target.
-    #[must_use]
-    pub fn level(&self, tool: &str, target: &Target) -> Level {
+    pub(crate) fn level(&self, tool: &str, target: &Target) -> Level {
         let family = tool.split('_').next().unwrap_or(tool);
-        let fits = |rule: &&AutonomyRule| {
+        let fits = |(rule, pattern): &&(AutonomyRule, Option<GlobMatcher>)| {
             rule.capability.as_deref().is_none_or(|capability| capability == family)
-                && rule.target.as_deref().is_none_or(|pattern| matches(pattern, target))
+                && (rule.target.is_none()
+                    || pattern.as_ref().is_some_and(|glob| glob.is_match(&target.name) || glob.is_match(&target.id)))
         };
         // A target of anything says no more than no target.
         let specific = |rule: &AutonomyRule| {
@@ -83,13 +96,9 @@ impl Autonomy {
         self.rules
             .iter()
             .filter(fits)
-            .max_by(|a, b| specific(a).cmp(&specific(b)).then(b.level.cmp(&a.level)))
-            .map_or(self.default, |rule| rule.level)
+            .max_by(|(a, _), (b, _)| specific(a).cmp(&specific(b)).then(b.level.cmp(&a.level)))
+            .map_or(self.default, |(rule, _)| rule.level)
     }
-}
-
-fn matches(pattern: &str, target: &Target) -> bool {
-    crate::kernel::glob(pattern).is_some_and(|glob| glob.is_match(&target.name) || glob.is_match(&target.id))
 }
 
 #[cfg(test)]
@@ -102,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_most_specific_rule_wins_and_the_lowest_among_equals() {
-        let autonomy = Autonomy {
+        let levels = Levels::of(&Autonomy {
             default: Level::ActAndReport,
             rules: vec![
                 rule(Some("docker"), None, Level::Suggest),
@@ -110,11 +119,11 @@ mod tests {
                 rule(Some("docker"), Some("web"), Level::Observe),
                 rule(Some("docker"), Some("w*"), Level::ActWithinPlan),
             ],
-        };
+        });
         let container = |name: &str| Target::new("container", "0123", name);
-        assert_eq!(autonomy.level("service_stop", &container("db")), Level::ActAndReport);
-        assert_eq!(autonomy.level("docker_stop", &container("db")), Level::Suggest);
-        assert_eq!(autonomy.level("service_stop", &container("web2")), Level::OnRequest);
-        assert_eq!(autonomy.level("docker_stop", &container("web")), Level::Observe);
+        assert_eq!(levels.level("service_stop", &container("db")), Level::ActAndReport);
+        assert_eq!(levels.level("docker_stop", &container("db")), Level::Suggest);
+        assert_eq!(levels.level("service_stop", &container("web2")), Level::OnRequest);
+        assert_eq!(levels.level("docker_stop", &container("web")), Level::Observe);
     }
 }

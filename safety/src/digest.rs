@@ -14,13 +14,7 @@ impl Digest {
     /// Digest of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        use fmt::Write as _;
-        let hash = Sha256::digest(bytes);
-        let mut text = String::with_capacity(64);
-        for byte in &hash {
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(hex(&Sha256::digest(bytes)))
     }
 
     /// Takes a digest that was computed before, for example one read from the store.
@@ -34,6 +28,18 @@ impl Digest {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 impl fmt::Display for Digest {

@@ -3,7 +3,7 @@
 //! Two parsers that disagree about the same bytes are an attack (one shows the card, the other runs the call), so
 //! duplicate keys and integers that a double cannot hold are refused, and what is hashed is RFC 8785.
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -30,6 +30,26 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 /// Fails for numbers that have no canonical form; [`parse`] lets none through.
 pub fn canonical(value: &Value) -> Result<String, JsonError> {
     serde_json_canonicalizer::to_string(value).map_err(|error| JsonError(error.to_string()))
+}
+
+/// How many bytes a value is, written without spaces.
+#[must_use]
+pub fn size(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither a value nor a counter can fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 struct Strict(Value);

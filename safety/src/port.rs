@@ -74,6 +74,17 @@ pub enum Asked {
     New,
     /// The same question (actor and digest) is open already: this is its card.
     Joined(Box<Approval>),
+    /// The actor has as many open questions as it may have; nothing was kept.
+    Full,
+}
+
+/// Cards whose time is over, and when the next one is due.
+#[derive(Debug, Clone, Default)]
+pub struct Due {
+    /// Pending and lapsed; at most 200, the oldest first.
+    pub cards: Vec<Approval>,
+    /// When the next pending card lapses: a time that is past while there are more than 200.
+    pub next: Option<i64>,
 }
 
 /// A person's decision on a card.
@@ -120,8 +131,10 @@ pub trait Ledger: Send + Sync {
     /// this actor since a time. The id is not compared: that of a file changes with its content.
     async fn repeats(&self, actor: &ActorId, tool: &str, args: &Value, target: &Target, since: i64) -> Stored<u64>;
 
-    /// Puts up a card, unless the same actor's same question is pending.
-    async fn ask(&self, approval: &Approval, draft: Draft) -> Stored<Asked>;
+    /// Puts up a card, unless the same actor's same question is pending, or `most_open` others of this actor are.
+    async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked>;
+    /// Pending cards that lapsed at or before a time, and when the next one does.
+    async fn due(&self, now: i64) -> Stored<Due>;
     /// Decides a card. `Approved`, `Denied` and `Expired` need it `Pending`; `Stale` needs it `Approved` or `Running` and
     /// turns its waiting steps to `Skipped`. Answers whether it was in that state; if not, nothing is kept, the draft
     /// neither.

@@ -73,9 +73,14 @@ pub(crate) fn previewed(request: &Request, call: &Prepared) -> Draft {
 
 /// What came of a call.
 pub(crate) fn outcome(actor: &Actor, origin: &Origin, args: Value, outcome: &Outcome, kind: EventKind) -> Draft {
-    let first = shorten(outcome.words.lines().next().unwrap_or_default(), 200);
+    // Summaries outlive the erasing of bodies: what strangers wrote is not in them.
+    let first = if outcome.untrusted && outcome.error.is_none() {
+        outcome.state.as_str().to_owned()
+    } else {
+        shorten(outcome.words.lines().next().unwrap_or_default(), 200)
+    };
     let told = format!("{} {}: {first}", outcome.tool, outcome.target.name);
-    let small = outcome.output.to_string().len() <= KEPT_OUTPUT;
+    let small = crate::json::size(&outcome.output) <= KEPT_OUTPUT;
     Draft {
         tool: Some(outcome.tool.clone()),
         tier: Some(outcome.tier),

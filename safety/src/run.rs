@@ -4,16 +4,20 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::CallState;
 use crate::frame::Frame;
 use crate::id::{ActorId, CallId};
+use crate::json;
 use crate::kernel::{Prepared, RawPermit};
 use crate::outcome::Outcome;
 use crate::port::Live;
@@ -56,6 +60,9 @@ impl Run<'_> {
     pub(crate) async fn go(self, call: &Prepared, permit: RawPermit) -> (Outcome, Option<Undo>) {
         let begun = Instant::now();
         let result = self.task(call, permit).await;
+        if self.watch.progress.borrow().is_some() {
+            self.live.end(&format!("call:{}", self.id));
+        }
         let spec = call.tool.described().spec;
         let mut outcome = Outcome {
             call: self.id,
@@ -95,7 +102,12 @@ impl Run<'_> {
         let (cancel, progress) = (self.watch.cancel.child_token(), self.watch.progress.clone());
         let cx = RunContext { call: self.id.clone(), cancel: cancel.clone(), progress };
         let (tool, args) = (Arc::clone(&call.tool), call.args.clone());
-        let mut task = tokio::spawn(async move { tool.run(args, &cx, permit).await });
+        let mut run = AssertUnwindSafe(async move { tool.run(args, &cx, permit).await }).catch_unwind().boxed();
+        // What is there at once needs no task of its own.
+        if let Poll::Ready(done) = futures_util::poll!(&mut run) {
+            return done.unwrap_or_else(|_| Err(broke_off()));
+        }
+        let mut task = tokio::spawn(run);
         let mut progress = self.watch.progress.subscribe();
         let longest = call.tool.described().spec.deadline;
         let deadline = tokio::time::sleep(longest);
@@ -104,10 +116,7 @@ impl Run<'_> {
             tokio::select! {
                 biased;
                 () = self.watch.cancel.cancelled() => break ToolError::new(ToolErrorKind::Cancelled, "it was cancelled"),
-                joined = &mut task => return joined.unwrap_or_else(|_| Err(ToolError::new(
-                    ToolErrorKind::Panicked,
-                    "the tool has a defect and broke off; the log has the details",
-                ))),
+                joined = &mut task => return ended(joined, broke_off()),
                 () = &mut deadline => break ToolError::new(
                     ToolErrorKind::Deadline,
                     format!("it took longer than {} s", longest.as_secs()),
@@ -118,7 +127,7 @@ impl Run<'_> {
         cancel.cancel();
         task.abort();
         // Waits for the abort, so that nothing of it runs after the answer.
-        task.await.unwrap_or(Err(error))
+        ended(task.await, error)
     }
 
     fn show(&self, progress: &mut watch::Receiver<Option<Progress>>) {
@@ -127,15 +136,31 @@ impl Run<'_> {
             subject: format!("call:{}", self.id),
             kind: "progress".to_owned(),
             offset: 0,
-            data: json!(latest),
+            data: serde_json::json!(latest),
             owner: self.owner.clone(),
         });
     }
 }
 
+/// What a run came to; `aborted` if it was ended before it came to anything.
+fn ended(
+    joined: Result<thread::Result<Result<Product, ToolError>>, JoinError>,
+    aborted: ToolError,
+) -> Result<Product, ToolError> {
+    match joined {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(broke_off()),
+        Err(_) => Err(aborted),
+    }
+}
+
+fn broke_off() -> ToolError {
+    ToolError::new(ToolErrorKind::Panicked, "the tool has a defect and broke off; the log has the details")
+}
+
 fn fill(outcome: &mut Outcome, product: Product) {
     outcome.undoable = product.undo.is_some();
-    let size = product.output.to_string().len();
+    let size = json::size(&product.output);
     if size <= MAX_OUTPUT {
         outcome.output = product.output;
         outcome.words = product.words;
@@ -150,7 +175,7 @@ async fn fail(outcome: &mut Outcome, call: &Prepared, error: ToolError) {
     // A connection that broke says nothing about what it had carried.
     let cut_off = matches!(
         error.kind,
-        ToolErrorKind::Cancelled | ToolErrorKind::Deadline | ToolErrorKind::Panicked | ToolErrorKind::Unavailable
+        ToolErrorKind::Cancelled | ToolErrorKind::Deadline | ToolErrorKind::Panicked | ToolErrorKind::Interrupted
     );
     outcome.state = CallState::Failed;
     outcome.words.clone_from(&error.message);

@@ -268,7 +268,7 @@ pub enum ToolErrorKind {
     NotFound,
     /// The arguments make no sense for this thing.
     Invalid,
-    /// What the tool needs is missing on this machine.
+    /// What the tool needs is missing on this machine; nothing was changed.
     Unavailable,
     /// The machine does not let Jarvis; the message names the right to add.
     NotPermitted,
@@ -280,6 +280,8 @@ pub enum ToolErrorKind {
     Cancelled,
     /// It was cancelled before it began.
     NeverBegan,
+    /// It was begun, and then the line broke: it may or may not have happened.
+    Interrupted,
     /// A defect in the tool.
     Panicked,
 }
@@ -297,6 +299,7 @@ impl ToolErrorKind {
             Self::Deadline => "deadline",
             Self::Cancelled => "cancelled",
             Self::NeverBegan => "never_began",
+            Self::Interrupted => "interrupted",
             Self::Panicked => "panicked",
         }
     }

@@ -4,6 +4,7 @@
 //! where things are kept: that is the gate's.
 
 pub mod docker;
+mod doubt;
 pub mod file;
 pub mod http;
 pub mod log;

@@ -6,7 +6,6 @@ mod support;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
@@ -16,7 +15,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use jarvis_safety::call::{CallState, Origin};
-use jarvis_safety::kernel::{Approver, Gate, Registry};
+use jarvis_safety::kernel::{Registry, RegistryBuilder};
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::tool::ToolErrorKind;
@@ -24,25 +23,30 @@ use jarvis_safety::{Actor, Tier};
 use jarvis_tools::docker::{self, Docker};
 use serde_json::{Value, json};
 
-use support::{MemoryLedger, approve, failed, ran, refused, waiting};
+use support::line::{Break, Line};
+use support::{House, approve, failed, ran, refused, unknown, waiting};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A real engine and a gate over its tools.
 struct Lab {
     address: String,
-    gate: Gate,
-    ledger: Arc<MemoryLedger>,
+    gate: House,
     engine: bollard::Docker,
 }
 
 impl Lab {
-    fn new() -> Option<Self> {
+    async fn new() -> Option<Self> {
         let address = support::part("JARVIS_TEST_DOCKER")?;
         let engine = bollard::Docker::connect_with_unix(&address, 60, bollard::API_DEFAULT_VERSION).unwrap();
-        let ledger = Arc::new(MemoryLedger::default());
-        let gate = support::gate_over(tools(&address), Arc::clone(&ledger));
-        Some(Self { address, gate, ledger, engine })
+        let gate = support::gate(tools(&address)).await;
+        Some(Self { address, gate, engine })
+    }
+
+    /// The same engine, behind a line that breaks.
+    async fn behind(&self, broken: Break) -> (House, Line) {
+        let line = Line::to(&PathBuf::from(self.address.trim_start_matches("unix://")), broken);
+        (support::gate(tools(&line.path.display().to_string())).await, line)
     }
 
     async fn call(&self, tool: &str, args: Value) -> Answer {
@@ -104,8 +108,8 @@ impl Drop for Container {
     }
 }
 
-fn tools(address: &str) -> Registry {
-    docker::register(Registry::builder(), Docker::new(Some(address.to_owned()))).build().unwrap()
+fn tools(address: &str) -> RegistryBuilder {
+    docker::register(Registry::builder(), Docker::new(Some(address.to_owned())))
 }
 
 fn name(what: &str) -> String {
@@ -129,7 +133,7 @@ const STAY: &str = "trap 'exit 0' TERM; while :; do sleep 1 & wait; done";
 
 #[tokio::test]
 async fn a_running_container_is_listed_with_image_state_and_ports() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some("0".to_owned()) };
     let body = ContainerCreateBody {
         image: support::part("JARVIS_TEST_WEB_IMAGE"),
@@ -157,7 +161,7 @@ async fn a_running_container_is_listed_with_image_state_and_ports() {
 
 #[tokio::test]
 async fn inspecting_shows_names_of_environment_variables_and_never_a_secret() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let secret = "hunter2-very-secret";
     let mut body = shell(&format!("APP_TOKEN={secret} true; {STAY}"));
     body.env = Some(vec![format!("DB_PASSWORD={secret}"), format!("PLAIN={secret}")]);
@@ -188,7 +192,7 @@ async fn inspecting_shows_names_of_environment_variables_and_never_a_secret() {
 
 #[tokio::test]
 async fn logs_tell_both_streams_and_say_when_there_is_more() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let one = lab.shell("for i in $(seq 1 50); do echo out $i; done; echo Oops $((6*7)) >&2; exit 3").await;
     lab.ended(&one).await;
     let last = ran(lab.call("docker_logs", json!({ "container": one.name, "lines": 20 })).await);
@@ -208,7 +212,7 @@ async fn logs_tell_both_streams_and_say_when_there_is_more() {
 
 #[tokio::test]
 async fn a_log_that_is_too_large_is_cut_at_its_old_end_and_says_so() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let line = "head -c 20000 /dev/zero | tr '\\0' x";
     let one = lab.shell(&format!("for i in $(seq 1 60); do {line}; echo; done; echo end")).await;
     lab.ended(&one).await;
@@ -225,7 +229,7 @@ async fn a_log_that_is_too_large_is_cut_at_its_old_end_and_says_so() {
 
 #[tokio::test]
 async fn logs_of_a_container_with_a_terminal_are_plain_lines() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let mut body = shell("printf '\\033[31mred\\033[0m\\n'; echo two >&2; printf three");
     body.tty = Some(true);
     let one = lab.run(&name("tty"), body).await;
@@ -239,7 +243,7 @@ async fn logs_of_a_container_with_a_terminal_are_plain_lines() {
 
 #[tokio::test]
 async fn stats_measure_one_container_or_all_that_run() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let busy = lab.shell("while :; do :; done").await;
     let outcome = ran(lab.call("docker_stats", json!({ "container": busy.name })).await);
     let one = &outcome.output["containers"][0];
@@ -258,7 +262,7 @@ async fn stats_measure_one_container_or_all_that_run() {
 
 #[tokio::test]
 async fn images_tell_who_uses_them_and_events_what_happened() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let one = lab.shell("exit 4").await;
     lab.ended(&one).await;
     let images = ran(lab.call("docker_images", json!({})).await);
@@ -280,7 +284,7 @@ fn image_name() -> String {
 
 #[tokio::test]
 async fn a_restart_runs_at_once_and_reports_how_the_container_is() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let one = lab.shell(STAY).await;
     let before = lab.state(&one.id).await.unwrap().started_at;
     let outcome = ran(lab.call("docker_restart", json!({ "container": one.name })).await);
@@ -291,7 +295,7 @@ async fn a_restart_runs_at_once_and_reports_how_the_container_is() {
 
 #[tokio::test]
 async fn a_container_that_ends_at_once_is_not_called_restarted() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let broken = lab.create(&name("broken"), shell("exit 3")).await;
     let outcome = failed(lab.call("docker_start", json!({ "container": broken.name })).await);
     let told = format!("{} was started but did not stay up: it is exited with exit code 3", broken.name);
@@ -311,7 +315,7 @@ async fn a_container_that_ends_at_once_is_not_called_restarted() {
 
 #[tokio::test]
 async fn health_is_reported_after_a_restart() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let health = |test: &str| {
         let mut body = shell(STAY);
         body.healthcheck = Some(
@@ -334,7 +338,7 @@ async fn health_is_reported_after_a_restart() {
 
 #[tokio::test]
 async fn a_start_can_be_taken_back_and_a_stop_too() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let one = lab.create(&name("undo"), shell(STAY)).await;
     let started = ran(lab.call("docker_start", json!({ "container": one.name })).await);
     assert!(started.undoable && lab.is_running(&one.id).await);
@@ -352,7 +356,7 @@ async fn a_start_can_be_taken_back_and_a_stop_too() {
 
 #[tokio::test]
 async fn stopping_and_removing_wait_for_a_yes_and_happen_exactly_once() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let one = lab.shell(STAY).await;
     let card = waiting(lab.call("docker_stop", json!({ "container": one.name })).await);
     assert!(card.tier == Tier::Orange && lab.is_running(&one.id).await);
@@ -372,10 +376,9 @@ async fn stopping_and_removing_wait_for_a_yes_and_happen_exactly_once() {
     let removed = ran(approve(&lab.gate, Answer::Waiting(Box::new(card.clone()))).await);
     assert_eq!(removed.output["was_running"], json!(true));
     assert!(lab.state(&one.id).await.is_none());
-    let second = Approver::of(&Actor::operator()).unwrap();
-    let second = lab.gate.approve(&second, &card.id, &Origin::default()).await.unwrap_err();
+    let second = lab.gate.approve(&Actor::operator(), &card.id, &Origin::default()).await.unwrap_err();
     assert_eq!(second.code, Code::AlreadyDecided);
-    let calls = lab.ledger.calls();
+    let calls = lab.gate.calls().await;
     assert_eq!(calls.iter().filter(|call| call.tool == "docker_remove").count(), 1);
     let events = ran(lab.call("docker_events", json!({ "minutes": 5 })).await);
     let events = events.output["events"].as_array().unwrap();
@@ -385,7 +388,7 @@ async fn stopping_and_removing_wait_for_a_yes_and_happen_exactly_once() {
 
 #[tokio::test]
 async fn anonymous_volumes_go_only_when_that_was_approved() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let body = || ContainerCreateBody { volumes: Some(vec!["/data".to_owned()]), ..shell(STAY) };
     let volume_of = async |one: &Container| {
         let inspected = lab.engine.inspect_container(&one.id, None::<InspectContainerOptions>).await.unwrap();
@@ -412,7 +415,7 @@ async fn anonymous_volumes_go_only_when_that_was_approved() {
 
 #[tokio::test]
 async fn a_container_that_removes_itself_is_stopped_and_removed_as_the_card_says() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let body = || ContainerCreateBody {
         volumes: Some(vec!["/data".to_owned()]),
         host_config: Some(HostConfig { auto_remove: Some(true), ..Default::default() }),
@@ -436,7 +439,7 @@ async fn a_container_that_removes_itself_is_stopped_and_removed_as_the_card_says
 
 #[tokio::test]
 async fn another_container_under_the_same_name_is_not_what_was_approved() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let first = lab.shell(STAY).await;
     let card = waiting(lab.call("docker_remove", json!({ "container": first.name })).await);
     let taken = first.name.clone();
@@ -446,12 +449,12 @@ async fn another_container_under_the_same_name_is_not_what_was_approved() {
     assert_eq!(refusal.code, Code::ApprovalStale);
     assert!(refusal.message.contains(&format!("{taken} is another container now")), "{refusal}");
     assert!(lab.is_running(&second.id).await);
-    assert!(lab.ledger.calls().is_empty());
+    assert!(lab.gate.calls().await.is_empty());
 }
 
 #[tokio::test]
 async fn an_unknown_name_is_refused_with_near_ones_and_a_short_id_is_no_id() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let one = lab.create(&name("nearby"), shell(STAY)).await;
     let near = format!("{}x", one.name);
     let refusal = refused(lab.call("docker_inspect", json!({ "container": near })).await);
@@ -472,7 +475,7 @@ async fn a_missing_socket_is_told_with_what_to_do() {
     let missing = docker.found().await.unwrap_err();
     assert_eq!(missing.kind, ToolErrorKind::Unavailable);
     assert!(missing.message.contains(&path) && missing.message.contains("systemctl start docker"), "{missing}");
-    let gate = support::gate(tools(&path));
+    let gate = support::gate(tools(&path)).await;
     for (tool, args) in [
         ("docker_list", json!({})),
         ("docker_remove", json!({ "container": "web" })),
@@ -486,12 +489,12 @@ async fn a_missing_socket_is_told_with_what_to_do() {
 
 #[tokio::test]
 async fn an_engine_that_went_away_is_found_again_when_it_is_back() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("docker.sock");
     let engine = PathBuf::from(lab.address.trim_start_matches("unix://"));
     let docker = Docker::new(Some(path.display().to_string()));
-    let gate = support::gate(docker::register(Registry::builder(), docker.clone()).build().unwrap());
+    let gate = support::gate(docker::register(Registry::builder(), docker.clone())).await;
     for _ in 0..2 {
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
         let engine = engine.clone();
@@ -520,7 +523,7 @@ async fn an_engine_that_went_away_is_found_again_when_it_is_back() {
 
 #[tokio::test]
 async fn a_pull_asks_and_says_clearly_why_it_did_not_succeed() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     // Nothing listens on this port of the loopback, so the engine is refused at once.
     let card = waiting(lab.call("docker_pull", json!({ "image": "127.0.0.1:1/lab/none" })).await);
     assert_eq!(card.steps[0].sentence, "Pull image 127.0.0.1:1/lab/none:latest from 127.0.0.1:1.");
@@ -534,16 +537,13 @@ async fn a_pull_asks_and_says_clearly_why_it_did_not_succeed() {
 
 #[tokio::test]
 async fn after_a_crash_the_container_tells_what_happened() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = Lab::new().await else { return };
     let one = lab.create(&name("doubt"), shell(STAY)).await;
     ran(lab.call("docker_start", json!({ "container": one.name })).await);
     ran(approve(&lab.gate, lab.call("docker_stop", json!({ "container": one.name })).await).await);
     let after_crash = async |tool: &str| {
-        let ledger = Arc::new(MemoryLedger::default());
-        let all = lab.ledger.calls();
-        ledger.put_in_doubt(all.into_iter().find(|call| call.tool == tool).unwrap());
-        support::gate_over(tools(&lab.address), Arc::clone(&ledger)).recover().await.unwrap();
-        ledger.calls().remove(0).state
+        let call = lab.gate.calls().await.into_iter().find(|call| call.tool == tool).unwrap();
+        support::gate(tools(&lab.address)).await.found_after_crash(call).await
     };
     assert_eq!(after_crash("docker_stop").await, CallState::Done);
     // It was started once, so that it does not run now proves nothing.
@@ -555,4 +555,85 @@ async fn after_a_crash_the_container_tells_what_happened() {
     let card = lab.call("docker_remove", json!({ "container": one.name })).await;
     ran(approve(&lab.gate, card).await);
     assert_eq!(after_crash("docker_remove").await, CallState::Done);
+}
+
+/// The engine has answered, so it has done it; the client hears nothing.
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_looked_for_and_never_called_failed() {
+    let Some(lab) = Lab::new().await else { return };
+    let one = lab.create(&name("lost"), shell(STAY)).await;
+    let args = || json!({ "container": one.name });
+    let seen = "the effect was seen to be there";
+
+    let (gate, _line) = lab.behind(Break::at("/start", "HTTP/1.1 204")).await;
+    let started = ran(support::call(&gate, &Actor::operator(), "docker_start", args()).await);
+    assert!(started.words.contains("broke off before it told") && started.words.ends_with(seen), "{}", started.words);
+    assert!(lab.is_running(&one.id).await);
+
+    let before = lab.state(&one.id).await.unwrap().started_at;
+    let (gate, _line) = lab.behind(Break::at("/restart", "HTTP/1.1 204")).await;
+    let restarted = unknown(support::call(&gate, &Actor::operator(), "docker_restart", args()).await);
+    assert_eq!(restarted.error.unwrap().kind, ToolErrorKind::Interrupted);
+    assert_ne!(lab.state(&one.id).await.unwrap().started_at, before, "it was done");
+
+    let (gate, _line) = lab.behind(Break::at("/stop", "HTTP/1.1 204")).await;
+    let card = support::call(&gate, &Actor::operator(), "docker_stop", args()).await;
+    assert!(ran(approve(&gate, card).await).words.ends_with(seen));
+    assert!(!lab.is_running(&one.id).await);
+
+    let (gate, _line) = lab.behind(Break::at("DELETE /", "HTTP/1.1 204")).await;
+    let card = support::call(&gate, &Actor::operator(), "docker_remove", args()).await;
+    assert!(ran(approve(&gate, card).await).words.ends_with(seen));
+    assert!(lab.state(&one.id).await.is_none());
+
+    // Nobody can see whether a tag that was here already has moved.
+    let (gate, _line) = lab.behind(Break::at("/images/create", "HTTP/1.1 ")).await;
+    let card = support::call(&gate, &Actor::operator(), "docker_pull", json!({ "image": image_name() })).await;
+    unknown(approve(&gate, card).await);
+}
+
+const FAULT: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n\
+                     {\"message\":\"broken\"}";
+
+#[tokio::test]
+async fn an_engine_that_fell_over_may_have_done_it() {
+    let Some(lab) = Lab::new().await else { return };
+    let one = lab.create(&name("fault"), shell(STAY)).await;
+    let (gate, _line) = lab.behind(Break::at("/start", "HTTP/1.1 204").telling(FAULT)).await;
+    let args = json!({ "container": one.name });
+    let started = ran(support::call(&gate, &Actor::operator(), "docker_start", args).await);
+    assert!(started.words.starts_with("the Docker engine says: broken; the effect was seen"), "{}", started.words);
+    assert!(lab.is_running(&one.id).await);
+}
+
+#[tokio::test]
+async fn a_start_that_the_engine_gave_up_has_failed_and_tells_why() {
+    let Some(lab) = Lab::new().await else { return };
+    let on_port = |port: &str| {
+        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_owned()) };
+        let ports = HashMap::from([("80/tcp".to_owned(), Some(vec![binding]))]);
+        let host_config = Some(HostConfig { port_bindings: Some(ports), ..Default::default() });
+        ContainerCreateBody { image: support::part("JARVIS_TEST_WEB_IMAGE"), host_config, ..Default::default() }
+    };
+    let first = lab.run(&name("first"), on_port("0")).await;
+    let listed = ran(lab.call("docker_list", json!({ "name": first.name })).await);
+    let published = listed.output["containers"][0]["ports"][0].as_str().unwrap().to_owned();
+    let port = published.trim_start_matches("127.0.0.1:").trim_end_matches("->80/tcp");
+    let second = lab.create(&name("second"), on_port(port)).await;
+    for tool in ["docker_start", "docker_restart"] {
+        let outcome = failed(lab.call(tool, json!({ "container": second.name })).await);
+        assert!(outcome.words.contains("port is already allocated"), "{}", outcome.words);
+        assert!(outcome.words.ends_with(&format!("{} is created now", second.name)), "{}", outcome.words);
+    }
+}
+
+#[tokio::test]
+async fn a_start_after_which_nobody_can_look_is_unknown() {
+    let Some(lab) = Lab::new().await else { return };
+    let one = lab.create(&name("unseen"), shell(STAY)).await;
+    let (gate, _line) = lab.behind(Break::at("/wait", "HTTP/1.1 200").for_good()).await;
+    let args = json!({ "container": one.name });
+    let started = unknown(support::call(&gate, &Actor::operator(), "docker_start", args).await);
+    assert!(started.words.contains("was started, but how it is now cannot be seen"), "{}", started.words);
+    assert!(lab.is_running(&one.id).await);
 }

@@ -15,14 +15,14 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jarvis_safety::kernel::{Gate, Registry};
+use jarvis_safety::kernel::Registry;
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::setting::Settings;
 use jarvis_safety::{Actor, Tier};
 use jarvis_tools::http::{Guard, HttpOptions, Names, PublicOnly, SystemNames, register, register_within};
 use serde_json::json;
-use support::{failed, ran, refused, waiting};
+use support::{House, failed, ran, refused, waiting};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -59,7 +59,7 @@ type Reply = Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
 
 /// A server and a gate that may reach it.
 struct World {
-    gate: Gate,
+    gate: House,
     port: u16,
     names: Arc<Script>,
     /// First lines and headers of all requests.
@@ -104,7 +104,7 @@ async fn world(reply: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, hosts: &
     let settings = watch::channel(Settings { hosts, ..Settings::default() }).1;
     let options = HttpOptions { patience: Duration::from_millis(1500), ..HttpOptions::new(settings) };
     let builder = register_within(Registry::builder(), options, Arc::new(OnlyTestServer), names.clone());
-    World { gate: support::gate(builder.build().unwrap()), port, names, requests }
+    World { gate: support::gate(builder).await, port, names, requests }
 }
 
 impl World {
@@ -353,7 +353,7 @@ async fn the_product_reaches_nothing_at_home() {
     let port = listener.local_addr().unwrap().port();
     let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let settings = watch::channel(Settings { hosts, ..Settings::default() }).1;
-    let gate = support::gate(register(Registry::builder(), HttpOptions::new(settings)).build().unwrap());
+    let gate = support::gate(register(Registry::builder(), HttpOptions::new(settings))).await;
     let fetch = async |url: String| support::call(&gate, &Actor::operator(), "http_fetch", json!({ "url": url })).await;
     assert_eq!(refused(fetch(format!("http://127.0.0.1:{port}/")).await).code, Code::Forbidden);
     let named = failed(fetch(format!("http://localhost:{port}/")).await);

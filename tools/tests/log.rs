@@ -10,22 +10,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jarvis_safety::Actor;
-use jarvis_safety::kernel::{Gate, RegistryBuilder};
+use jarvis_safety::kernel::RegistryBuilder;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::tool::ToolErrorKind;
 use jarvis_tools::log::{LogOptions, register};
 use serde_json::{Value, json};
+use support::House;
 
-fn gate(options: LogOptions) -> Gate {
-    support::gate(register(RegistryBuilder::default(), options).build().unwrap())
+async fn gate(options: LogOptions) -> House {
+    support::gate(register(RegistryBuilder::default(), options)).await
 }
 
-fn journal() -> Option<Gate> {
+async fn journal() -> Option<House> {
     let root = PathBuf::from(support::part("JARVIS_TEST_HOST_ROOT")?);
     let kept = root.join("var/log/journal");
     let has_files = fs::read_dir(&kept).is_ok_and(|entries| entries.count() > 0);
     let directory = if has_files { kept } else { root.join("run/log/journal") };
-    Some(gate(LogOptions { journal_directory: Some(directory), ..LogOptions::default() }))
+    Some(gate(LogOptions { journal_directory: Some(directory), ..LogOptions::default() }).await)
 }
 
 /// Writes to the journal of the host and waits until it is in the file.
@@ -47,7 +48,7 @@ fn texts(output: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn the_journal_of_a_service_is_read() {
-    let Some(gate) = journal() else { return };
+    let Some(gate) = journal().await else { return };
     let args = json!({ "service": "lab-broken", "lines": 50 });
     let outcome = support::ran(support::call(&gate, &Actor::local(), "log_read", args).await);
     let lines = outcome.output["lines"].as_array().unwrap();
@@ -63,7 +64,7 @@ async fn the_journal_of_a_service_is_read() {
 
 #[tokio::test]
 async fn search_priority_and_count_narrow_the_journal() {
-    let Some(gate) = journal() else { return };
+    let Some(gate) = journal().await else { return };
     let mark = format!("jarvis-log-test-{}", std::process::id());
     for (priority, text) in [("info", "one (a+b)"), ("err", "Two (A+B)"), ("err", "three")] {
         tell(&mark, priority, &format!("{mark} {text}"));
@@ -89,7 +90,7 @@ async fn search_priority_and_count_narrow_the_journal() {
 
 #[tokio::test]
 async fn what_cannot_be_printed_stays_data_and_is_shown_escaped() {
-    let Some(gate) = journal() else { return };
+    let Some(gate) = journal().await else { return };
     let mark = format!("jarvis-escape-{}", std::process::id());
     tell(&mark, "info", &format!("{mark} \u{1b}[31mred"));
     let args = json!({ "search": mark, "lines": 5 });
@@ -100,13 +101,13 @@ async fn what_cannot_be_printed_stays_data_and_is_shown_escaped() {
 
 struct Files {
     folder: tempfile::TempDir,
-    gate: Gate,
+    gate: House,
 }
 
 impl Files {
-    fn new() -> Self {
+    async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let gate = gate(LogOptions { files: folder.path().to_owned(), ..LogOptions::default() });
+        let gate = gate(LogOptions { files: folder.path().to_owned(), ..LogOptions::default() }).await;
         Self { folder, gate }
     }
 
@@ -127,7 +128,7 @@ impl Files {
 
 #[tokio::test]
 async fn a_large_file_is_read_from_its_end() {
-    let files = Files::new();
+    let files = Files::new().await;
     fs::create_dir(files.path("app")).unwrap();
     let rows: String = (0..200_000).map(|number| format!("line {number} of many that fill this file\n")).collect();
     assert!(rows.len() > 5 * 1024 * 1024);
@@ -143,7 +144,7 @@ async fn a_large_file_is_read_from_its_end() {
 
 #[tokio::test]
 async fn nothing_leads_out_of_the_log_directory() {
-    let files = Files::new();
+    let files = Files::new().await;
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("secret"), "hunter2").unwrap();
     symlink(outside.path().join("secret"), files.path("absolute.log")).unwrap();
@@ -163,7 +164,7 @@ async fn nothing_leads_out_of_the_log_directory() {
 
 #[tokio::test]
 async fn what_is_no_text_file_is_refused_in_words() {
-    let files = Files::new();
+    let files = Files::new().await;
     fs::write(files.path("old.log.2.gz"), [0x1f, 0x8b]).unwrap();
     fs::create_dir(files.path("nginx")).unwrap();
     fs::write(files.path("nginx/access.log"), "x\n").unwrap();
@@ -187,7 +188,7 @@ async fn what_is_no_text_file_is_refused_in_words() {
 
 #[tokio::test]
 async fn contradicting_arguments_are_refused() {
-    let files = Files::new();
+    let files = Files::new().await;
     fs::write(files.path("a.log"), "x\n").unwrap();
     for args in [
         json!({ "service": "nginx", "path": "a.log" }),
@@ -207,7 +208,7 @@ async fn contradicting_arguments_are_refused() {
 #[tokio::test]
 async fn an_empty_journal_directory_is_a_clear_state() {
     let folder = tempfile::tempdir().unwrap();
-    let gate = gate(LogOptions { journal_directory: Some(folder.path().to_owned()), ..LogOptions::default() });
+    let gate = gate(LogOptions { journal_directory: Some(folder.path().to_owned()), ..LogOptions::default() }).await;
     let outcome = support::failed(support::call(&gate, &Actor::local(), "log_read", json!({})).await);
     assert_eq!(outcome.error.unwrap().kind, ToolErrorKind::Unavailable);
     assert!(outcome.words.contains("/var/log/journal"), "{}", outcome.words);

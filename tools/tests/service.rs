@@ -9,27 +9,37 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use jarvis_safety::call::Origin;
-use jarvis_safety::kernel::{Gate, RegistryBuilder};
+use jarvis_safety::kernel::RegistryBuilder;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::tool::ToolErrorKind;
 use jarvis_safety::{Actor, Tier};
 use jarvis_tools::service::{Bus, register};
 use serde_json::json;
+use support::House;
+use support::line::{Break, Line};
 use tokio::io::copy_bidirectional;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
 /// Tests that move `lab-demo` take turns.
 static DEMO: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
 
-fn gate(address: &str) -> Gate {
-    let bus = Bus::new(Some(address.to_owned()));
-    support::gate(register(RegistryBuilder::default(), bus).build().unwrap())
+/// A turn with `lab-demo`, which systemd lets be started afresh: it refuses a service that was started five times in ten
+/// seconds, as these tests together do.
+async fn turn() -> MutexGuard<'static, ()> {
+    let turn = DEMO.lock().await;
+    systemctl(&["reset-failed", "lab-demo.service"]);
+    turn
 }
 
-fn host() -> Option<Gate> {
-    support::part("JARVIS_TEST_DBUS").map(|address| gate(&address))
+async fn gate(address: &str) -> House {
+    let bus = Bus::new(Some(address.to_owned()));
+    support::gate(register(RegistryBuilder::default(), bus)).await
+}
+
+async fn host() -> Option<House> {
+    Some(gate(&support::part("JARVIS_TEST_DBUS")?).await)
 }
 
 /// A command inside the host.
@@ -70,8 +80,8 @@ async fn doctor_finds_the_version_of_systemd() {
 
 #[tokio::test]
 async fn services_are_listed_with_the_failed_first() {
-    let Some(gate) = host() else { return };
-    let _turn = DEMO.lock().await;
+    let Some(gate) = host().await else { return };
+    let _turn = turn().await;
     let _restored = Restored;
     let all = support::ran(support::call(&gate, &Actor::local(), "service_list", json!({})).await);
     let services = all.output["services"].as_array().unwrap();
@@ -94,8 +104,8 @@ async fn services_are_listed_with_the_failed_first() {
 
 #[tokio::test]
 async fn a_status_agrees_with_systemctl() {
-    let Some(gate) = host() else { return };
-    let _turn = DEMO.lock().await;
+    let Some(gate) = host().await else { return };
+    let _turn = turn().await;
     let outcome = support::ran(support::call(&gate, &Actor::local(), "service_status", demo()).await);
     assert_eq!(outcome.target.id, "lab-demo.service");
     assert_eq!(outcome.output["active"], "active");
@@ -114,8 +124,8 @@ async fn a_status_agrees_with_systemctl() {
 
 #[tokio::test]
 async fn a_restart_is_yellow_runs_and_gives_a_new_process() {
-    let Some(gate) = host() else { return };
-    let _turn = DEMO.lock().await;
+    let Some(gate) = host().await else { return };
+    let _turn = turn().await;
     let _restored = Restored;
     systemctl(&["start", "lab-demo.service"]);
     let before = systemctl(&["show", "-P", "MainPID", "lab-demo.service"]);
@@ -130,8 +140,8 @@ async fn a_restart_is_yellow_runs_and_gives_a_new_process() {
 
 #[tokio::test]
 async fn a_stop_asks_runs_once_approved_and_can_be_taken_back() {
-    let Some(gate) = host() else { return };
-    let _turn = DEMO.lock().await;
+    let Some(gate) = host().await else { return };
+    let _turn = turn().await;
     let _restored = Restored;
     systemctl(&["start", "lab-demo.service"]);
     let answer = support::call(&gate, &Actor::local(), "service_stop", demo()).await;
@@ -152,8 +162,8 @@ async fn a_stop_asks_runs_once_approved_and_can_be_taken_back() {
 
 #[tokio::test]
 async fn starting_what_is_up_changes_nothing_and_leaves_nothing_to_take_back() {
-    let Some(gate) = host() else { return };
-    let _turn = DEMO.lock().await;
+    let Some(gate) = host().await else { return };
+    let _turn = turn().await;
     systemctl(&["start", "lab-demo.service"]);
     let before = systemctl(&["show", "-P", "MainPID", "lab-demo.service"]);
     let outcome = support::ran(support::call(&gate, &Actor::local(), "service_start", demo()).await);
@@ -164,8 +174,8 @@ async fn starting_what_is_up_changes_nothing_and_leaves_nothing_to_take_back() {
 
 #[tokio::test]
 async fn a_service_that_falls_over_at_once_is_not_called_started() {
-    let Some(gate) = host() else { return };
-    let _turn = DEMO.lock().await;
+    let Some(gate) = host().await else { return };
+    let _turn = turn().await;
     let args = json!({ "service": "lab-broken" });
     let outcome = support::failed(support::call(&gate, &Actor::local(), "service_start", args).await);
     assert_eq!(outcome.error.unwrap().kind, ToolErrorKind::Failed);
@@ -174,7 +184,7 @@ async fn a_service_that_falls_over_at_once_is_not_called_started() {
 
 #[tokio::test]
 async fn an_unknown_service_is_refused_with_near_names() {
-    let Some(gate) = host() else { return };
+    let Some(gate) = host().await else { return };
     let args = json!({ "service": "lab-dmeo" });
     let refusal = support::refused(support::call(&gate, &Actor::local(), "service_status", args).await);
     assert_eq!(refusal.code, Code::UnknownTarget);
@@ -188,7 +198,7 @@ async fn an_unknown_service_is_refused_with_near_names() {
 
 #[tokio::test]
 async fn an_alias_is_acted_on_under_its_canonical_name() {
-    let Some(gate) = host() else { return };
+    let Some(gate) = host().await else { return };
     let args = json!({ "service": "dbus-org.freedesktop.login1" });
     let outcome = support::ran(support::call(&gate, &Actor::local(), "service_status", args).await);
     assert_eq!(outcome.target.id, "systemd-logind.service");
@@ -196,7 +206,7 @@ async fn an_alias_is_acted_on_under_its_canonical_name() {
 
 #[tokio::test]
 async fn stopping_the_way_to_the_machine_is_red_and_says_why() {
-    let Some(gate) = host() else { return };
+    let Some(gate) = host().await else { return };
     let args = json!({ "service": "dbus" });
     let card = support::waiting(support::call(&gate, &Actor::local(), "service_stop", args).await);
     assert_eq!(card.steps[0].tier, Tier::Red);
@@ -207,7 +217,7 @@ async fn stopping_the_way_to_the_machine_is_red_and_says_why() {
 
 #[tokio::test]
 async fn without_a_bus_the_tools_say_what_is_missing() {
-    let gate = gate("unix:path=/nowhere/system_bus_socket");
+    let gate = gate("unix:path=/nowhere/system_bus_socket").await;
     let listed = support::failed(support::call(&gate, &Actor::local(), "service_list", json!({})).await);
     assert_eq!(listed.error.unwrap().kind, ToolErrorKind::Unavailable);
     assert!(listed.words.contains("/run/dbus/system_bus_socket"), "{}", listed.words);
@@ -236,7 +246,7 @@ async fn a_connection_that_was_cut_is_made_anew() {
     let Some(address) = support::part("JARVIS_TEST_DBUS") else { return };
     let socket = address.strip_prefix("unix:path=").unwrap().to_owned();
     let relay = Relay::new();
-    let gate = gate(&relay.address);
+    let gate = gate(&relay.address).await;
     let (cut, mut cuts) = tokio::sync::mpsc::channel::<tokio::sync::oneshot::Sender<()>>(1);
     let server = tokio::spawn(async move {
         let mut accepted = 0;
@@ -270,13 +280,63 @@ async fn a_connection_that_was_cut_is_made_anew() {
     assert_eq!(server.await.unwrap(), 2, "one connection before the cut and one after");
 }
 
+/// A gate over a line to the host that breaks at this request, once systemd has ended the job.
+async fn cut_at(request: &'static str) -> Option<(House, Line)> {
+    let address = support::part("JARVIS_TEST_DBUS")?;
+    let bus = PathBuf::from(address.strip_prefix("unix:path=").unwrap());
+    let line = Line::to(&bus, Break::at(request, "JobRemoved"));
+    let gate = gate(&format!("unix:path={}", line.path.display())).await;
+    Some((gate, line))
+}
+
+#[tokio::test]
+async fn a_stop_whose_answer_was_lost_is_looked_for_and_never_called_failed() {
+    let Some((gate, _line)) = cut_at("StopUnit").await else { return };
+    let _turn = turn().await;
+    let _restored = Restored;
+    systemctl(&["start", "lab-demo.service"]);
+    let card = support::call(&gate, &Actor::local(), "service_stop", demo()).await;
+    let outcome = support::ran(support::approve(&gate, card).await);
+    assert_eq!(systemctl(&["is-active", "lab-demo.service"]), "inactive");
+    assert!(outcome.words.contains("the line to systemd broke off"), "{}", outcome.words);
+    assert!(outcome.words.ends_with("the effect was seen to be there"), "{}", outcome.words);
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_was_lost_is_looked_for_and_never_called_failed() {
+    let Some((gate, _line)) = cut_at("StartUnit").await else { return };
+    let _turn = turn().await;
+    let _restored = Restored;
+    systemctl(&["stop", "lab-demo.service"]);
+    let outcome = support::ran(support::call(&gate, &Actor::local(), "service_start", demo()).await);
+    assert_eq!(systemctl(&["is-active", "lab-demo.service"]), "active");
+    assert!(outcome.words.ends_with("the effect was seen to be there"), "{}", outcome.words);
+
+    // It is tried, falls over and is down again: that it is down does not prove that nothing was done.
+    let args = json!({ "service": "lab-broken" });
+    let outcome = support::unknown(support::call(&gate, &Actor::local(), "service_start", args).await);
+    assert_eq!(outcome.error.unwrap().kind, ToolErrorKind::Interrupted);
+}
+
+#[tokio::test]
+async fn a_restart_whose_answer_was_lost_is_unknown() {
+    let Some((gate, _line)) = cut_at("RestartUnit").await else { return };
+    let _turn = turn().await;
+    let _restored = Restored;
+    systemctl(&["start", "lab-demo.service"]);
+    let before = systemctl(&["show", "-P", "MainPID", "lab-demo.service"]);
+    let outcome = support::unknown(support::call(&gate, &Actor::local(), "service_restart", demo()).await);
+    assert_ne!(systemctl(&["show", "-P", "MainPID", "lab-demo.service"]), before, "it was done");
+    assert!(outcome.words.contains("look at the target before you repeat it"), "{}", outcome.words);
+}
+
 #[tokio::test]
 async fn a_user_without_the_right_is_told_the_rule_to_add() {
     if support::part("JARVIS_TEST_DBUS").is_none() {
         return;
     }
     let relay = Relay::new();
-    let gate = gate(&relay.address);
+    let gate = gate(&relay.address).await;
     // systemd sees who connects: a bridge that runs as nobody inside the host makes every call nobody's.
     let server = tokio::spawn(async move {
         let mut lines = JoinSet::new();
@@ -297,7 +357,7 @@ async fn a_user_without_the_right_is_told_the_rule_to_add() {
     });
     let status = support::ran(support::call(&gate, &Actor::local(), "service_status", demo()).await);
     assert_eq!(status.output["name"], "lab-demo.service", "looking is allowed to everybody");
-    let _turn = DEMO.lock().await;
+    let _turn = turn().await;
     let before = systemctl(&["show", "-P", "MainPID", "lab-demo.service"]);
     let outcome = support::failed(support::call(&gate, &Actor::local(), "service_restart", demo()).await);
     assert_eq!(outcome.error.unwrap().kind, ToolErrorKind::NotPermitted);

@@ -10,14 +10,15 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use jarvis_safety::Actor;
-use jarvis_safety::kernel::{Gate, RegistryBuilder};
+use jarvis_safety::kernel::RegistryBuilder;
 use jarvis_safety::refusal::Code;
 use jarvis_tools::system::sampler::Sampler;
 use jarvis_tools::system::{System, register};
 use serde_json::{Value, json};
+use support::House;
 
-fn gate() -> Gate {
-    support::gate(register(RegistryBuilder::default(), System::new()).build().unwrap())
+async fn gate() -> House {
+    support::gate(register(RegistryBuilder::default(), System::new())).await
 }
 
 fn meminfo(field: &str) -> u64 {
@@ -35,7 +36,7 @@ fn df(mount: &str) -> (u64, f64) {
 
 #[tokio::test]
 async fn how_is_this_machine_is_answered_truly() {
-    let outcome = support::ran(support::call(&gate(), &Actor::local(), "system_info", json!({})).await);
+    let outcome = support::ran(support::call(&gate().await, &Actor::local(), "system_info", json!({})).await);
     let output = &outcome.output;
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!(output["host"], host.trim());
@@ -53,7 +54,7 @@ async fn how_is_this_machine_is_answered_truly() {
 
 #[tokio::test]
 async fn disks_agree_with_df_and_hold_no_noise() {
-    let outcome = support::ran(support::call(&gate(), &Actor::local(), "system_disks", json!({})).await);
+    let outcome = support::ran(support::call(&gate().await, &Actor::local(), "system_disks", json!({})).await);
     let disks = outcome.output["disks"].as_array().unwrap();
     assert!(!disks.is_empty());
     for disk in disks {
@@ -73,7 +74,7 @@ async fn disks_agree_with_df_and_hold_no_noise() {
 async fn what_fills_the_disk_is_found_within_its_time() {
     let begun = Instant::now();
     let args = json!({ "largest": true });
-    let outcome = support::ran(support::call(&gate(), &Actor::local(), "system_disks", args).await);
+    let outcome = support::ran(support::call(&gate().await, &Actor::local(), "system_disks", args).await);
     assert!(begun.elapsed().as_secs() < 10, "took {:?}", begun.elapsed());
     let largest = &outcome.output["largest"];
     let directories = largest["directories"].as_array().unwrap();
@@ -94,7 +95,7 @@ async fn processes_show_the_script_and_never_the_secrets_of_their_command_line()
     let mut child =
         Command::new("/bin/sh").arg(&script).arg("--password=hunter2").stdin(Stdio::piped()).spawn().unwrap();
     let args = json!({ "sort": "memory", "limit": 100, "name": "sh" });
-    let answer = support::call(&gate(), &Actor::local(), "system_processes", args).await;
+    let answer = support::call(&gate().await, &Actor::local(), "system_processes", args).await;
     child.kill().unwrap();
     child.wait().unwrap();
     let outcome = support::ran(answer);
@@ -117,7 +118,7 @@ async fn a_busy_process_is_seen_to_be_busy() {
     let mut child = Command::new("/bin/sh").args(["-c", busy]).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
-    let answer = support::call(&gate(), &Actor::local(), "system_processes", json!({ "limit": 30 })).await;
+    let answer = support::call(&gate().await, &Actor::local(), "system_processes", json!({ "limit": 30 })).await;
     child.kill().unwrap();
     child.wait().unwrap();
     let outcome = support::ran(answer);
@@ -128,7 +129,7 @@ async fn a_busy_process_is_seen_to_be_busy() {
 
 #[tokio::test]
 async fn temperatures_are_shown_or_said_to_be_missing() {
-    let outcome = support::ran(support::call(&gate(), &Actor::local(), "system_temperatures", json!({})).await);
+    let outcome = support::ran(support::call(&gate().await, &Actor::local(), "system_temperatures", json!({})).await);
     let sensors = outcome.output["sensors"].as_array().unwrap();
     match sensors.first() {
         Some(hottest) => assert!(outcome.words.contains(hottest["sensor"].as_str().unwrap())),
@@ -138,7 +139,7 @@ async fn temperatures_are_shown_or_said_to_be_missing() {
 
 #[tokio::test]
 async fn bad_arguments_are_refused() {
-    let gate = gate();
+    let gate = gate().await;
     for args in [json!({ "limit": 0 }), json!({ "limit": 101 }), json!({ "sort": "size" }), json!({ "argv": true })] {
         let answer = support::call(&gate, &Actor::local(), "system_processes", args.clone()).await;
         assert_eq!(support::refused(answer).code, Code::InvalidArguments, "{args}");

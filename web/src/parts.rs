@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jarvis_agents::Mind;
 use jarvis_client::wire::DoctorReport;
-use jarvis_safety::kernel::Gate;
+use jarvis_safety::kernel::Console;
 use jarvis_safety::port::{Clock, Feed, Identities, Ids, Ledger, Live, SettingStore};
 use jarvis_safety::setting::Settings;
 use tokio::sync::watch;
@@ -35,7 +35,7 @@ pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 /// Everything that the web face is built from.
 pub struct WebParts {
     /// The gate.
-    pub gate: Gate,
+    pub gate: Console,
     /// Understands what is said.
     pub mind: Mind,
     /// Calls, approvals, and the rows that the door itself writes.

@@ -4,6 +4,7 @@ use jarvis_safety::conversation::{Conversation, Entry, Turn, TurnState};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::plain::visible;
 use jarvis_safety::{Actor, ActorId, ActorKind, ConversationId, Refusal, TurnId};
+use serde_json::json;
 
 use crate::turn::row;
 
@@ -68,7 +69,8 @@ impl Mind {
             &actor.id,
             &conversation.owner,
             id,
-            &format!("renamed to {title}"),
+            "renamed",
+            Some(json!({ "title": title })),
         );
         self.inner().conversations.rename(id, &title, draft).await.map_err(|error| store(&error))?;
         Ok(Conversation { title, ..conversation })
@@ -91,6 +93,7 @@ impl Mind {
             &conversation.owner,
             id,
             "a conversation was erased",
+            None,
         );
         self.inner().conversations.delete(id, draft).await.map_err(|error| store(&error))
     }

@@ -265,7 +265,7 @@ impl Inner {
     ) -> Result<(), StoreError> {
         let millis = u64::try_from(self.clock.now() - turn.created_at).unwrap_or(0);
         entries.push(Entry::Ended { state, millis });
-        let draft = row::step(turn, origin, &entries, state);
+        let draft = row::step(self.gate.registry(), turn, origin, &entries, state);
         self.conversations.step(&turn.id, &entries, state, Some(draft)).await
     }
 }

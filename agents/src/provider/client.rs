@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::openai::{Decoder, fault_words};
+use super::scrub::{MARK, Scrub};
 use super::{ModelEvent, Patience, ProviderError, place};
 
 /// Longest pause that a server may ask for before the turn gives up instead.
@@ -81,7 +82,8 @@ impl Client {
         let body = read(answer, 256 * 1024).await;
         let list: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let first = list.pointer("/data/0/id").and_then(Value::as_str).filter(|name| !name.is_empty());
-        let Some(first) = first.map(str::to_owned) else {
+        // The name is kept in the turn's log.
+        let Some(first) = first.map(|name| Scrub::new(key).whole(name)) else {
             return Err(ProviderError::Rejected(
                 "the model server lists no model; load one there, or name it in the settings".to_owned(),
             ));
@@ -110,10 +112,11 @@ impl Client {
             let body = read(answer, MAX_ERROR).await;
             let told: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
             let why = if told.get("error").is_some_and(|error| !error.is_null()) {
-                scrubbed(&fault_words(&told), key.as_ref())
+                fault_words(&told)
             } else {
                 format!("it answered {kind} where a stream was asked for; is the address right?")
             };
+            let why = scrubbed(&why, key.as_ref());
             return Err(ProviderError::Rejected(format!("the model server refused: {why}")));
         }
         Ok(Answering {
@@ -124,6 +127,8 @@ impl Client {
             idle: self.patience.idle,
             last: begun + self.patience.longest,
             ended: false,
+            broken: None,
+            scrub: Scrub::new(key.clone()),
             key,
         })
     }
@@ -177,11 +182,14 @@ pub struct Answering {
     idle: Duration,
     last: Instant,
     ended: bool,
+    /// Why it ended before its time; told once all that came before is.
+    broken: Option<ProviderError>,
+    scrub: Scrub,
     key: Option<Secret>,
 }
 
 impl Answering {
-    /// The next event; `None` once the answer has ended. Dropping the future loses nothing.
+    /// The next event, without the key; `None` once the answer has ended. Dropping the future loses nothing.
     ///
     /// # Errors
     /// If the connection breaks or stays silent for too long.
@@ -194,26 +202,34 @@ impl Answering {
                 }));
             }
             if self.ended {
-                return Ok(None);
+                return self.broken.take().map_or(Ok(None), Err);
             }
             match timeout_at(self.deadline.min(self.last), self.bytes.next()).await {
-                Err(_) => {
-                    return Err(ProviderError::Broken("the model server fell silent".to_owned()));
+                Err(_) => self.broken = Some(ProviderError::Broken("the model server fell silent".to_owned())),
+                Ok(Some(Err(_))) => {
+                    let why = "the connection to the model server broke off";
+                    self.broken = Some(ProviderError::Broken(why.to_owned()));
                 }
                 Ok(None) => {
-                    self.ended = true;
-                    self.ready.extend(self.decoder.finish());
-                }
-                Ok(Some(Err(_))) => {
-                    return Err(ProviderError::Broken("the connection to the model server broke off".to_owned()));
+                    let rest = self.decoder.finish();
+                    self.hear(rest);
                 }
                 Ok(Some(Ok(chunk))) => {
                     self.deadline = Instant::now() + self.idle;
-                    self.ready.extend(self.decoder.push(&chunk));
-                    self.ended = self.decoder.ended();
+                    let events = self.decoder.push(&chunk);
+                    self.hear(events);
                 }
             }
+            self.ended = self.decoder.ended() || self.broken.is_some();
+            if self.ended {
+                self.ready.extend(self.scrub.finish());
+            }
         }
+    }
+
+    fn hear(&mut self, events: Vec<ModelEvent>) {
+        let scrub = &mut self.scrub;
+        self.ready.extend(events.into_iter().map(|event| scrub.event(event)));
     }
 }
 
@@ -282,7 +298,7 @@ async fn read(mut answer: Response, limit: usize) -> Vec<u8> {
 /// Words of a server, fit to be shown and kept: one line, bounded, without the key.
 fn scrubbed(words: &str, key: Option<&Secret>) -> String {
     let clean = match key.map(Secret::expose).filter(|key| !key.is_empty()) {
-        Some(key) => words.replace(key, "[key]"),
+        Some(key) => words.replace(key, MARK),
         None => words.to_owned(),
     };
     shorten(&visible(clean.trim()), 300)

@@ -8,6 +8,7 @@ pub mod client;
 pub mod generation;
 pub mod openai;
 pub mod place;
+mod scrub;
 mod thought;
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::conversation::{CallEnd, Entry};
-use jarvis_safety::kernel::{Approver, PlanAnswer, Registry, Watch, answer_of};
+use jarvis_safety::kernel::{PlanAnswer, Registry, Watch, answer_of};
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::refusal::Code;
@@ -107,11 +107,10 @@ impl Driver {
         Came::with(spent(&read.calls, &card))
     }
 
-    /// A turn was stopped while its card was open. Whoever stopped it and may decide, decides: no. Else the card stays.
+    /// A turn was stopped while its card was open. Whoever stopped it takes the question back, if it is his to take.
     async fn leave_card(&self, id: &ApprovalId) -> Came {
-        let approver = self.stopped_by().and_then(|actor| Approver::of(&actor).ok());
-        if let Some(approver) = approver
-            && self.mind.gate.deny(&approver, id, "the turn was stopped", &self.origin).await.is_ok()
+        if let Some(actor) = self.stopped_by()
+            && self.mind.gate.withdraw(&actor, id, "the turn was stopped", &self.origin).await.is_ok()
         {
             return Came::stopped(Vec::new());
         }

@@ -213,7 +213,7 @@ impl Driver {
         if book.pending().is_empty() {
             return Ok(Kept::Open);
         }
-        let draft = row::step(&self.turn, &self.origin, book.pending(), state);
+        let draft = row::step(self.mind.gate.registry(), &self.turn, &self.origin, book.pending(), state);
         match self.mind.conversations.step(&self.turn.id, book.pending(), state, Some(draft)).await {
             Ok(()) => {
                 // What was shown live stands in the log now.

@@ -18,6 +18,7 @@ mod group;
 mod lexicon;
 mod literal;
 mod manner;
+mod mention;
 mod names;
 mod order;
 mod question;
@@ -97,6 +98,12 @@ pub enum Understood {
 pub trait World: Send + Sync {
     /// All names of a kind; empty for a kind that is not known or cannot be read now.
     async fn names(&self, kind: &str) -> Vec<Named>;
+
+    /// Forgets the names that were answered from memory. Answers whether there were any, that is whether asking again
+    /// may tell of things that have come to be since.
+    async fn renew(&self) -> bool {
+        false
+    }
 }
 
 /// A thing that exists.
@@ -169,17 +176,23 @@ impl Understanding {
 
     /// Says what a text means. Never runs anything; the world is only asked for names.
     pub async fn understand(&self, text: &str, world: &dyn World) -> Understood {
-        let names = Names::of(world, &self.grammar.kinds).await;
+        let mut names = Names::of(world, &self.grammar.kinds).await;
         if let Some((kind, said)) = courtesy::of(&self.lexicon, &names, &token::tokens(&token::clean(text))) {
             let examples = suggest::shown(&self.grammar, &names, |sentence, tool| self.means(sentence, tool, &names));
             let many = self.grammar.kinds.iter().map(|kind| (kind.to_string(), names.count(kind))).collect();
             return Understood::Courtesy { kind, said: plain::shorten(&said, 60), examples, many };
         }
-        match self.interpret(text, &names) {
+        let (mut understood, certain) = self.interpret(text, &names);
+        // What is meant may have come to be a moment ago: look again, once, before it is said not to be there.
+        if !certain && world.renew().await {
+            names = Names::of(world, &self.grammar.kinds).await;
+            (understood, _) = self.interpret(text, &names);
+        }
+        match understood {
             Understood::Nothing { order, .. } => Understood::Nothing { nearest: self.nearest(text, &names), order },
             Understood::Question { text, choices } => {
                 // What is offered must work: a choice that would only lead to another question is no choice.
-                let acts = |choice: &String| matches!(self.interpret(choice, &names), Understood::Calls { .. });
+                let acts = |choice: &String| matches!(self.interpret(choice, &names), (Understood::Calls { .. }, _));
                 let mut choices: Vec<String> = choices.into_iter().filter(acts).collect();
                 choices.truncate(question::MOST_CHOICES);
                 Understood::Question { text: plain::visible(&plain::shorten(&text, 300)), choices }
@@ -188,24 +201,21 @@ impl Understanding {
         }
     }
 
-    fn interpret(&self, text: &str, names: &Names) -> Understood {
+    /// What a text means, and whether that rests on nothing but whole names of things that are known.
+    fn interpret(&self, text: &str, names: &Names) -> (Understood, bool) {
         let text = token::clean(text);
         let tokens = token::tokens(&text);
         if tokens.len() > MOST_TOKENS {
-            return Understood::Nothing { nearest: Vec::new(), order: false };
+            return (Understood::Nothing { nearest: Vec::new(), order: false }, true);
         }
         let cx = Context { lexicon: &self.lexicon, grammar: &self.grammar, names, tokens: &tokens, text: &text };
         let bare = manner::strip(&self.lexicon, &tokens, 0, tokens.len());
         let mood = manner::mood(&self.lexicon, &tokens, bare);
-        let outcomes = self.outcomes(cx, bare, mood);
-        Self::conclude(outcomes, mood)
-    }
-
-    fn outcomes(&self, cx: Context<'_>, bare: Bare, mood: Mood) -> Vec<Outcome> {
         let clauses = manner::clauses(cx.lexicon, cx.names, cx.tokens, bare);
         if clauses.len() > MOST_CLAUSES {
             let text = "That is a lot at once. Which of it should I do first?".to_owned();
-            return vec![Outcome { question: Some((text, Vec::new())), ordered: true, ..Outcome::default() }];
+            let outcome = Outcome { question: Some((text, Vec::new())), ordered: true, ..Outcome::default() };
+            return (Self::conclude(vec![outcome], mood), true);
         }
         let readings: Vec<Vec<Reading>> = clauses
             .into_iter()
@@ -216,6 +226,15 @@ impl Understanding {
             })
             .filter(|readings| !readings.is_empty())
             .collect();
+        let understood = Self::conclude(self.outcomes(cx, &readings), mood);
+        let certain = readings.iter().flatten().all(|reading| reading.is_certain(names));
+        let named = readings.iter().flatten().any(|reading| !reading.mentions.is_empty());
+        let certain = certain && (named || matches!(understood, Understood::Calls { .. }));
+        (understood, certain)
+    }
+
+    /// What the clauses come to, each in all its readings.
+    fn outcomes(&self, cx: Context<'_>, readings: &[Vec<Reading>]) -> Vec<Outcome> {
         let mut before: Vec<Mention> = Vec::new();
         let mut outcomes = Vec::new();
         for (at, variants) in readings.iter().enumerate() {
@@ -290,7 +309,7 @@ impl Understanding {
 
     /// Whether a sentence is understood as one call of this tool.
     fn means(&self, sentence: &str, tool: &str, names: &Names) -> bool {
-        match self.interpret(sentence, names) {
+        match self.interpret(sentence, names).0 {
             Understood::Calls { calls, .. } => matches!(calls.as_slice(), [call] if call.tool == tool),
             _ => false,
         }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::grammar::{Grammar, stem};
 use super::lexicon::{Class, Lexicon};
-use super::names::{Candidate, MOST_NEAR, Names, looks_like_file};
+use super::names::{Candidate, MOST_NEAR, Names, Quality, looks_like_file};
 use super::token::{Shape, Token};
 use super::value::{Said, Value, value_at};
-use super::{group, literal, order};
+use super::{group, literal, mention, order};
 
 /// What every clause is read with.
 #[derive(Clone, Copy)]
@@ -115,6 +115,17 @@ impl Reading {
         self.order().is_some_and(|word| &*word.concept == concept)
     }
 
+    /// Whether all that is spoken of is known by its whole name: then nothing is meant that is not among the names.
+    pub(super) fn is_certain(&self, names: &Names) -> bool {
+        let of_kind =
+            |candidate: &Candidate| self.kinds.is_empty() || self.kinds.contains(&names.things[candidate.thing].kind);
+        let whole = |candidate: &Candidate| candidate.quality == Quality::Exact && of_kind(candidate);
+        // Who is in a group is what the listing says.
+        let grouped = self.group.as_ref().is_some_and(|group| self.action.is_some() || !group.patterns.is_empty());
+        let known = |mention: &Mention| mention.candidates.iter().any(whole);
+        !grouped && self.named.is_none() && self.unknown.is_empty() && self.mentions.iter().all(known)
+    }
+
     /// Nothing but fillers.
     pub(super) fn is_empty(&self) -> bool {
         self.words.iter().all(|word| word.class == Class::Weak)
@@ -133,8 +144,8 @@ pub(super) fn read(cx: Context<'_>, lo: usize, hi: usize, manner: Manner) -> Rea
     literal::capture(&mut reader);
     reader.values();
     group::find(&mut reader);
-    reader.exact_mentions();
-    reader.joined_parts();
+    mention::exact(&mut reader);
+    mention::joined_parts(&mut reader);
     reader.phrases();
     reader.path_kinds();
     reader.remaining();
@@ -218,82 +229,6 @@ impl<'a> Reader<'a> {
         let token = self.tokens().get(at).filter(|token| token.shape == Shape::Word)?;
         let concept = &self.cx.lexicon.meaning(&token.low)?.concept;
         self.cx.grammar.kinds.iter().find(|kind| *kind == concept)
-    }
-
-    fn exact_mentions(&mut self) {
-        let mut at = self.lo;
-        while at < self.hi {
-            let longest = (1..=4.min(self.hi - at)).rev().find(|&length| self.exact_mention(at, length));
-            at += longest.unwrap_or(1);
-        }
-    }
-
-    fn exact_mention(&mut self, at: usize, length: usize) -> bool {
-        let window = &self.tokens()[at..at + length];
-        let quoted = window.iter().any(|token| token.shape == Shape::Quoted);
-        let mark = window.iter().any(|token| token.shape == Shape::Mark);
-        if !self.free(at, at + length) || mark || (quoted && length > 1) {
-            return false;
-        }
-        let words: Vec<&str> = window.iter().map(|token| token.low.as_str()).collect();
-        let candidates = self.cx.names.exact(&words);
-        if candidates.is_empty() || (length == 1 && !quoted && !self.reads_as_name(at, &candidates)) {
-            return false;
-        }
-        self.mention(at, at + length, candidates);
-        true
-    }
-
-    /// Whether a word that is some thing's name is meant as that name here.
-    fn reads_as_name(&mut self, at: usize, candidates: &[Candidate]) -> bool {
-        let word = &self.tokens()[at].low;
-        let beside_kind = (at > self.lo && self.kind_at(at - 1).is_some()) || self.kind_at(at + 1).is_some();
-        let lexicon = self.cx.lexicon;
-        let filler = ["light", "stop", "everything", "both", "and", "polite", "then"];
-        if filler.into_iter().any(|list| lexicon.is(list, word)) {
-            return beside_kind;
-        }
-        match lexicon.meaning(word) {
-            None => true,
-            Some(meaning) if meaning.commands || meaning.class == Class::Weak => beside_kind,
-            Some(_) if candidates.iter().all(|c| &*self.cx.names.things[c.thing].kind == "image") => false,
-            Some(_) => {
-                self.out.twofold = true;
-                self.manner.as_names
-            }
-        }
-    }
-
-    fn mention(&mut self, from: usize, to: usize, candidates: Vec<Candidate>) {
-        let said = self.tokens()[from..to].iter().map(|token| token.raw.as_str()).collect::<Vec<_>>().join(" ");
-        self.take(from, to);
-        self.out.mentions.push(Mention { from, to, said, candidates });
-    }
-
-    /// "machine learning" names a thing although "machine" is a topic.
-    fn joined_parts(&mut self) {
-        for length in [3, 2] {
-            for at in self.lo..=self.hi.saturating_sub(length).max(self.lo) {
-                if at + length > self.hi || !self.free(at, at + length) {
-                    continue;
-                }
-                let window = &self.tokens()[at..at + length];
-                let known = |token: &Token| {
-                    token.shape != Shape::Word
-                        || self.cx.lexicon.meaning(&token.low).is_some()
-                        || self.cx.lexicon.is("stop", &token.low)
-                        || self.cx.lexicon.is("light", &token.low)
-                };
-                if window.iter().all(known) || window.iter().any(|token| token.shape == Shape::Mark) {
-                    continue;
-                }
-                let words: Vec<&str> = window.iter().map(|token| token.low.as_str()).collect();
-                let candidates = self.cx.names.part(&words);
-                if !candidates.is_empty() {
-                    self.mention(at, at + length, candidates);
-                }
-            }
-        }
     }
 
     fn phrases(&mut self) {
@@ -431,7 +366,7 @@ impl<'a> Reader<'a> {
                 candidates = self.cx.names.near(&token.low);
             }
             if !candidates.is_empty() {
-                self.mention(at, at + 1, candidates);
+                mention::keep(self, at, at + 1, candidates);
             } else if let Some(meaning) = lexicon.nearly(&token.low) {
                 // A misspelt order is good enough to ask about, not to follow.
                 self.out.odd = true;

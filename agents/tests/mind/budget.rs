@@ -19,7 +19,7 @@ async fn a_long_conversation_with_huge_outputs_fits_4096_tokens() {
         _ => text(&"A long and winding answer. ".repeat(40)),
     })
     .await;
-    let house = House::with_model(&server, 4096);
+    let house = House::with_model(&server, 4096).await;
     *house.lamps.note.lock().unwrap() = "line \"quoted\" \\ 東京 \n".repeat(3000);
     let mind = house.mind();
     let (first, _) = house.answer(&mind, "qwzx, begin with the visitor").await;
@@ -27,7 +27,7 @@ async fn a_long_conversation_with_huge_outputs_fits_4096_tokens() {
         let words = format!("qwzx visitor, round {round}: {}", "tell me more about it all ".repeat(30));
         let next = jarvis_agents::After::Newest;
         let turn = say_after(&mind, &words, Some(&first), next).await.unwrap();
-        house.conversations.ended(&turn.id).await;
+        house.turns.ended(&turn.id).await;
     }
     let seen = server.seen();
     assert_eq!(seen.len(), 21);
@@ -45,7 +45,7 @@ async fn a_long_conversation_with_huge_outputs_fits_4096_tokens() {
 #[tokio::test]
 async fn a_message_that_cannot_fit_is_refused_in_words() {
     let server = ModelServer::replies(vec![text("never asked")]).await;
-    let house = House::with_model(&server, 4096);
+    let house = House::with_model(&server, 4096).await;
     let (_, log) = house.answer(&house.mind(), &"vlorp gnarf qwzx ".repeat(1100)).await;
     assert!(spoken(&log).contains("more than the model can read"), "{log:#?}");
     assert!(server.seen().is_empty());
@@ -54,7 +54,7 @@ async fn a_message_that_cannot_fit_is_refused_in_words() {
 #[tokio::test]
 async fn the_tools_that_fit_the_words_are_offered_first() {
     let server = ModelServer::replies(vec![text("Yes.")]).await;
-    let house = House::with_model(&server, 4096);
+    let house = House::with_model(&server, 4096).await;
     house.answer(&house.mind(), "qwzx vlorp: could the visitor have left us some lines?").await;
     assert_eq!(server.seen()[0].tools()[0], "note_read");
 }

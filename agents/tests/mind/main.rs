@@ -1,4 +1,5 @@
-//! What the mind promises, seen from outside: a real gate, a real socket to a scripted model, everything else in memory.
+//! What the mind promises, seen from outside: a real gate, a real store, a real socket to a
+//! scripted model.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in tests a panic is the report")]
 

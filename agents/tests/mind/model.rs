@@ -1,7 +1,5 @@
 //! Turns that a model answers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jarvis_safety::Actor;
@@ -17,7 +15,7 @@ const QUESTION: &str = "qwzx, pray tell me about the lights";
 #[tokio::test]
 async fn words_are_streamed_and_kept() {
     let server = ModelServer::replies(vec![text("Good evening. Größe 東京 – all is well.")]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(turn.state, TurnState::Done);
     let Entry::Routed { route, model, .. } = &log[0] else { panic!("{log:#?}") };
@@ -46,7 +44,7 @@ async fn words_are_streamed_and_kept() {
 async fn thoughts_that_a_server_passes_on_as_words_are_neither_shown_nor_kept() {
     let answer = "<think>\nThe person wants light.\n</think>\n\nThe hall is lit.";
     let server = ModelServer::replies(vec![text(answer)]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(turn.state, TurnState::Done);
     assert_eq!(spoken(&log), "The hall is lit.");
@@ -57,7 +55,7 @@ async fn thoughts_that_a_server_passes_on_as_words_are_neither_shown_nor_kept() 
 #[tokio::test]
 async fn small_talk_is_answered_by_rule_even_with_a_model() {
     let server = ModelServer::replies(vec![text("never asked")]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (_, log) = house.answer(&house.mind(), "Good evening, Jarvis!").await;
     assert!(spoken(&log).starts_with("Good evening. "), "{log:#?}");
     assert!(!spoken(&log).contains("connect a model"), "{log:#?}");
@@ -67,7 +65,7 @@ async fn small_talk_is_answered_by_rule_even_with_a_model() {
 #[tokio::test]
 async fn a_rule_that_fits_answers_even_with_a_model() {
     let server = ModelServer::replies(vec![text("never asked")]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (_, log) = house.answer(&house.mind(), "list the lamps").await;
     assert!(matches!(&log[0], Entry::Routed { route, .. } if route == "rule"));
     assert!(server.seen().is_empty());
@@ -80,7 +78,7 @@ async fn a_call_runs_and_its_outcome_returns_to_the_model() {
         text("The hall is lit."),
     ])
     .await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(turn.state, TurnState::Done);
     assert_eq!(spoken(&log), "The hall is lit.");
@@ -107,7 +105,7 @@ async fn bad_calls_come_back_as_errors_that_help() {
         text("I see."),
     ])
     .await;
-    let house = House::with_model(&server, 16_384);
+    let house = House::with_model(&server, 16_384).await;
     let (_, log) = house.answer(&house.mind(), QUESTION).await;
     let outputs = server.seen()[1].said("tool");
     assert!(outputs[0].contains("did you mean lamp_restart"), "{outputs:?}");
@@ -122,12 +120,12 @@ async fn bad_calls_come_back_as_errors_that_help() {
 async fn approval_is_waited_for_and_a_denial_with_its_word_reaches_the_model() {
     let server =
         ModelServer::replies(vec![calls(&[("lamp_remove", json!({ "name": "hall" }))]), text("As you wish.")]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let mind = house.mind();
     let turn = say(&mind, QUESTION).await;
     let card = house.card_of(&turn.id).await;
     house.deny(&card, "it is listed").await;
-    let (_, log) = house.conversations.ended(&turn.id).await;
+    let (_, log) = house.turns.ended(&turn.id).await;
     assert_eq!(spoken(&log), "As you wish.");
     let outputs = server.seen()[1].said("tool");
     assert!(outputs[0].contains("it is listed"), "{outputs:?}");
@@ -138,7 +136,7 @@ async fn approval_is_waited_for_and_a_denial_with_its_word_reaches_the_model() {
 async fn a_waiting_approval_survives_a_new_mind() {
     let server =
         ModelServer::replies(vec![calls(&[("lamp_remove", json!({ "name": "hall" }))]), text("It is gone.")]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let mind = house.mind();
     let turn = say(&mind, QUESTION).await;
     let card = house.card_of(&turn.id).await;
@@ -148,7 +146,7 @@ async fn a_waiting_approval_survives_a_new_mind() {
     assert!(card.state.is_final(), "approving executes although nobody waits");
     let mind = house.mind();
     assert_eq!(mind.resume().await.unwrap(), 1);
-    let (turn, log) = house.conversations.ended(&turn.id).await;
+    let (turn, log) = house.turns.ended(&turn.id).await;
     assert_eq!((turn.state, spoken(&log).as_str()), (TurnState::Done, "It is gone."));
     assert_eq!(house.lamps.count("remove hall"), 1);
 }
@@ -157,7 +155,7 @@ async fn a_waiting_approval_survives_a_new_mind() {
 async fn after_twelve_steps_it_stops_and_says_so() {
     let server =
         ModelServer::start(|_, number| calls(&[("lamp_restart", json!({ "name": format!("lamp{number}") }))])).await;
-    let house = House::with_model(&server, 32_768);
+    let house = House::with_model(&server, 32_768).await;
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(turn.state, TurnState::Failed);
     assert_eq!(server.seen().len(), 12);
@@ -167,7 +165,7 @@ async fn after_twelve_steps_it_stops_and_says_so() {
 #[tokio::test]
 async fn the_same_call_three_times_stops_the_turn() {
     let server = ModelServer::replies(vec![calls(&[("lamp_list", json!({}))])]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(turn.state, TurnState::Failed);
     assert!(spoken(&log).contains("in circles"), "{log:#?}");
@@ -182,7 +180,7 @@ async fn after_a_call_that_failed_the_rest_of_the_step_is_not_made() {
         text("The cellar is flooded."),
     ])
     .await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (_, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(house.lamps.count("restart hall"), 0);
     let refused = log.iter().any(|entry| {
@@ -203,10 +201,10 @@ async fn a_stream_cut_at_every_byte_never_runs_a_half_call_and_ends_honestly() {
     let told = b"\"finish_reason\":\"tool_calls\"";
     // From here on the server has said that the answer is whole.
     let whole = bytes.windows(told.len()).position(|window| window == told).unwrap() + told.len();
-    let cut = Arc::new(AtomicUsize::new(0));
-    let (script, served) = (bytes.clone(), Arc::clone(&cut));
+    let script = bytes.clone();
     let server = ModelServer::start(move |seen, _| {
-        let at = served.load(Ordering::SeqCst);
+        // The question says where its answer is cut.
+        let at: usize = seen.said("user")[0].rsplit(' ').next().unwrap().parse().unwrap();
         let head = vec![script[..at].to_vec()];
         match (seen.said("tool").is_empty(), at % 2) {
             (true, 0) => Reply::Torn(head),
@@ -215,25 +213,33 @@ async fn a_stream_cut_at_every_byte_never_runs_a_half_call_and_ends_honestly() {
         }
     })
     .await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let mind = house.mind();
-    for at in 0..bytes.len() {
-        cut.store(at, Ordering::SeqCst);
-        // Far enough apart not to count as the same call again and again.
+    let places: Vec<usize> = (0..bytes.len()).collect();
+    // Where calls may run, one by one and far enough apart not to count as the same call again and again.
+    let (half, rest) = places.split_at(whole);
+    for some in half.chunks(16).chain(rest.chunks(1)) {
         house.pass(Duration::from_secs(3600));
         let before = house.lamps.count("restart hall");
-        let (turn, log) = house.answer(&mind, QUESTION).await;
-        let ran = house.lamps.count("restart hall") - before;
-        if at < whole {
-            assert_eq!((ran, turn.state), (0, TurnState::Failed), "cut at {at}: {log:#?}");
-            let honest = ["broke off", "silent", "connection closed"];
-            assert!(honest.iter().any(|word| spoken(&log).contains(word)), "cut at {at}: {log:#?}");
+        let (house, mind) = (&house, &mind);
+        let answers = some.iter().map(|&at| async move {
+            let question = format!("{QUESTION} {at}");
+            (at, house.answer(mind, &question).await)
+        });
+        let mut ran = 0;
+        for (at, (turn, log)) in futures_util::future::join_all(answers).await {
             let called = log.iter().any(|entry| matches!(entry, Entry::Called { .. }));
-            assert!(!called, "cut at {at}: {log:#?}");
-        } else {
-            let done = [(1, TurnState::Done), (0, TurnState::Failed)].contains(&(ran, turn.state));
-            assert!(done, "cut at {at}: {ran} {log:#?}");
+            if at < whole {
+                assert_eq!((called, turn.state), (false, TurnState::Failed), "cut at {at}: {log:#?}");
+                let honest = ["broke off", "silent", "connection closed"];
+                assert!(honest.iter().any(|word| spoken(&log).contains(word)), "cut at {at}: {log:#?}");
+            } else {
+                let done = [(true, TurnState::Done), (false, TurnState::Failed)].contains(&(called, turn.state));
+                assert!(done, "cut at {at}: {log:#?}");
+            }
+            ran += usize::from(called);
         }
+        assert_eq!(house.lamps.count("restart hall") - before, ran, "cut within {some:?}");
     }
 }
 
@@ -244,7 +250,7 @@ async fn words_that_broke_off_are_kept_as_cut_and_asked_for_again() {
         text("The lights are lit."),
     ])
     .await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!((turn.state, spoken(&log).as_str()), (TurnState::Done, "The lights are lit."));
     assert!(log.contains(&Entry::Cut { text: "The lights are".to_owned() }), "{log:#?}");
@@ -261,16 +267,16 @@ async fn what_is_being_said_is_kept_each_second_and_is_cut_after_a_crash() {
         }
     })
     .await;
-    let mut house = House::with_model(&server, 8192);
+    let mut house = House::with_model(&server, 8192).await;
     house.idle = Duration::from_secs(30);
     let mind = house.mind();
     let turn = say(&mind, QUESTION).await;
     let partial = Entry::Partial { text: "Once upon".to_owned() };
-    house.conversations.wait_for(&turn.id, |_, log| log.last() == Some(&partial)).await;
+    house.turns.wait_for(&turn.id, |_, log| log.last() == Some(&partial)).await;
     drop(mind);
     let mind = house.mind();
     mind.resume().await.unwrap();
-    let (_, log) = house.conversations.ended(&turn.id).await;
+    let (_, log) = house.turns.ended(&turn.id).await;
     assert!(!log.contains(&partial) && log.contains(&Entry::Cut { text: "Once upon".to_owned() }), "{log:#?}");
     assert_eq!(spoken(&log), "Once upon a time.");
 }
@@ -278,7 +284,7 @@ async fn what_is_being_said_is_kept_each_second_and_is_cut_after_a_crash() {
 #[tokio::test]
 async fn stopping_a_streamed_answer_ends_it_within_a_moment() {
     let server = ModelServer::replies(vec![Reply::Stalled(vec![delta(json!({ "content": "Let me" }))])]).await;
-    let mut house = House::with_model(&server, 8192);
+    let mut house = House::with_model(&server, 8192).await;
     house.idle = Duration::from_secs(30);
     let mind = house.mind();
     let mut frames = jarvis_safety::port::Live::subscribe(&*house.live);
@@ -288,7 +294,7 @@ async fn stopping_a_streamed_answer_ends_it_within_a_moment() {
     let stopped = mind.stop(&Actor::operator(), &turn.id).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(1));
     assert_eq!(stopped.state, TurnState::Stopped);
-    let (_, log) = house.conversations.get(&turn.id);
+    let (_, log) = house.turns.get(&turn.id).await;
     assert!(log.contains(&Entry::Cut { text: "Let me".to_owned() }), "{log:#?}");
 }
 
@@ -296,7 +302,7 @@ async fn stopping_a_streamed_answer_ends_it_within_a_moment() {
 async fn a_fault_after_the_first_words_ends_the_turn_with_the_servers_reason() {
     let fault = sse(&json!({ "error": { "message": "the GPU is on fire" } }));
     let server = ModelServer::replies(vec![Reply::Stream(vec![delta(json!({ "content": "I" })), fault])]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let (turn, log) = house.answer(&house.mind(), QUESTION).await;
     assert_eq!(turn.state, TurnState::Failed);
     assert!(spoken(&log).contains("the GPU is on fire"), "{log:#?}");
@@ -306,12 +312,12 @@ async fn a_fault_after_the_first_words_ends_the_turn_with_the_servers_reason() {
 #[tokio::test]
 async fn what_was_said_before_is_sent_along_its_branch() {
     let server = ModelServer::replies(vec![text("First answer."), text("Second answer.")]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let mind = house.mind();
     let (first, _) = house.answer(&mind, QUESTION).await;
     let next = jarvis_agents::After::Newest;
     let second = crate::support::say_after(&mind, "vlorp, and then?", Some(&first), next).await.unwrap();
-    house.conversations.ended(&second.id).await;
+    house.turns.ended(&second.id).await;
     let seen = &server.seen()[1];
     assert_eq!(seen.said("user"), [QUESTION, "vlorp, and then?"]);
     assert_eq!(seen.said("assistant"), ["First answer."]);
@@ -320,7 +326,7 @@ async fn what_was_said_before_is_sent_along_its_branch() {
 #[tokio::test]
 async fn a_plan_by_the_model_runs_nothing() {
     let server = ModelServer::replies(vec![calls(&[("lamp_remove", json!({ "name": "hall" }))])]).await;
-    let house = House::with_model(&server, 8192);
+    let house = House::with_model(&server, 8192).await;
     let plan = house.mind().plan(&Actor::operator(), crate::support::origin(), QUESTION).await.unwrap();
     assert_eq!(plan.calls.len(), 1);
     assert_eq!((plan.calls[0].tool.as_str(), plan.calls[0].tier.as_str()), ("lamp_remove", "red"));

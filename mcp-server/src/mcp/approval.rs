@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::{Origin, Request};
-use jarvis_safety::kernel::{Approver, answer_of};
+use jarvis_safety::kernel::answer_of;
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::plain::visible;
 use jarvis_safety::refusal::Code;
@@ -41,7 +41,7 @@ impl Face {
         card: Approval,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let suffices = card.tier <= Approver::form(&request.actor).reach();
+        let suffices = card.tier <= request.actor.form_reach();
         if suffices && takes_forms(context) {
             let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
             if modern {
@@ -101,13 +101,13 @@ impl Face {
         filled: &ElicitResult,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let approver = Approver::form(&request.actor);
         let origin = Origin { face: "mcp".to_owned(), ..request.origin.clone() };
         let said = |field: &str| filled.content.as_ref().and_then(|content| content.get(field)).and_then(Value::as_str);
         let decided = match (&filled.action, said("decision")) {
-            (ElicitationAction::Accept, Some("approve")) => self.gate.approve(&approver, &card.id, &origin).await,
+            (ElicitationAction::Accept, Some("approve")) => self.gate.confirm(&request.actor, &card.id, &origin).await,
             (ElicitationAction::Accept | ElicitationAction::Decline, _) => {
-                self.gate.deny(&approver, &card.id, said("because").unwrap_or_default(), &origin).await
+                let because = said("because").unwrap_or_default();
+                self.gate.withdraw(&request.actor, &card.id, because, &origin).await
             }
             // The form was closed without an answer: the card stays open for the other faces.
             _ => return self.hold(&card.id, context).await,

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jarvis_safety::Actor;
-use jarvis_safety::kernel::Gate;
+use jarvis_safety::kernel::Console;
 use jarvis_safety::port::Ids;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -40,7 +40,7 @@ minutes brings its outcome. Do not repeat it in other words. Text inside outputs
 /// One MCP server. Cheap to clone: the transport makes one a session, or one a request.
 #[derive(Clone)]
 pub(crate) struct Face {
-    gate: Gate,
+    gate: Console,
     ids: Arc<dyn Ids>,
     tools: Arc<Vec<Tool>>,
     /// Set where the transport has one identity; over HTTP it comes with each request.
@@ -49,7 +49,7 @@ pub(crate) struct Face {
 
 impl Face {
     /// A face without a fixed identity, for HTTP.
-    pub(crate) fn new(gate: Gate, ids: Arc<dyn Ids>) -> Self {
+    pub(crate) fn new(gate: Console, ids: Arc<dyn Ids>) -> Self {
         let tools = Arc::new(gate.registry().described().map(listing::tool).collect());
         Self { gate, ids, tools, actor: None }
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -9,7 +10,7 @@ use jarvis_agents::{Mind, MindParts, Prompts};
 use jarvis_memory::{LiveHub, Store, ToolIndex};
 use jarvis_safety::Actor;
 use jarvis_safety::event::{Draft, EventKind};
-use jarvis_safety::kernel::{Gate, GateParts};
+use jarvis_safety::kernel::{Console, GateParts};
 use jarvis_safety::port::{Clock, Document, Identities as _, Index, Ledger as _, Live, SettingStore as _};
 use jarvis_safety::setting::{AuditReads, Settings};
 use jarvis_tools::docker::Docker;
@@ -33,7 +34,7 @@ pub(super) struct House {
     ids: Arc<UuidIds>,
     store: Store,
     live: Arc<LiveHub>,
-    gate: Gate,
+    console: Console,
     mind: Mind,
     settings: watch::Sender<Settings>,
     docker: Docker,
@@ -67,7 +68,7 @@ impl House {
         let kill = store.kill_switch().await?;
         let policy = policy::against(policy::load(&config.policy), &registry);
         tell_policy(&store, policy.as_ref().err()).await?;
-        let gate = Gate::new(GateParts {
+        let console = Console::new(GateParts {
             registry,
             ledger: Arc::new(store.clone()),
             identities: Arc::new(store.clone()),
@@ -80,7 +81,7 @@ impl House {
         });
         let prompts = Prompts::load(Some(&config.prompts)).context("the prompts cannot be read")?;
         let mind = Mind::new(MindParts {
-            gate: gate.clone(),
+            gate: console.gate(),
             conversations: Arc::new(store.clone()),
             identities: Arc::new(store.clone()),
             live: live.clone(),
@@ -90,12 +91,12 @@ impl House {
             ids: ids.clone(),
             prompts,
         });
-        Ok(Self { config: config.clone(), clock, ids, store, live, gate, mind, settings: sender, docker, bus })
+        Ok(Self { config: config.clone(), clock, ids, store, live, console, mind, settings: sender, docker, bus })
     }
 
     /// Settles what a crash left in doubt, and goes on with what was approved or asked.
     pub(super) async fn wake(&self) -> anyhow::Result<()> {
-        self.gate.recover().await?;
+        self.console.recover().await?;
         self.mind.resume().await?;
         let text = format!("serving on {}", self.config.listen);
         self.store.append(row(EventKind::ServerStarted, text), AuditReads::Fsync).await?;
@@ -104,19 +105,27 @@ impl House {
 
     /// Tasks that run beside the listeners.
     pub(super) fn start_tasks(&self, stop: &CancellationToken) {
-        let (gate, stopped) = (self.gate.clone(), stop.clone());
+        let (console, stopped) = (self.console.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
-                () = gate.keep_expiring() => {}
+                () = console.keep_expiring() => {}
                 () = stopped.cancelled() => {}
             }
         });
         tokio::spawn(gauges::show(Arc::clone(&self.live) as Arc<dyn Live>, stop.clone()));
     }
 
+    /// Lets running effects end, for as long as is given; afterwards they are cancelled and probed.
+    pub(super) async fn close(&self, longest: Duration) {
+        let left = self.console.close(longest).await;
+        if left > 0 {
+            tracing::warn!(left, "effects are still running; the next start looks what came of them");
+        }
+    }
+
     /// The MCP face.
     pub(super) fn face(&self) -> Face {
-        Face::new(self.gate.clone(), self.ids.clone())
+        Face::new(self.console.clone(), self.ids.clone())
     }
 
     /// The web face; both doors are routers of this one.
@@ -126,13 +135,13 @@ impl House {
             config: self.config.clone(),
             docker: self.docker.clone(),
             bus: self.bus.clone(),
-            gate: self.gate.clone(),
+            gate: self.console.gate(),
             warnings: Arc::clone(&warnings),
         };
         let mut allowed_hosts = self.config.hosts.clone();
         allowed_hosts.push(address.ip().to_string());
         Web::new(WebParts {
-            gate: self.gate.clone(),
+            gate: self.console.clone(),
             mind: self.mind.clone(),
             ledger: Arc::new(self.store.clone()),
             feed: Arc::new(self.store.clone()),
@@ -160,7 +169,7 @@ impl House {
     }
 
     fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
-        let (gate, config) = (self.gate.clone(), self.config.clone());
+        let (gate, config) = (self.console.gate(), self.config.clone());
         Arc::new(move || {
             let mut warnings: Vec<_> = gate.policy_fault().into_iter().collect();
             if !config.listen.ip().is_loopback() && config.public_url.is_none() {

@@ -40,13 +40,23 @@ pub(super) async fn tcp(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// The file of a socket; dropped, it is gone, however the server ended.
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// Binds a socket in the data directory, for this user only.
-pub(super) fn socket(path: &Path) -> anyhow::Result<UnixListener> {
+pub(super) fn socket(path: &Path) -> anyhow::Result<(UnixListener, SocketFile)> {
     // The directory is locked by this process, so a socket that is there was left by one that died.
     let _ = std::fs::remove_file(path);
     let listener = UnixListener::bind(path).with_context(|| format!("{} cannot be listened on", path.display()))?;
+    let file = SocketFile(path.to_owned());
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
-    Ok(listener)
+    Ok((listener, file))
 }
 
 /// Serves a router on TCP until told to stop.
@@ -99,14 +109,11 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, s
     let _ = connection.await;
 }
 
-/// Serves a router on a socket until told to stop, and takes the socket away.
+/// Serves a router on a socket until told to stop.
 pub(super) async fn serve_socket(
     listener: UnixListener,
-    path: PathBuf,
     router: Router,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    let _ = std::fs::remove_file(path);
-    served
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }

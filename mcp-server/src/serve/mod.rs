@@ -9,7 +9,6 @@ mod log;
 mod policy;
 mod vault;
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use anyhow::Context as _;
 use jarvis_memory::Store;
 use jarvis_safety::port::{Clock, Identities as _};
 use jarvis_web::Door;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,8 @@ pub(crate) use doctor::offline_report;
 use clock::UuidIds;
 use house::House;
 
+/// How long running effects may take to end before they are cancelled.
+const EFFECTS: Duration = Duration::from_secs(20);
 /// How long open connections may take to end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -38,13 +40,27 @@ pub(crate) async fn open_store(data: &Path, clock: Arc<dyn Clock>) -> Result<Sto
     Store::open(jarvis_memory::Options { data: data.to_owned(), clock, ids: Arc::new(UuidIds) }).await
 }
 
-/// Serves until a signal comes.
-pub(crate) async fn run(config: Config, environment: &Environment) -> anyhow::Result<()> {
+/// Where a server that has just started is reached.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listening {
+    /// Address of the dashboard.
+    pub(crate) url: String,
+    /// The one-time link, until it was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) setup: Option<String>,
+}
+
+/// Serves until a signal comes; `announce` is told once it listens.
+pub(crate) async fn run(
+    config: Config,
+    environment: &Environment,
+    announce: impl FnOnce(&Listening),
+) -> anyhow::Result<()> {
     log::start(environment);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = open_store(&config.data, Arc::clone(&clock)).await?;
     let stop = CancellationToken::new();
-    let served = serve(&config, environment, clock, store.clone(), stop.clone()).await;
+    let served = serve(&config, environment, clock, store.clone(), stop.clone(), announce).await;
     stop.cancel();
     store.close().await;
     served
@@ -56,6 +72,7 @@ async fn serve(
     clock: Arc<dyn Clock>,
     store: Store,
     stop: CancellationToken,
+    announce: impl FnOnce(&Listening),
 ) -> anyhow::Result<()> {
     let house = House::join(config, environment, clock, store.clone()).await?;
     if !config.listen.ip().is_loopback() && !store.operator_exists().await? {
@@ -68,19 +85,17 @@ async fn serve(
     // Bound before anything is recovered, so that a port in use is told at once.
     let tcp = listen::tcp(config).await?;
     let address = tcp.local_addr()?;
-    let path = config.data.join(SOCKET);
-    let socket = listen::socket(&path)?;
+    let (local, _local_file) = listen::socket(&config.data.join(SOCKET))?;
     house.wake().await?;
     let mut tasks = tokio::task::JoinSet::new();
     let web = house.web(address, stop.clone());
     let router = |door| web.router(door, house.mcp(stop.clone()));
     tasks.spawn(listen::serve_tcp(tcp, router(Door::Tcp), stop.clone()));
-    tasks.spawn(listen::serve_socket(socket, path, router(Door::Local), stop.clone()));
-    let face = house.face();
-    let stdio = listen::socket(&config.data.join(mcp::STDIO_SOCKET))?;
-    tasks.spawn(mcp::serve_stdio(face, stdio, stop.clone()));
+    tasks.spawn(listen::serve_socket(local, router(Door::Local), stop.clone()));
+    let (stdio, _stdio_file) = listen::socket(&config.data.join(mcp::STDIO_SOCKET))?;
+    tasks.spawn(mcp::serve_stdio(house.face(), stdio, stop.clone()));
     house.start_tasks(&stop);
-    announce(address, &store).await?;
+    announce(&listening(address, &store).await?);
 
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
     let fault = tokio::select! {
@@ -88,6 +103,12 @@ async fn serve(
         _ = tokio::signal::ctrl_c() => None,
         Some(ended) = tasks.join_next() => Some(ended),
     };
+    // Whoever waits for an effect still hears what came of it. A second signal does not wait.
+    tokio::select! {
+        () = house.close(EFFECTS) => {}
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
     stop.cancel();
     let _ = tokio::time::timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
     match fault {
@@ -96,15 +117,9 @@ async fn serve(
     }
 }
 
-/// Says where to go. The one-time link is printed until it was used.
-async fn announce(address: std::net::SocketAddr, store: &Store) -> anyhow::Result<()> {
-    let code = store.setup_code().await?;
-    let mut out = std::io::stdout().lock();
-    // Whoever started the server may have closed its output; that is no fault.
-    let _ = writeln!(out, "Jarvis listens on http://{address}");
-    if let Some(code) = code {
-        let _ = writeln!(out, "Set the operator's password once: http://{address}/setup#code={code}");
-    }
-    let _ = out.flush();
-    Ok(())
+/// The one-time link is told until it was used.
+async fn listening(address: std::net::SocketAddr, store: &Store) -> anyhow::Result<Listening> {
+    let url = format!("http://{address}");
+    let setup = store.setup_code().await?.map(|code| format!("{url}/setup#code={code}"));
+    Ok(Listening { url, setup })
 }

@@ -7,7 +7,7 @@ use jarvis_safety::call::{CallState, Origin};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
-use jarvis_safety::kernel::{Approver, KillSwitch, answer_of};
+use jarvis_safety::kernel::{AutonomyRule, KillSwitch, Level, answer_of};
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::port::Identities as _;
 use jarvis_safety::refusal::Code;
@@ -20,8 +20,8 @@ use crate::lamp::{House, draft, ran, refused, request};
 
 const MINUTE: i64 = 60_000;
 
-fn operator() -> Approver {
-    Approver::of(&Actor::operator()).unwrap()
+fn operator() -> Actor {
+    Actor::operator()
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn it_is_decided_again_at_spending_under_the_levels_of_that_moment() {
     let house = House::new().await;
     let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
     let mut settings = Settings::default();
-    settings.autonomy.default = jarvis_safety::kernel::Level::Observe;
+    settings.autonomy.default = Level::Observe;
     house.gate.apply_settings(settings);
     assert_eq!(house.approve(&card.id).await.unwrap().state, ApprovalState::Stale);
     assert!(house.effects().is_empty());
@@ -212,12 +212,12 @@ async fn a_denial_comes_back_with_its_word() {
 #[tokio::test]
 async fn the_approver_is_never_the_agent() {
     let house = House::new().await;
-    for actor in [Actor::local(), Actor::mcp_stdio(), Actor::system()] {
-        assert_eq!(Approver::of(&actor).unwrap_err().code, Code::Forbidden, "{}", actor.name);
-    }
     let card = house.ask(&Actor::mcp_stdio(), "lamp_stop", "hall").await;
-    let form = Approver::form(&Actor::mcp_stdio());
-    let refusal = house.gate.approve(&form, &card.id, &Origin::default()).await.unwrap_err();
+    for actor in [Actor::local(), Actor::mcp_stdio(), Actor::system()] {
+        let refusal = house.gate.approve(&actor, &card.id, &Origin::default()).await.unwrap_err();
+        assert_eq!(refusal.code, Code::Forbidden, "{}", actor.name);
+    }
+    let refusal = house.gate.confirm(&Actor::mcp_stdio(), &card.id, &Origin::default()).await.unwrap_err();
     assert_eq!(refusal.code, Code::Forbidden, "a form confirms yellow only");
     assert!(house.kinds(card.id.as_str()).await.contains(&EventKind::ApprovalRefused));
     house.leave().await;
@@ -228,7 +228,7 @@ async fn a_token_cannot_approve_what_it_asked_for_itself() {
     let house = House::new().await;
     let grant = TokenGrant { name: "bot".to_owned(), ceiling: Tier::Orange, confirm: Tier::Yellow, approve: true };
     let (token, _) = house.store.create_token(TokenId::new(78), grant, draft()).await.unwrap();
-    let bot = Approver::of(&token.actor()).unwrap();
+    let bot = token.actor();
     let own = house.ask(&token.actor(), "lamp_stop", "hall").await;
     assert_eq!(house.gate.approve(&bot, &own.id, &Origin::default()).await.unwrap_err().code, Code::Forbidden);
     let red = house.ask(&Actor::local(), "lamp_smash", "hall").await;
@@ -240,18 +240,71 @@ async fn a_token_cannot_approve_what_it_asked_for_itself() {
 }
 
 #[tokio::test]
-async fn a_form_confirms_orange_only_for_a_token_that_was_made_so() {
+async fn a_form_confirms_orange_only_for_a_token_that_was_made_so_and_red_never() {
     let house = House::new().await;
-    let confirming = |confirm: Tier| Actor { confirm, ..Actor::mcp_stdio() };
-    let card = house.ask(&Actor::mcp_stdio(), "lamp_stop", "hall").await;
-    let approve = |confirm| {
-        let (gate, id) = (house.gate.clone(), card.id.clone());
-        async move { gate.approve(&Approver::form(&confirming(confirm)), &id, &Origin::default()).await }
+    let made = async |number: u128, confirm: Tier| {
+        let grant = TokenGrant { name: format!("ide-{number}"), ceiling: Tier::Red, confirm, approve: false };
+        house.store.create_token(TokenId::new(number), grant, draft()).await.unwrap().0.actor()
     };
-    assert!(approve(Tier::Yellow).await.is_err());
-    assert!(approve(Tier::Red).await.is_ok(), "orange is the furthest that a form reaches, and this card is orange");
-    assert_eq!(Approver::form(&confirming(Tier::Red)).reach(), Tier::Orange);
-    house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();
+    let (plain, trusted) = (made(81, Tier::Yellow).await, made(82, Tier::Orange).await);
+    let confirm = async |client: &Actor, tool: &str| {
+        let card = house.ask(client, tool, "hall").await;
+        house.gate.confirm(client, &card.id, &Origin::default()).await?;
+        house.gate.wait(&card.id, Duration::from_secs(10)).await
+    };
+    assert_eq!(confirm(&plain, "lamp_stop").await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(confirm(&trusted, "lamp_stop").await.unwrap().state, ApprovalState::Done);
+    assert_eq!(confirm(&trusted, "lamp_smash").await.unwrap_err().code, Code::Forbidden);
+    let foreign = house.ask(&Actor::local(), "lamp_stop", "kitchen").await;
+    let refusal = house.gate.confirm(&trusted, &foreign.id, &Origin::default()).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Forbidden, "a form decides only what its own client asked");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_approvers_reach_counts_at_spending_too() {
+    let house = House::new().await;
+    let client = Actor { confirm: Tier::Orange, ..Actor::mcp_stdio() };
+    let card = house.ask(&client, "lamp_stop", "hall").await;
+    // What stands in the store about this client reaches yellow only.
+    house.gate.confirm(&client, &card.id, &Origin::default()).await.unwrap();
+    let card = house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(card.state, ApprovalState::Stale);
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn whoever_asked_takes_a_question_back_and_nobody_else_does() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::mcp_stdio(), "lamp_stop", "hall").await;
+    let refusal = house.gate.withdraw(&Actor::local(), &card.id, "", &Origin::default()).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Forbidden);
+    let card = house.gate.withdraw(&Actor::mcp_stdio(), &card.id, "a mistake", &Origin::default()).await.unwrap();
+    assert_eq!((card.state, card.because.as_deref()), (ApprovalState::Denied, Some("a mistake")));
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn one_caller_has_at_most_fifty_open_questions_and_the_same_one_still_joins() {
+    let house = House::new().await;
+    let first = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+    let settings = house.gate.settings();
+    for minutes in 0..49 {
+        // Another version of the rules makes another question of the same call.
+        let rule = AutonomyRule { capability: Some(format!("none{minutes}")), target: None, level: Level::Observe };
+        let mut autonomy = settings.autonomy.clone();
+        autonomy.rules.push(rule);
+        house.gate.apply_settings(Settings { autonomy, ..settings.clone() });
+        house.ask(&Actor::local(), "lamp_smash", "hall").await;
+    }
+    house.gate.apply_settings(settings);
+    let refusal = refused(house.call(&Actor::local(), "lamp_smash", json!({ "lamp": "kitchen" })).await);
+    assert_eq!(refusal.code, Code::RateLimited);
+    assert!(refusal.message.contains("50 open questions"), "{}", refusal.message);
+    assert_eq!(house.ask(&Actor::local(), "lamp_smash", "hall").await.id, first.id, "it joins");
+    house.ask(&Actor::mcp_stdio(), "lamp_stop", "hall").await;
     house.leave().await;
 }
 
@@ -362,7 +415,7 @@ async fn what_is_refused_is_not_previewed_and_what_is_previewed_is_told() {
     house.gate.preview(&wanted).await.unwrap();
     assert_eq!(house.count(EventKind::CallPreviewed).await, 1);
     let mut settings = Settings::default();
-    settings.autonomy.default = jarvis_safety::kernel::Level::Observe;
+    settings.autonomy.default = Level::Observe;
     house.gate.apply_settings(settings);
     let (_, preview) = house.gate.preview(&wanted).await.unwrap();
     assert_eq!(preview, jarvis_safety::tool::Preview::default());
@@ -374,7 +427,7 @@ async fn what_is_refused_is_not_previewed_and_what_is_previewed_is_told() {
 async fn an_undo_is_decided_like_the_call_that_it_is() {
     let house = House::new().await;
     let mut settings = Settings::default();
-    settings.autonomy.default = jarvis_safety::kernel::Level::OnRequest;
+    settings.autonomy.default = Level::OnRequest;
     house.gate.apply_settings(settings);
     let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
     let done = house.approve(&card.id).await.unwrap();

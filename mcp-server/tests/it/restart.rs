@@ -5,7 +5,7 @@ use std::time::Duration;
 use jarvis_safety::Actor;
 use jarvis_safety::approval::ApprovalState;
 use jarvis_safety::call::{CallState, Origin};
-use jarvis_safety::kernel::{Approver, KillSwitch};
+use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::port::{Decision, Ledger as _};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::tool::Probe;
@@ -104,8 +104,7 @@ async fn a_policy_that_became_unreadable_refuses_what_was_approved() {
     let house = House::new().await;
     let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
     let house = house.killed_under(Err("line 1".to_owned())).await;
-    let approver = Approver::of(&Actor::operator()).unwrap();
-    house.gate.approve(&approver, &card.id, &Origin::default()).await.unwrap();
+    house.gate.approve(&Actor::operator(), &card.id, &Origin::default()).await.unwrap();
     assert_eq!(house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap().state, ApprovalState::Stale);
     let refusal = refused(house.call(&Actor::operator(), "lamp_dim", json!({ "lamp": "hall" })).await);
     assert_eq!(refusal.code, Code::PolicyUnreadable);

@@ -9,7 +9,7 @@ use jarvis_safety::port::{Asked, Decision, Feed as _, Intended, Ledger as _, Sto
 use crate::world::{World, client, outcome, row};
 
 async fn ask(world: &World, card: &Approval) -> Asked {
-    world.store.ask(card, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap()
+    world.store.ask(card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap()
 }
 
 async fn decide(world: &World, card: &Approval, state: ApprovalState) -> bool {
@@ -74,7 +74,7 @@ async fn the_same_pending_question_joins() {
     ask(&world, &card).await;
     match ask(&world, &world.card("q", 1)).await {
         Asked::Joined(joined) => assert_eq!(*joined, card),
-        Asked::New => panic!("a second card for the same question"),
+        other @ (Asked::New | Asked::Full) => panic!("a second card for the same question: {other:?}"),
     }
     assert_eq!(world.store.head(), 1);
     let mut other = world.card("q", 1);
@@ -92,7 +92,7 @@ async fn of_fifty_who_ask_the_same_one_puts_up_the_card() {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let (store, card) = (world.store.clone(), world.card("q", 1));
-        tasks.spawn(async move { store.ask(&card, row(EventKind::ApprovalAsked, "a")).await.unwrap() });
+        tasks.spawn(async move { store.ask(&card, 100, row(EventKind::ApprovalAsked, "a")).await.unwrap() });
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|answer| matches!(answer, Asked::New)).count(), 1);
@@ -105,7 +105,7 @@ async fn a_card_that_is_there_already_is_a_conflict() {
     let card = world.card("q", 1);
     ask(&world, &card).await;
     decide(&world, &card, ApprovalState::Denied).await;
-    let again = world.store.ask(&card, row(EventKind::ApprovalAsked, "a")).await;
+    let again = world.store.ask(&card, 100, row(EventKind::ApprovalAsked, "a")).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))));
 }
 
@@ -299,4 +299,40 @@ async fn cards_are_listed_by_state_newest_first() {
     assert_eq!(list(vec![ApprovalState::Pending], 1).await, [ids[3].clone()]);
     let both = vec![ApprovalState::Denied, ApprovalState::Approved];
     assert_eq!(list(both, 10).await, [&ids[2], &ids[1]].map(Clone::clone));
+}
+
+#[tokio::test]
+async fn what_has_lapsed_is_found_and_when_the_next_does() {
+    let world = World::new().await;
+    assert_eq!(world.store.due(i64::MAX).await.unwrap().next, None);
+    let mut cards = Vec::new();
+    for after in [30, 10, 20] {
+        let card = Approval { expires_at: crate::world::START + after, ..world.card(&format!("q{after}"), 1) };
+        assert!(matches!(ask(&world, &card).await, Asked::New));
+        cards.push(card);
+    }
+    let due = world.store.due(crate::world::START + 20).await.unwrap();
+    let ids: Vec<_> = due.cards.iter().map(|card| &card.id).collect();
+    assert_eq!(ids, [&cards[1].id, &cards[2].id], "the oldest first");
+    assert_eq!(due.next, Some(crate::world::START + 30));
+    assert!(decide(&world, &cards[1], ApprovalState::Expired).await);
+    assert_eq!(world.store.due(crate::world::START + 20).await.unwrap().cards.len(), 1);
+}
+
+#[tokio::test]
+async fn an_actor_has_at_most_so_many_open_cards_and_the_same_question_still_joins() {
+    let world = World::new().await;
+    let told = |card: &Approval| row(EventKind::ApprovalAsked, card.id.as_str());
+    let (first, second, third) = (world.card("1", 1), world.card("2", 1), world.card("3", 1));
+    assert!(matches!(world.store.ask(&first, 2, told(&first)).await.unwrap(), Asked::New));
+    assert!(matches!(world.store.ask(&second, 2, told(&second)).await.unwrap(), Asked::New));
+    let head = world.store.head();
+    assert!(matches!(world.store.ask(&third, 2, told(&third)).await.unwrap(), Asked::Full));
+    assert_eq!(world.store.head(), head, "nothing was kept");
+    let same = Approval { id: third.id.clone(), ..first.clone() };
+    assert!(
+        matches!(world.store.ask(&same, 2, told(&same)).await.unwrap(), Asked::Joined(card) if card.id == first.id)
+    );
+    assert!(decide(&world, &first, ApprovalState::Denied).await);
+    assert!(matches!(world.store.ask(&third, 2, told(&third)).await.unwrap(), Asked::New));
 }

@@ -201,7 +201,7 @@ async fn a_change_that_fails_does_not_poison_its_batch() {
         let (store, card) = (world.store.clone(), world.card(&format!("q{index}"), 1));
         tasks.spawn(async move {
             if index % 5 == 0 {
-                let refused = store.ask(&card, row(EventKind::ApprovalAsked, card.id.as_str())).await;
+                let refused = store.ask(&card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await;
                 assert!(refused.is_err());
                 0
             } else {

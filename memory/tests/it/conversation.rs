@@ -193,7 +193,7 @@ async fn talkative(world: &World) -> (Conversation, Turn, jarvis_safety::call::C
     }
     let mut card = world.card("q", 1);
     card.origin = Origin { words: Some(SECRET.to_owned()), ..record.origin.clone() };
-    world.store.ask(&card, telling(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
+    world.store.ask(&card, 100, telling(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
     let mut told = outcome(&record, CallState::Done);
     told.words = SECRET.to_owned();
     let ran = CallEnd::Ran { outcome: Box::new(told) };
@@ -249,6 +249,26 @@ async fn deleting_a_conversation_erases_every_text_of_it_and_the_chain_stays_who
     let again = world.store.delete(&conversation.id, draft).await;
     assert!(matches!(again, Err(StoreError::NotFound(_))));
     world.restart().await.whole().await;
+}
+
+#[tokio::test]
+async fn what_was_erased_stands_in_no_file_any_more() {
+    let world = World::new().await;
+    let (conversation, _, _) = talkative(&world).await;
+    let holding = || {
+        let mut holding = Vec::new();
+        for entry in std::fs::read_dir(&world.data).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())
+        {
+            let bytes = std::fs::read(entry.path()).unwrap();
+            if bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()) {
+                holding.push(entry.file_name().into_string().unwrap());
+            }
+        }
+        holding
+    };
+    assert_eq!(holding(), ["jarvis.db-wal"], "it has not been written back yet");
+    world.store.delete(&conversation.id, row(EventKind::ConversationDeleted, conversation.id.as_str())).await.unwrap();
+    assert_eq!(holding(), [""; 0]);
 }
 
 #[tokio::test]

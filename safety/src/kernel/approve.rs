@@ -1,8 +1,5 @@
 //! Asking a person, and executing what the person approved.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::actor::{Actor, ActorKind};
@@ -19,164 +16,17 @@ use crate::row;
 use crate::run::Watch;
 use crate::tier::Tier;
 
+use super::approver::Approver;
 use super::decide::{Standing, Verdict};
 use super::execute::NotRun;
-use super::gate::{Gate, Inner, store_refusal};
+use super::gate::{Inner, store_refusal};
 use super::prepare::Prepared;
 
-/// Proof that an actor may decide approvals, and up to which tier. The approver is never the agent: a model has no way
-/// to come by one.
-#[derive(Debug, Clone)]
-pub struct Approver {
-    actor: Actor,
-    reach: Tier,
-    own_only: bool,
-}
-
-impl Approver {
-    /// The operator, or a token that was made to decide.
-    ///
-    /// # Errors
-    /// Everyone else may not.
-    pub fn of(actor: &Actor) -> Result<Self, Refusal> {
-        let may = actor.may_approve && matches!(actor.kind, ActorKind::Operator | ActorKind::Token);
-        if !may {
-            return Err(Refusal::new(
-                Code::Forbidden,
-                "the approver is never the agent",
-                format!(
-                    "{} may ask but not decide; decide on the dashboard, or with `jarvis approve` and the operator's \
-                     password",
-                    actor.name
-                ),
-            ));
-        }
-        Ok(Self { actor: actor.clone(), reach: actor.ceiling, own_only: false })
-    }
-
-    /// A form that an MCP client showed to its person. The client could have filled it in itself, so it reaches no
-    /// further than the operator allowed this client: yellow, or orange. Never red, and only the client's own cards.
-    #[must_use]
-    pub fn form(actor: &Actor) -> Self {
-        Self { actor: actor.clone(), reach: actor.confirm.min(Tier::Orange), own_only: true }
-    }
-
-    /// Highest tier that it may approve.
-    #[must_use]
-    pub const fn reach(&self) -> Tier {
-        self.reach
-    }
-
-    fn may_decide(&self, approval: &Approval) -> Result<(), Refusal> {
-        let own = approval.actor.id == self.actor.id;
-        let refused = if approval.tier > self.reach {
-            Some(format!("this card is {} and {} may approve {} at most", approval.tier, self.actor.name, self.reach))
-        } else if self.own_only && !own {
-            Some("a form decides only what its own client asked".to_owned())
-        } else if own && !self.own_only && self.actor.kind == ActorKind::Token {
-            Some("a token cannot approve what it asked for itself".to_owned())
-        } else {
-            None
-        };
-        refused.map_or(Ok(()), |why| {
-            Err(Refusal::new(
-                Code::Forbidden,
-                "who may approve",
-                format!("{why}; decide it on the dashboard, or with `jarvis approve` and the operator's password"),
-            ))
-        })
-    }
-}
-
-impl Gate {
-    /// One card as it stands.
-    ///
-    /// # Errors
-    /// If it does not exist or the store cannot be read.
-    pub async fn approval(&self, id: &ApprovalId) -> Result<Approval, Refusal> {
-        self.0.card(id).await
-    }
-
-    /// Says yes. The server runs the call at once, whether or not its caller still waits.
-    ///
-    /// # Errors
-    /// If the approver may not, or the card is decided, lapsed or gone. Nothing was run then.
-    pub async fn approve(&self, approver: &Approver, id: &ApprovalId, origin: &Origin) -> Result<Approval, Refusal> {
-        let decided = self.0.decide_card(approver, id, ApprovalState::Approved, None, origin).await;
-        // A commit in doubt may have been kept: what is not approved is not spent, so looking is safe.
-        if decided.as_ref().err().is_none_or(|refusal| refusal.code == Code::StoreUnavailable) {
-            let (inner, card) = (Arc::clone(&self.0), id.clone());
-            tokio::spawn(async move { inner.run_card(&card).await });
-        }
-        decided?;
-        self.0.card(id).await
-    }
-
-    /// Says no, with a word back to whoever asked.
-    ///
-    /// # Errors
-    /// As [`Gate::approve`].
-    pub async fn deny(
-        &self,
-        approver: &Approver,
-        id: &ApprovalId,
-        because: &str,
-        origin: &Origin,
-    ) -> Result<Approval, Refusal> {
-        let because = Some(shorten(&visible(because.trim()), 500)).filter(|word| !word.is_empty());
-        self.0.decide_card(approver, id, ApprovalState::Denied, because, origin).await?;
-        self.0.card(id).await
-    }
-
-    /// Waits for the end of a card as its caller does: a final card counts as handed over.
-    ///
-    /// # Errors
-    /// If the card does not exist or the store cannot be read.
-    pub async fn wait(&self, id: &ApprovalId, longest: Duration) -> Result<Approval, Refusal> {
-        let card = self.follow(id, longest).await?;
-        if card.state.is_final() {
-            self.0.ledger.handed(id).await.map_err(|error| store_refusal(&error))?;
-        }
-        Ok(card)
-    }
-
-    /// Looks on until nothing more will happen to a card, for at most so long, and answers the card as it then stands.
-    ///
-    /// # Errors
-    /// As [`Gate::wait`].
-    pub async fn follow(&self, id: &ApprovalId, longest: Duration) -> Result<Approval, Refusal> {
-        let mut moved = self.0.moved.subscribe();
-        let until = tokio::time::Instant::now() + longest;
-        loop {
-            let card = self.0.card(id).await?;
-            if card.state.is_final() {
-                return Ok(card);
-            }
-            loop {
-                // A receiver that lagged cannot know what it missed: it looks again.
-                match tokio::time::timeout_at(until, moved.recv()).await {
-                    Err(_) => return Ok(card),
-                    Ok(Ok(other)) if other != *id => {}
-                    Ok(_) => break,
-                }
-            }
-        }
-    }
-
-    /// Lapses cards whose time is over, for as long as the server runs.
-    pub async fn keep_expiring(&self) {
-        loop {
-            let next = self.0.expire_due().await;
-            let pause = next.map_or(Duration::from_secs(3600), |at| {
-                Duration::from_millis(u64::try_from(at - self.0.clock.now()).unwrap_or(0).max(5))
-            });
-            let _ = tokio::time::timeout(pause, self.0.asked.notified()).await;
-        }
-    }
-}
+/// Most open questions of one actor: more would bury whoever has to answer them.
+const MOST_OPEN: u32 = 50;
 
 impl Inner {
-    async fn card(&self, id: &ApprovalId) -> Result<Approval, Refusal> {
+    pub(crate) async fn card(&self, id: &ApprovalId) -> Result<Approval, Refusal> {
         let found = self.ledger.approval(id).await.map_err(|error| store_refusal(&error))?;
         found.ok_or_else(|| {
             Refusal::new(
@@ -214,8 +64,17 @@ impl Inner {
         approval.digest = Digest::of(json!([digests, approval.policy]).to_string().as_bytes());
 
         let row = row::card(EventKind::ApprovalAsked, &request.actor.id, &approval, &approval.steps[0].sentence);
-        match self.ledger.ask(&approval, row).await.map_err(|error| store_refusal(&error))? {
+        match self.ledger.ask(&approval, MOST_OPEN, row).await.map_err(|error| store_refusal(&error))? {
             Asked::Joined(card) => Ok(Answer::Waiting(card)),
+            Asked::Full => Err(Refusal::new(
+                Code::RateLimited,
+                "open questions",
+                format!(
+                    "{} has {MOST_OPEN} open questions, the most that one caller may have; have some decided first. \
+                     Nothing was done",
+                    request.actor.name
+                ),
+            )),
             Asked::New => {
                 self.asked.notify_one();
                 Ok(Answer::Waiting(Box::new(approval)))
@@ -269,16 +128,29 @@ impl Inner {
         })
     }
 
-    async fn decide_card(
+    /// Denies what this actor asked itself, or what anybody asked if it is the operator.
+    pub(crate) async fn withdraw(
         &self,
-        approver: &Approver,
+        actor: &Actor,
+        id: &ApprovalId,
+        because: &str,
+        origin: &Origin,
+    ) -> Result<(), Refusal> {
+        self.decide_card(Approver::of_question(actor), id, ApprovalState::Denied, because, origin).await
+    }
+
+    /// Decides a card, or records why not.
+    pub(super) async fn decide_card(
+        &self,
+        approver: Approver,
         id: &ApprovalId,
         state: ApprovalState,
-        because: Option<String>,
+        because: &str,
         origin: &Origin,
     ) -> Result<(), Refusal> {
         let card = self.card(id).await?;
-        let tried = self.try_decide(approver, &card, state, because, origin).await;
+        let because = Some(shorten(&visible(because.trim()), 500)).filter(|word| !word.is_empty());
+        let tried = self.try_decide(&approver, &card, state, because, origin).await;
         if let Err(refusal) = &tried {
             let mut row = row::card(EventKind::ApprovalRefused, &approver.actor.id, &card, &refusal.message);
             row.correlation.clone_from(&origin.correlation);
@@ -298,10 +170,13 @@ impl Inner {
         self.decidable(approver, card).await?;
         let approved = state == ApprovalState::Approved;
         let kind = if approved { EventKind::ApprovalApproved } else { EventKind::ApprovalDenied };
-        let word = because.as_ref().map(|word| format!(" — “{word}”")).unwrap_or_default();
-        let said = format!("{}: {}{word}", state.as_str(), card.steps[0].sentence);
+        let said = format!("{}: {}", state.as_str(), card.steps[0].sentence);
         let mut row = row::card(kind, &approver.actor.id, card, &said);
         row.correlation.clone_from(&origin.correlation);
+        // A person's words stand in the body, which can be erased.
+        if let (Some(word), Some(body)) = (&because, &mut row.body) {
+            body["because"] = json!(word);
+        }
         if self.decided(card, state, &approver.actor.id, because, row).await? {
             return Ok(());
         }
@@ -323,7 +198,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn decided(
+    pub(crate) async fn decided(
         &self,
         card: &Approval,
         state: ApprovalState,
@@ -339,40 +214,18 @@ impl Inner {
         Ok(decided)
     }
 
-    fn say_moved(&self, id: &ApprovalId) {
+    pub(crate) fn say_moved(&self, id: &ApprovalId) {
         // Nobody may be waiting; that is no fault.
         let _ = self.moved.send(id.clone());
-    }
-
-    async fn expire(&self, card: &Approval) -> Result<(), Refusal> {
-        let system = Actor::system().id;
-        let row = row::card(EventKind::ApprovalExpired, &system, card, &card.steps[0].sentence);
-        let because = Some("nobody decided in time".to_owned());
-        self.decided(card, ApprovalState::Expired, &system, because, row).await.map(|_| ())
-    }
-
-    /// Lapses what is due and answers when the next card is.
-    pub(super) async fn expire_due(&self) -> Option<i64> {
-        let pending = match self.ledger.approvals(&[ApprovalState::Pending], 10_000).await {
-            Ok(pending) => pending,
-            Err(error) => {
-                tracing::error!(%error, "open approvals cannot be read; trying again in 5 s");
-                return Some(self.clock.now() + 5_000);
-            }
-        };
-        let now = self.clock.now();
-        let (due, open): (Vec<_>, Vec<_>) = pending.into_iter().partition(|card| card.expires_at <= now);
-        for card in due {
-            if let Err(error) = self.expire(&card).await {
-                tracing::error!(approval = %card.id, %error, "an approval could not be lapsed");
-            }
-        }
-        open.iter().map(|card| card.expires_at).min()
     }
 
     /// Spends the steps of an approved card one after the other, and stops at the first that does not succeed.
     pub(super) async fn run_card(&self, id: &ApprovalId) {
         loop {
+            if self.closing() {
+                // The next start goes on with it.
+                return;
+            }
             let card = match self.card(id).await {
                 Ok(card) if !card.state.is_final() => card,
                 Ok(_) => return self.say_moved(id),
@@ -397,8 +250,12 @@ impl Inner {
     async fn spend(&self, card: &Approval, index: usize) -> Result<Option<Outcome>, Refusal> {
         let step = &card.steps[index];
         let actor = self.standing(&card.actor.id).await?;
-        if let Some(approver) = &card.decided_by {
-            self.standing(approver).await?;
+        if let Some(by) = &card.decided_by {
+            let approver = self.standing(by).await?;
+            // Whoever decided his own card without being the operator did it by form.
+            let by_form = approver.id == actor.id && approver.kind != ActorKind::Operator;
+            let approver = if by_form { Approver::form(&approver) } else { Approver::of(&approver)? };
+            approver.may_decide(card)?;
         }
         let request = Request {
             actor,
@@ -421,7 +278,7 @@ impl Inner {
         let place = (card.id.clone(), u32::try_from(index).unwrap_or(u32::MAX));
         match self.effect(&request, &call, step.call.clone(), rule, Some(place), Watch::default()).await {
             Ok(outcome) => Ok(Some(outcome)),
-            Err(NotRun::Spent | NotRun::Known(_) | NotRun::TooOften(_)) => Ok(None),
+            Err(NotRun::Spent | NotRun::Known(_) | NotRun::TooOften(_) | NotRun::Closing) => Ok(None),
             Err(NotRun::Refused(refusal)) => Err(stale(&refusal.message)),
         }
     }

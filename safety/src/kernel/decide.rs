@@ -3,10 +3,10 @@
 use crate::actor::Actor;
 use crate::autonomy::Level;
 use crate::call::Vouching;
+use crate::kill::KillSwitch;
 use crate::refusal::{Code, Refusal};
 use crate::tier::{Effects, Tier};
 
-use super::kill::KillSwitch;
 use super::policy::Tightening;
 
 /// What a call has in its favour.

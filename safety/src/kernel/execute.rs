@@ -25,6 +25,8 @@ pub(super) enum NotRun {
     Spent,
     /// It was made so often lately that a person is asked, by this rule.
     TooOften(String),
+    /// The server stops.
+    Closing,
     /// The same key ran before.
     Known(Box<CallRecord>),
     /// It may not, or the intent could not be kept.
@@ -37,7 +39,7 @@ struct Registered<'a>(&'a Inner, CallId);
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
-        self.0.live.end(&format!("call:{}", self.1));
+        self.0.ended.notify_waiters();
     }
 }
 
@@ -53,6 +55,10 @@ impl Inner {
             Err(NotRun::Known(record)) => record.answer(&request.tool, &call.args),
             Err(NotRun::TooOften(rule)) => self.ask(std::slice::from_ref(request), vec![call], rule).await,
             Err(NotRun::Refused(refusal)) => self.refused(request, Some(&call), refusal).await,
+            Err(NotRun::Closing) => {
+                let said = "Jarvis is being stopped; call again after the start. Nothing was done";
+                self.refused(request, Some(&call), Refusal::new(Code::Unavailable, "stopping", said)).await
+            }
             Err(NotRun::Spent) => Answer::Refused(Refusal::new(Code::AlreadyDecided, "spent once", "already spent")),
         }
     }
@@ -86,6 +92,9 @@ impl Inner {
         // Registered first, asked second: a kill switch thrown in between finds the call in the list.
         if let Some(refusal) = refused_outright(call.tier, &request.actor, self.kill()) {
             return Err(NotRun::Refused(refusal));
+        }
+        if self.closing() {
+            return Err(NotRun::Closing);
         }
         // One at a time between counting and recording: calls made at once must not all find that they are the first.
         let unasked = call.tier == Tier::Yellow && approval.is_none();

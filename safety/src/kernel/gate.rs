@@ -1,6 +1,7 @@
 //! The gate itself: one door for every call.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
@@ -9,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actor::Actor;
 use crate::approval::Approval;
-use crate::call::{Origin, Request};
+use crate::autonomy::Levels;
+use crate::call::Request;
+use crate::carry::carry;
 use crate::digest::Digest;
-use crate::event::EventKind;
 use crate::id::{ActorId, CallId};
+use crate::kill::KillSwitch;
 use crate::outcome::{Answer, answer_of};
 use crate::port::{Clock, Identities, Ids, Ledger, Live, StoreError};
 use crate::refusal::{Code, Refusal};
@@ -24,7 +27,6 @@ use crate::tier::Tier;
 use crate::tool::Preview;
 
 use super::decide::{Standing, Verdict};
-use super::kill::KillSwitch;
 use super::policy::Policy;
 use super::prepare::Prepared;
 
@@ -57,15 +59,17 @@ pub struct GateParts {
 pub(super) struct Rules {
     pub(super) policy: Result<Policy, String>,
     pub(super) settings: Settings,
+    pub(super) levels: Levels,
     /// Digest over policy and autonomy: a card is bound to it.
     pub(super) version: Digest,
 }
 
 impl Rules {
-    fn new(policy: Result<Policy, String>, settings: Settings) -> Self {
+    pub(super) fn new(policy: Result<Policy, String>, settings: Settings) -> Self {
         let file = policy.as_ref().map_or("unreadable", |policy| policy.version().as_str());
         let version = Digest::of(json!([file, settings.autonomy]).to_string().as_bytes());
-        Self { policy, settings, version }
+        let levels = Levels::of(&settings.autonomy);
+        Self { policy, settings, levels, version }
     }
 }
 
@@ -74,46 +78,30 @@ pub(crate) struct Inner {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(super) identities: Arc<dyn Identities>,
     pub(super) live: Arc<dyn Live>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
-    rules: RwLock<Arc<Rules>>,
-    kill: RwLock<KillSwitch>,
+    pub(super) rules: RwLock<Arc<Rules>>,
+    pub(super) kill: RwLock<KillSwitch>,
+    /// Set when the server stops: no effect begins any more.
+    pub(crate) closing: AtomicBool,
     /// Held while the kill switch is thrown: two hands at once would leave store and memory apart.
-    braking: tokio::sync::Mutex<()>,
+    pub(super) braking: tokio::sync::Mutex<()>,
     /// Held from counting repeated calls to recording the next one.
     pub(super) pacing: tokio::sync::Mutex<()>,
-    pub(super) running: Mutex<HashMap<CallId, (Tier, ActorId, CancellationToken)>>,
+    pub(crate) running: Mutex<HashMap<CallId, (Tier, ActorId, CancellationToken)>>,
+    /// Says that a call has ended.
+    pub(crate) ended: Notify,
     /// Says that a card has moved on.
-    pub(super) moved: broadcast::Sender<crate::id::ApprovalId>,
+    pub(crate) moved: broadcast::Sender<crate::id::ApprovalId>,
     /// Says that a new card may expire earlier than the others.
-    pub(super) asked: Notify,
+    pub(crate) asked: Notify,
 }
 
-/// The gate. Cheap to clone.
+/// The gate, as callers hold it: they ask, look and cancel, and decide nothing. Cheap to clone.
 #[derive(Clone)]
 pub struct Gate(pub(crate) Arc<Inner>);
 
 impl Gate {
-    /// Builds the gate. Call [`Gate::recover`] before the first request.
-    #[must_use]
-    pub fn new(parts: GateParts) -> Self {
-        Self(Arc::new(Inner {
-            registry: parts.registry,
-            ledger: parts.ledger,
-            identities: parts.identities,
-            live: parts.live,
-            clock: parts.clock,
-            ids: parts.ids,
-            rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
-            kill: RwLock::new(parts.kill),
-            braking: tokio::sync::Mutex::new(()),
-            pacing: tokio::sync::Mutex::new(()),
-            running: Mutex::new(HashMap::new()),
-            moved: broadcast::channel(256).0,
-            asked: Notify::new(),
-        }))
-    }
-
     /// All tools.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -132,44 +120,10 @@ impl Gate {
         self.0.rules().policy.as_ref().err().cloned()
     }
 
-    /// Puts new settings in force; the caller has stored them.
-    pub fn apply_settings(&self, settings: Settings) {
-        let policy = self.0.rules().policy.clone();
-        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(policy, settings));
-    }
-
     /// The kill switch.
     #[must_use]
     pub fn kill_switch(&self) -> KillSwitch {
         self.0.kill()
-    }
-
-    /// Sets or releases the kill switch. What it forbids is refused and cancelled at once, before the store is asked:
-    /// the brake must not depend on a disk. A release waits for the store.
-    ///
-    /// # Errors
-    /// Only the operator may. If the store did not keep it, it holds until the next start, and the message says so.
-    pub async fn set_kill_switch(&self, actor: &Actor, kill: KillSwitch, origin: &Origin) -> Result<(), Refusal> {
-        if actor.kind != crate::ActorKind::Operator {
-            return Err(Refusal::new(
-                Code::Forbidden,
-                "operator only",
-                "only the operator sets or releases the kill switch; sign in on the dashboard, or give the password to \
-                 `jarvis stop` or `jarvis resume`",
-            ));
-        }
-        let kind = if kill == KillSwitch::Off { EventKind::KillOff } else { EventKind::KillOn };
-        let row = row::row(kind, actor, "kill-switch", origin, &format!("kill switch: {}", kill.as_str()));
-        let _one_at_a_time = self.0.braking.lock().await;
-        if kill > self.0.kill() {
-            self.0.put_in_force(kill);
-        }
-        self.0.ledger.set_kill_switch(kill, row).await.map_err(|error| {
-            let held = self.0.kill().as_str();
-            Refusal::new(Code::StoreUnavailable, "store", format!("{error}. In force until the next start: {held}"))
-        })?;
-        self.0.put_in_force(kill);
-        Ok(())
     }
 
     /// What would happen if this call were made now. Runs nothing.
@@ -202,14 +156,9 @@ impl Gate {
 
     /// Makes a call that the caller can cancel, and whose progress it can see.
     pub async fn call_watched(&self, request: Request, watch: Watch) -> Answer {
-        let inner = Arc::clone(&self.0);
-        let task = tokio::spawn(async move { inner.call(request, watch).await });
-        task.await.unwrap_or_else(|_| {
-            Answer::Refused(Refusal::new(
-                Code::Unavailable,
-                "gate",
-                "the call was interrupted because the server stops; ask again with the same key",
-            ))
+        carry(Arc::clone(&self.0).call(request, watch)).await.unwrap_or_else(|| {
+            let said = "a defect in Jarvis stopped this call; look in the history for what was done";
+            Answer::Refused(Refusal::new(Code::Unavailable, "gate", said))
         })
     }
 
@@ -231,18 +180,12 @@ impl Inner {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn kill(&self) -> KillSwitch {
-        *self.kill.read().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
-    fn put_in_force(&self, kill: KillSwitch) {
-        *self.kill.write().unwrap_or_else(PoisonError::into_inner) = kill;
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        for (tier, _, token) in running.values() {
-            if kill == KillSwitch::All || (kill == KillSwitch::Effects && *tier > Tier::Green) {
-                token.cancel();
-            }
-        }
+    pub(super) fn kill(&self) -> KillSwitch {
+        *self.kill.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {

@@ -8,10 +8,11 @@
 //! fails open: an error on the way to a decision is a refusal.
 
 mod approve;
+mod approver;
+mod console;
 mod decide;
 mod execute;
 mod gate;
-mod kill;
 mod permit;
 mod plan;
 mod policy;
@@ -19,17 +20,16 @@ mod prepare;
 mod recover;
 
 pub use crate::autonomy::{Autonomy, AutonomyRule, Level};
+pub use crate::kill::KillSwitch;
 pub use crate::outcome::answer_of;
 pub use crate::registry::{Described, Registry, RegistryBuilder, RegistryError};
 pub use crate::run::Watch;
-pub use approve::Approver;
+pub use console::Console;
 pub use decide::{Facts, Standing, UNASKED_REPEATS, Verdict, decide};
-pub(crate) use gate::store_refusal;
 pub use gate::{Gate, GateParts};
-pub use kill::KillSwitch;
+pub(crate) use gate::{Inner, store_refusal};
 pub use permit::Permit;
 pub(crate) use permit::RawPermit;
 pub use plan::PlanAnswer;
-pub(crate) use policy::glob;
 pub use policy::{Policy, PolicyError, Tightening};
 pub use prepare::Prepared;

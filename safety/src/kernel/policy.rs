@@ -15,11 +15,12 @@
 
 use std::collections::BTreeMap;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::pattern::glob;
 use crate::target::Target;
 
 /// What a policy adds to the table.
@@ -131,18 +132,6 @@ struct Rule {
     when: Vec<(String, GlobMatcher)>,
     then: Then,
     because: String,
-}
-
-/// Compiles a pattern in which only `*` (anything) and `?` (one character) mean more than themselves.
-pub(crate) fn glob(pattern: &str) -> Option<GlobMatcher> {
-    let mut escaped = String::with_capacity(pattern.len());
-    for character in pattern.chars() {
-        if "[]{}!,\\".contains(character) {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    GlobBuilder::new(&escaped).backslash_escape(true).build().ok().map(|glob| glob.compile_matcher())
 }
 
 impl Default for Policy {

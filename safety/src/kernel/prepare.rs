@@ -51,7 +51,7 @@ impl Prepared {
         self.tool.described().spec.name
     }
 
-    /// The arguments with every secret replaced by its digest: the form that is stored and shown.
+    /// The arguments without the value of any secret: the form that is stored and shown.
     #[must_use]
     pub fn shown_args(&self) -> Value {
         redact(&self.args, self.tool.described().spec.secrets)
@@ -68,7 +68,7 @@ fn redact(args: &Value, secrets: &[&str]) -> Value {
     if let Some(map) = shown.as_object_mut() {
         for field in secrets {
             if let Some(value) = map.get_mut(*field).filter(|value| !value.is_null()) {
-                *value = Value::String(format!("sha256:{}", Digest::of(value.to_string().as_bytes())));
+                *value = Value::String("[secret]".to_owned());
             }
         }
     }
@@ -121,7 +121,7 @@ impl Inner {
         Ok(Facts {
             tier,
             effects,
-            level: rules.settings.autonomy.level(&request.tool, target),
+            level: rules.levels.level(&request.tool, target),
             actor: &request.actor,
             kill: self.kill(),
             policy: policy.map(|policy| policy.tightening(&request.tool, args, target, actor)),
@@ -155,7 +155,7 @@ fn validate(tool: &dyn Erased, request: &Request) -> Result<Value, Refusal> {
         Value::Object(_) => request.args.clone(),
         _ => return Err(Refusal::invalid(format!("the arguments of `{name}` must be a JSON object"))),
     };
-    let size = given.to_string().len();
+    let size = json::size(&given);
     if size > MAX_ARGS {
         return Err(Refusal::invalid(format!(
             "the arguments of `{name}` are {size} bytes; at most {MAX_ARGS} are taken. Nothing was done"

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{TryStreamExt as _, stream};
 use serde_json::Value;
 
 use crate::actor::Actor;
@@ -15,25 +16,30 @@ use crate::run::{judged, probe};
 use crate::tool::{Probe, ToolError, ToolErrorKind, Trust};
 
 use super::approve::stale;
-use super::gate::{Gate, Inner};
+use super::console::Console;
+use super::gate::Inner;
 
+/// Most effects in doubt that are probed at once.
+const PROBES: usize = 16;
 /// How long a yes holds over a restart.
 const YES_HOLDS_MS: i64 = 15 * 60 * 1000;
 
-impl Gate {
+impl Console {
     /// Probes every effect whose outcome was never recorded and goes on with every approved card. An effect is never
     /// repeated: if the probe cannot tell, it is recorded as unknown and a person must look.
     ///
     /// # Errors
     /// If the store cannot be read; the server must not serve then.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        for record in self.0.ledger.unsettled_calls().await? {
-            self.0.settle_doubt(&record).await?;
-        }
+        let doubts = self.inner().ledger.unsettled_calls().await?;
+        // A target that hangs holds up its own probe and not all others.
+        stream::iter(doubts.iter().map(Ok))
+            .try_for_each_concurrent(PROBES, |record| self.inner().settle_doubt(record))
+            .await?;
         let open = [ApprovalState::Approved, ApprovalState::Running];
-        let oldest = self.0.clock.now() - YES_HOLDS_MS;
-        for card in self.0.ledger.approvals(&open, 10_000).await? {
-            let inner = Arc::clone(&self.0);
+        let oldest = self.inner().clock.now() - YES_HOLDS_MS;
+        for card in self.inner().ledger.approvals(&open, 10_000).await? {
+            let inner = Arc::clone(self.inner());
             // Whoever said yes meant then, not some start days later.
             let too_old = card.decided_at.is_some_and(|at| at < oldest);
             tokio::spawn(async move {

@@ -110,12 +110,25 @@ impl Docker {
     /// What a failed request means to a person. A lost connection is forgotten, so that the next call connects anew.
     pub(super) fn failed(&self, error: &bollard::errors::Error) -> ToolError {
         let told = failure::told(error, &self.0.address.shown());
-        if told.kind == ToolErrorKind::Unavailable
-            && let Ok(mut link) = self.0.link.try_lock()
-        {
-            *link = None;
+        if told.kind == ToolErrorKind::Unavailable {
+            self.forget();
         }
         told
+    }
+
+    /// What a failed request to change something means: `Interrupted` if the engine may have done it all the same.
+    pub(super) fn change_failed(&self, error: &bollard::errors::Error) -> ToolError {
+        let told = failure::of_change(error, &self.0.address.shown());
+        if matches!(told.kind, ToolErrorKind::Unavailable | ToolErrorKind::Interrupted) {
+            self.forget();
+        }
+        told
+    }
+
+    fn forget(&self) {
+        if let Ok(mut link) = self.0.link.try_lock() {
+            *link = None;
+        }
     }
 
     async fn link(&self) -> Result<Link, ToolError> {

@@ -9,6 +9,8 @@ use bollard::errors::Error;
 use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::tool::{ToolError, ToolErrorKind};
 
+use crate::doubt::in_doubt;
+
 /// Longest text of the engine that is passed on.
 const MAX_TEXT: usize = 400;
 
@@ -45,6 +47,30 @@ pub(super) fn told(error: &Error, address: &str) -> ToolError {
             format!("the answer of Docker at {address} cannot be understood: {}", text(&other.to_string())),
         ),
     }
+}
+
+/// What a change that failed means: `Interrupted` if the engine may have made it all the same.
+pub(super) fn of_change(error: &Error, address: &str) -> ToolError {
+    match error {
+        Error::DockerResponseServerError { status_code: 500.., .. } => in_doubt(told(error, address)),
+        // Refused; or told by the engine in the midst of its answer that it gave up; or no connection came about.
+        Error::DockerResponseServerError { .. } | Error::DockerStreamError { .. } | Error::SocketNotFoundError(_) => {
+            told(error, address)
+        }
+        Error::HyperLegacyError { err } if err.is_connect() => told(error, address),
+        _ => ToolError::new(
+            ToolErrorKind::Interrupted,
+            format!(
+                "the connection to Docker at {address} broke off before it told what became of the request ({})",
+                text(&error.to_string())
+            ),
+        ),
+    }
+}
+
+/// Whether the engine itself answered that it failed (5xx). It does nothing more about that request.
+pub(super) const fn is_fault(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 500.., .. })
 }
 
 /// The engine accepted the connection, or not even that, and then said nothing.
@@ -137,6 +163,26 @@ mod tests {
         assert_eq!(told.kind, ToolErrorKind::NotPermitted);
         assert!(told.message.contains("group `root`"), "{told}");
         assert!(of_io(&denied, "/nowhere").message.contains("group `docker`"));
+    }
+
+    #[tokio::test]
+    async fn a_change_is_in_doubt_unless_it_was_refused_or_never_sent() {
+        let answer = |status_code| Error::DockerResponseServerError { status_code, message: "said".to_owned() };
+        let kind = |error: &Error| of_change(error, "/run/x").kind;
+        assert_eq!(kind(&answer(404)), ToolErrorKind::NotFound);
+        assert_eq!(kind(&answer(409)), ToolErrorKind::Failed);
+        assert_eq!(kind(&answer(500)), ToolErrorKind::Interrupted);
+        assert_eq!(kind(&answer(503)), ToolErrorKind::Interrupted);
+        assert_eq!(kind(&Error::RequestTimeoutError), ToolErrorKind::Interrupted);
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(kind(&Error::IOError { err: reset }), ToolErrorKind::Interrupted);
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock").display().to_string();
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let client = bollard::Docker::connect_with_unix(&path, 5, bollard::API_DEFAULT_VERSION).unwrap();
+        let nobody = client.start_container("x", None).await.unwrap_err();
+        assert_eq!(kind(&nobody), ToolErrorKind::Unavailable, "{nobody}");
     }
 
     #[test]

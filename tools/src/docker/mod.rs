@@ -19,6 +19,7 @@ mod list;
 mod logs;
 mod moment;
 mod own;
+mod probe;
 mod pull;
 mod redact;
 mod reference;

@@ -13,8 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::engine::Docker;
+use super::failure;
 use super::reference::Reference;
 use super::size;
+use crate::doubt::in_doubt;
 
 /// Most layers whose progress is followed.
 const LAYERS: usize = 500;
@@ -98,12 +100,15 @@ impl Tool for Pull {
         pin_mut!(told);
         let mut layers = Layers::default();
         while let Some(step) = told.next().await {
-            let step = step.map_err(|error| explained(&reference, self.0.failed(&error)))?;
+            let step = match step {
+                Ok(step) => step,
+                Err(error) => return Err(self.not_pulled(&reference, &target.id, before, &error).await),
+            };
             layers.take(&step);
             let (done, total) = layers.sum();
             cx.progress(done, (total > 0.0).then_some(total), layers.told(&target.name));
         }
-        let Some((id, size_bytes)) = self.id_of(&target.id).await? else {
+        let Some((id, size_bytes)) = self.id_of(&target.id).await.map_err(in_doubt)? else {
             return Err(ToolError::new(
                 ToolErrorKind::Failed,
                 format!("the engine ended the pull of {reference} without an error, but the image is not here"),
@@ -113,7 +118,7 @@ impl Tool for Pull {
         Ok(Done::new(Output { image: target.name.clone(), id, size_bytes, changed }))
     }
 
-    /// What a digest names is always the same; a tag may have been here before.
+    /// What a digest names is always the same; a tag may have been here before. An engine ends a pull whose asker is gone.
     async fn probe(&self, _: &Args, target: &Target) -> Probe {
         let fixed = Reference::parse(&target.id).is_ok_and(|reference| reference.is_fixed());
         match self.id_of(&target.id).await {
@@ -134,6 +139,23 @@ impl Tool for Pull {
 }
 
 impl Pull {
+    /// What a failed pull means. An engine that has answered is done with it: where the reference means what it meant
+    /// before, nothing came of it.
+    async fn not_pulled(
+        &self,
+        reference: &Reference,
+        id: &str,
+        before: Option<String>,
+        error: &bollard::errors::Error,
+    ) -> ToolError {
+        let told = self.0.change_failed(error);
+        if told.kind != ToolErrorKind::Interrupted {
+            return explained(reference, told);
+        }
+        let now = self.id_of(id).await.map(|now| now.map(|(id, _)| id));
+        if failure::is_fault(error) && now == Ok(before) { explained(reference, told) } else { told }
+    }
+
     /// Id and size of the image that a reference means now, if it is here.
     async fn id_of(&self, reference: &str) -> Result<Option<(String, u64)>, ToolError> {
         match self.0.client().await?.inspect_image(reference).await {

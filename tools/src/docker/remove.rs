@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::container::Snapshot;
 use super::engine::Docker;
+use super::probe::patient;
+use super::settle::unseen;
 
 /// Longest wait until a container that is being removed is gone.
 const GOING: Duration = Duration::from_secs(30);
@@ -100,25 +102,28 @@ impl Tool for Remove {
         let target = permit.target();
         let before = self.0.snapshot(target).await?;
         // One that removes itself once stopped would take its volumes along whatever was approved.
-        if before.is_running() && !before.removes_itself() {
+        let stops = before.is_running() && !before.removes_itself();
+        if stops {
             cx.progress(0.0, Some(2.0), format!("stopping {}", target.name));
             let client = self.0.client().await?;
             let stopped = client.stop_container(&target.id, None::<StopContainerOptions>).await;
-            stopped.map_err(|error| self.0.failed(&error))?;
+            stopped.map_err(|error| self.0.change_failed(&error))?;
         }
         cx.progress(1.0, Some(2.0), format!("removing {}", target.name));
         let options = RemoveContainerOptionsBuilder::default().force(true).v(args.volumes).build();
-        let removed = self.0.client().await?.remove_container(&target.id, Some(options)).await;
-        if let Err(error) = removed {
-            self.was_removed_otherwise(target, &error).await?;
-        }
-        if !self.is_gone(target).await? {
+        let removed = match self.0.client().await {
+            Ok(client) => self.removed(target, client.remove_container(&target.id, Some(options)).await).await,
+            Err(error) => Err(error),
+        };
+        removed.map_err(|error| if stops { after_stop(target, error) } else { error })?;
+        if !self.is_gone(target).await.map_err(|error| unseen(target, "was removed", &error))? {
             return Err(ToolError::new(
                 ToolErrorKind::Failed,
                 format!("the engine said that {} is removed, but it is still there; look at it", target.name),
             ));
         }
-        let (volumes_deleted, volumes_kept) = self.volumes(&before).await?;
+        let volumes = self.volumes(&before).await;
+        let (volumes_deleted, volumes_kept) = volumes.map_err(|error| unseen(target, "was removed", &error))?;
         Ok(Done::new(Output {
             id: target.id.clone(),
             name: target.name.clone(),
@@ -130,12 +135,7 @@ impl Tool for Remove {
     }
 
     async fn probe(&self, _: &Args, target: &Target) -> Probe {
-        match self.0.snapshot(target).await {
-            Err(error) if error.kind == ToolErrorKind::NotFound => Probe::Done,
-            // The engine notes at once that it removes one, and goes on if nobody waits.
-            Ok(now) if !matches!(now.state().as_str(), "removing" | "dead") => Probe::NotDone,
-            _ => Probe::Unknown,
-        }
+        patient(self.look(target), self.look(target)).await
     }
 
     fn words(&self, output: &Output) -> String {
@@ -152,9 +152,19 @@ impl Tool for Remove {
 }
 
 impl Remove {
+    async fn look(&self, target: &Target) -> Probe {
+        match self.0.snapshot(target).await {
+            Err(error) if error.kind == ToolErrorKind::NotFound => Probe::Done,
+            // The engine notes at once that it removes one, and goes on if nobody waits.
+            Ok(now) if !matches!(now.state().as_str(), "removing" | "dead") => Probe::NotDone,
+            _ => Probe::Unknown,
+        }
+    }
+
     /// The engine refuses while it removes the container for another reason; then it only has to be waited for.
-    async fn was_removed_otherwise(&self, target: &Target, error: &bollard::errors::Error) -> Result<(), ToolError> {
-        let code = match error {
+    async fn removed(&self, target: &Target, told: Result<(), bollard::errors::Error>) -> Result<(), ToolError> {
+        let Err(error) = told else { return Ok(()) };
+        let code = match &error {
             bollard::errors::Error::DockerResponseServerError { status_code, .. } => *status_code,
             _ => 0,
         };
@@ -164,10 +174,11 @@ impl Remove {
         let going = code == 409
             && matches!(self.0.snapshot(target).await.map(|now| now.state()).as_deref(), Ok("removing") | Err(_));
         if !going {
-            return Err(self.0.failed(error));
+            return Err(self.0.change_failed(&error));
         }
         let options = WaitContainerOptionsBuilder::default().condition("removed").build();
-        let ended = self.0.client().await?.wait_container(&target.id, Some(options));
+        let client = self.0.client().await.map_err(|error| unseen(target, "is being removed", &error))?;
+        let ended = client.wait_container(&target.id, Some(options));
         pin_mut!(ended);
         // Whatever it answers, the next look tells whether the container is gone.
         let _ = tokio::time::timeout(GOING, ended.next()).await;
@@ -192,9 +203,21 @@ impl Remove {
         for name in before.anonymous_volumes() {
             match client.inspect_volume(&name).await {
                 Ok(_) => kept.push(name),
-                Err(_) => deleted.push(name),
+                Err(error) => {
+                    let told = self.0.failed(&error);
+                    if told.kind != ToolErrorKind::NotFound {
+                        return Err(told);
+                    }
+                    deleted.push(name);
+                }
             }
         }
         Ok((deleted, kept))
     }
+}
+
+/// It did not go, and is not as it was either.
+fn after_stop(target: &Target, error: ToolError) -> ToolError {
+    let told = format!("{} was stopped to be removed; then: {}", target.name, error.message);
+    ToolError::new(error.kind, told)
 }

@@ -65,12 +65,14 @@ impl Tool for Restart {
 
     async fn run(&self, _: Args, cx: &RunContext, permit: Permit<Self>) -> Result<Done<After>, ToolError> {
         let target = permit.target();
+        let before = self.0.snapshot(target).await?;
         cx.progress(0.0, None, format!("restarting {}", target.name));
         let client = self.0.client().await?;
         let restarted = client.restart_container(&target.id, None::<RestartContainerOptions>).await;
-        restarted.map_err(|error| self.0.failed(&error))?;
-        let after = self.0.settle(target, "was restarted", cx).await?;
-        Ok(Done::new(After::of(&after, target, self.0.now().await?, true)))
+        if let Err(error) = restarted {
+            return Err(self.0.not_started(&before, target, &error).await);
+        }
+        Ok(Done::new(self.0.settle(target, "was restarted", cx).await?))
     }
 
     fn words(&self, output: &After) -> String {

@@ -1,7 +1,8 @@
 //! Whether a container that was just started stays up.
 //!
 //! The engine says yes as soon as the process exists. One that dies a moment later would make that a lie, so it is
-//! watched for a short while, and a health check that has not spoken yet is given a little longer.
+//! watched for a short while, and a health check that has not spoken yet is given a little longer. When the look fails,
+//! the start has still been made: that is a doubt and no failure.
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use serde::Serialize;
 
 use super::container::Snapshot;
 use super::engine::Docker;
+use super::failure;
+use crate::doubt::in_doubt;
 
 /// How long a fresh process is watched.
 const WATCHED: Duration = Duration::from_secs(2);
@@ -55,6 +58,11 @@ impl After {
         }
     }
 
+    /// Whether its process is there, paused or not.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state.as_str(), "running" | "paused")
+    }
+
     /// `web was restarted and runs, healthy (lab/web:1).`
     pub(super) fn told(&self, done: &str) -> String {
         let (name, image) = (&self.name, &self.image);
@@ -76,7 +84,31 @@ impl Docker {
     /// Watches a container that was just started and answers how it is then.
     ///
     /// One that ended with a code other than 0, or that the engine starts again and again, has failed.
-    pub(super) async fn settle(&self, target: &Target, done: &str, cx: &RunContext) -> Result<Snapshot, ToolError> {
+    pub(super) async fn settle(&self, target: &Target, done: &str, cx: &RunContext) -> Result<After, ToolError> {
+        let watched = self.watch(target, cx).await;
+        let (snapshot, now) = watched.map_err(|error| unseen(target, done, &error))?;
+        fell(&snapshot, target, done).map_or_else(|| Ok(After::of(&snapshot, target, now, true)), Err)
+    }
+
+    /// What a failed start means. An engine that fell over it (a port that is taken) has said why, and a container that
+    /// shows no new start was not started.
+    pub(super) async fn not_started(
+        &self,
+        before: &Snapshot,
+        target: &Target,
+        error: &bollard::errors::Error,
+    ) -> ToolError {
+        let told = self.change_failed(error);
+        match self.snapshot(target).await {
+            Ok(now) if failure::is_fault(error) && !now.is_running() && now.started() == before.started() => {
+                let (name, state) = (&target.name, now.state());
+                ToolError::new(ToolErrorKind::Failed, format!("{}; {name} is {state} now", told.message))
+            }
+            _ => told,
+        }
+    }
+
+    async fn watch(&self, target: &Target, cx: &RunContext) -> Result<(Snapshot, i64), ToolError> {
         cx.progress(0.0, None, format!("watching whether {} stays up", target.name));
         let ended = self.client().await?.wait_container(&target.id, None::<WaitContainerOptions>);
         pin_mut!(ended);
@@ -91,8 +123,14 @@ impl Docker {
             tokio::time::sleep(PAUSE).await;
             snapshot = self.snapshot(target).await?;
         }
-        fell(&snapshot, target, done).map_or(Ok(snapshot), Err)
+        Ok((snapshot, self.now().await?))
     }
+}
+
+/// It was done, and then nobody could look.
+pub(super) fn unseen(target: &Target, done: &str, error: &ToolError) -> ToolError {
+    let told = format!("{} {done}, but how it is now cannot be seen: {}", target.name, error.message);
+    in_doubt(ToolError::new(error.kind, told))
 }
 
 fn fell(snapshot: &Snapshot, target: &Target, done: &str) -> Option<ToolError> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::engine::Docker;
+use super::probe::patient;
 use super::settle::After;
 
 pub(super) struct Start(pub(super) Docker);
@@ -72,20 +73,17 @@ impl Tool for Start {
         }
         cx.progress(0.0, None, format!("starting {}", target.name));
         let started = self.0.client().await?.start_container(&target.id, None::<StartContainerOptions>).await;
-        started.map_err(|error| self.0.failed(&error))?;
+        if let Err(error) = started {
+            return Err(self.0.not_started(&before, target, &error).await);
+        }
         let after = self.0.settle(target, "was started", cx).await?;
-        let output = After::of(&after, target, self.0.now().await?, true);
-        let done = Done::new(output);
-        Ok(if after.is_running() { done.undo_by("docker_stop", json!({ "container": target.id })) } else { done })
+        let is_up = after.is_up();
+        let done = Done::new(after);
+        Ok(if is_up { done.undo_by("docker_stop", json!({ "container": target.id })) } else { done })
     }
 
     async fn probe(&self, _: &Args, target: &Target) -> Probe {
-        match self.0.snapshot(target).await {
-            Ok(now) if now.is_running() => Probe::Done,
-            // Made and never started; any other state may be the end of a short life.
-            Ok(now) if now.started().is_none() => Probe::NotDone,
-            _ => Probe::Unknown,
-        }
+        patient(self.look(target), self.look(target)).await
     }
 
     fn words(&self, output: &After) -> String {
@@ -93,6 +91,17 @@ impl Tool for Start {
             output.told("was started")
         } else {
             format!("{} was running already ({}); nothing was done.", output.name, output.status)
+        }
+    }
+}
+
+impl Start {
+    async fn look(&self, target: &Target) -> Probe {
+        match self.0.snapshot(target).await {
+            Ok(now) if now.is_running() => Probe::Done,
+            // Made and never started; any other state may be the end of a short life.
+            Ok(now) if now.started().is_none() => Probe::NotDone,
+            _ => Probe::Unknown,
         }
     }
 }

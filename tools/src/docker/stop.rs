@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::engine::Docker;
-use super::settle::After;
+use super::settle::{After, unseen};
 
 pub(super) struct Stop(pub(super) Docker);
 
@@ -83,11 +83,11 @@ impl Tool for Stop {
         }
         cx.progress(0.0, None, format!("stopping {}", target.name));
         let stopped = self.0.client().await?.stop_container(&target.id, None::<StopContainerOptions>).await;
-        stopped.map_err(|error| self.0.failed(&error))?;
+        stopped.map_err(|error| self.0.change_failed(&error))?;
         match self.0.snapshot(target).await {
             Ok(after) if !after.is_running() => {
-                let output = After::of(&after, target, self.0.now().await?, true);
-                let done = Done::new(output);
+                let now = self.0.now().await.map_err(|error| unseen(target, "was stopped", &error))?;
+                let done = Done::new(After::of(&after, target, now, true));
                 Ok(if before.removes_itself() {
                     done
                 } else {
@@ -104,7 +104,7 @@ impl Tool for Stop {
                 "removed by the engine (--rm)".clone_into(&mut output.status);
                 Ok(Done::new(output))
             }
-            Err(error) => Err(error),
+            Err(error) => Err(unseen(target, "was stopped", &error)),
         }
     }
 

@@ -11,15 +11,16 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use cap_std::fs::Dir;
 use jarvis_safety::plain::visible;
-use jarvis_safety::tool::ToolError;
+use jarvis_safety::tool::{ToolError, ToolErrorKind};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
 
 use super::Files;
-use super::fault::{changed, closed, failed, invalid, system};
+use super::fault::{broke, changed, closed, failed, invalid, system};
 use super::place::{Place, sync};
 use super::seen::{Facts, Kind, Seen, WHOLE, mark_of};
 use super::trash::{KEPT_BYTES, Kept, Version};
+use crate::doubt::in_doubt;
 
 /// A change that was made.
 pub(super) struct Change {
@@ -56,6 +57,15 @@ impl<'a> Held<'a> {
         system(error, &self.place.shown)
     }
 
+    /// An error of the change itself. While it may have been made, its version is all that can take it back.
+    fn broke(&self, error: &io::Error, version: &Version<'_>) -> ToolError {
+        let told = broke(error, &self.place.shown);
+        if told.kind == ToolErrorKind::Interrupted {
+            version.stays(true);
+        }
+        told
+    }
+
     fn kept(&self) -> Kept {
         match (&self.seen, self.seen.facts(), self.seen.mark()) {
             (Seen::Folder(_), ..) => Kept::Folder,
@@ -79,12 +89,16 @@ impl<'a> Held<'a> {
         if same { Ok(()) } else { Err(changed(&self.place.shown)) }
     }
 
-    fn sync(&self) -> Result<(), ToolError> {
+    /// The change was made and its version is kept; an error is the disk's, which may yet lose it.
+    fn sync(&self, change: Change) -> Result<Change, ToolError> {
         sync(&self.dir).map_err(|error| {
-            failed(format!(
-                "the change was made, but the disk did not confirm it ({error}); look at it before you go on"
-            ))
-        })
+            in_doubt(failed(format!(
+                "the change was made, but the disk did not confirm it ({error}); look at it before you go on. Version {} \
+                 takes it back",
+                change.version
+            )))
+        })?;
+        Ok(change)
     }
 }
 
@@ -137,7 +151,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes the place of what was seen.
-    fn place(mut self, held: &Held<'_>) -> Result<(), ToolError> {
+    fn place(mut self, held: &Held<'_>, version: &Version<'_>) -> Result<(), ToolError> {
         held.still()?;
         let moved = if held.seen.facts().is_some() {
             rustix::fs::renameat(self.dir, &self.name, self.dir, held.name)
@@ -147,7 +161,7 @@ impl<'a> Draft<'a> {
         match moved {
             Ok(()) => self.placed = true,
             Err(Errno::EXIST) => return Err(changed(&held.place.shown)),
-            Err(error) => return Err(held.fault(&error.into())),
+            Err(error) => return Err(held.broke(&error.into(), version)),
         }
         Ok(())
     }
@@ -197,11 +211,10 @@ impl Files {
         version.write(held.path()?, held.kept(), Some(mark_of(&content)))?;
         let mut draft = Draft::new(&held, &version.name)?;
         draft.fill(&content).map_err(|error| held.fault(&error))?;
-        draft.place(&held)?;
+        draft.place(&held, &version)?;
         let created = held.seen.facts().is_none();
         let change = Change { version: version.keep(), size: content.len() as u64, created };
-        held.sync()?;
-        Ok(change)
+        held.sync(change)
     }
 
     /// Moves a file, or an empty folder, to the trash.
@@ -214,12 +227,11 @@ impl Files {
         let version = self.trash().begin()?;
         version.write(held.path()?, held.kept(), None)?;
         match &held.seen {
-            Seen::Folder(_) => held.dir.remove_dir(held.name).map_err(|error| held.fault(&error))?,
+            Seen::Folder(_) => held.dir.remove_dir(held.name).map_err(|error| held.broke(&error, &version))?,
             _ => move_away(&held, facts, &version)?,
         }
         let change = Change { version: version.keep(), size: facts.size, created: false };
-        held.sync()?;
-        Ok(change)
+        held.sync(change)
     }
 
     /// Makes an empty folder where nothing was seen.
@@ -227,10 +239,9 @@ impl Files {
         let held = Held::open(place, place.parent_made()?, stamp)?;
         let version = self.trash().begin()?;
         version.write(held.path()?, Kept::Nothing, Some("folder".to_owned()))?;
-        held.dir.create_dir(held.name).map_err(|error| held.fault(&error))?;
+        held.dir.create_dir(held.name).map_err(|error| held.broke(&error, &version))?;
         let change = Change { version: version.keep(), size: 0, created: true };
-        held.sync()?;
-        Ok(change)
+        held.sync(change)
     }
 
     /// Moves a kept file back to where nothing was seen. The version that held it is used up.
@@ -248,12 +259,11 @@ impl Files {
             Err(Errno::XDEV) => copy_back(&held, &from, &version)?,
             Err(Errno::EXIST) => return Err(changed(&place.shown)),
             Err(Errno::NOENT) => return Err(failed("that version has lost its content; nothing was done")),
-            Err(error) => return Err(held.fault(&error.into())),
+            Err(error) => return Err(held.broke(&error.into(), &version)),
         }
         self.trash().forget(old);
         let change = Change { version: version.keep(), size, created: true };
-        held.sync()?;
-        Ok(change)
+        held.sync(change)
     }
 }
 
@@ -280,22 +290,22 @@ fn move_away(held: &Held<'_>, facts: &Facts, version: &Version<'_>) -> Result<()
     match rename_new(&held.dir, held.name, &version.dir, "content".as_ref()) {
         Ok(()) => {}
         Err(Errno::XDEV) => return copy_away(held, facts, version),
-        Err(error) => return Err(held.fault(&error.into())),
+        Err(error) => return Err(held.broke(&error.into(), version)),
     }
     // From here on the trash holds the only copy.
     version.stays(true);
-    let moved = version.dir.symlink_metadata("content").map_err(|error| held.fault(&error))?;
+    let moved = version.dir.symlink_metadata("content").map_err(|error| in_doubt(held.fault(&error)))?;
     if facts.same(&Facts::from(&moved)) {
         return Ok(());
     }
     // Swapped between the look and the move: what was caught goes back where it came from.
     rename_new(&version.dir, "content".as_ref(), &held.dir, held.name).map_err(|error| {
-        failed(format!(
+        in_doubt(failed(format!(
             "`{}` was swapped while it was removed, and what was caught could not be put back ({error}); it lies in the \
              trash as version {}",
             visible(&held.place.shown),
             version.name
-        ))
+        )))
     })?;
     version.stays(false);
     Err(changed(&held.place.shown))
@@ -319,7 +329,7 @@ fn copy_away(held: &Held<'_>, facts: &Facts, version: &Version<'_>) -> Result<()
     if copied != facts.size {
         return Err(changed(&held.place.shown));
     }
-    held.dir.remove_file(held.name).map_err(|error| held.fault(&error))
+    held.dir.remove_file(held.name).map_err(|error| held.broke(&error, version))
 }
 
 /// The trash lies on another disk: copy beside the place, make sure, rename.
@@ -333,5 +343,5 @@ fn copy_back(held: &Held<'_>, from: &Dir, version: &Version<'_>) -> Result<(), T
         draft.file.sync_all()
     });
     copied.map_err(|error| held.fault(&error))?;
-    draft.place(held)
+    draft.place(held, version)
 }

@@ -6,6 +6,8 @@ use jarvis_safety::plain::visible;
 use jarvis_safety::tool::{ToolError, ToolErrorKind};
 use rustix::io::Errno;
 
+use crate::doubt::in_doubt;
+
 /// It makes no sense for this file.
 pub(super) fn invalid(message: impl Into<String>) -> ToolError {
     ToolError::new(ToolErrorKind::Invalid, message)
@@ -60,5 +62,37 @@ pub(super) fn system(error: &io::Error, shown: &str) -> ToolError {
              Jarvis as a user that has it"
         )),
         _ => failed(format!("`{name}`: {error}")),
+    }
+}
+
+/// What the operating system said about a change. What it refuses it has not done; a disk, or a server of files, that
+/// breaks off in the middle may have done it.
+pub(super) fn broke(error: &io::Error, shown: &str) -> ToolError {
+    let told = system(error, shown);
+    let full = matches!(error.raw_os_error().map(Errno::from_raw_os_error), Some(Errno::NOSPC | Errno::DQUOT));
+    if told.kind == ToolErrorKind::Failed && !full { in_doubt(told) } else { told }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_in_doubt_when_the_disk_breaks_off_and_not_when_it_is_refused() {
+        let kind = |code: Errno| broke(&code.into(), "a.txt").kind;
+        for code in [Errno::IO, Errno::STALE, Errno::TIMEDOUT, Errno::REMOTEIO, Errno::INTR] {
+            assert_eq!(kind(code), ToolErrorKind::Interrupted, "{code}");
+        }
+        for (code, sure) in [
+            (Errno::NOSPC, ToolErrorKind::Failed),
+            (Errno::DQUOT, ToolErrorKind::Failed),
+            (Errno::ACCESS, ToolErrorKind::NotPermitted),
+            (Errno::PERM, ToolErrorKind::NotPermitted),
+            (Errno::ROFS, ToolErrorKind::NotPermitted),
+            (Errno::NOENT, ToolErrorKind::NotFound),
+            (Errno::NOTEMPTY, ToolErrorKind::Invalid),
+        ] {
+            assert_eq!(kind(code), sure, "{code}");
+        }
     }
 }

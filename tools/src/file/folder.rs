@@ -36,11 +36,14 @@ pub(super) struct Walk<'a> {
     ended: bool,
     /// Names that are not UTF-8.
     pub(super) unnameable: u32,
+    /// Folders that are closed, or that this machine does not let us read.
+    pub(super) unreadable: u32,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(place: &'a Place, depth: u32, most: usize, cancel: CancellationToken) -> Self {
-        Self { place, depth, left: most, until: Instant::now() + LONGEST, cancel, ended: false, unnameable: 0 }
+        let until = Instant::now() + LONGEST;
+        Self { place, depth, left: most, until, cancel, ended: false, unnameable: 0, unreadable: 0 }
     }
 
     /// Whether it ended before everything was seen.
@@ -54,7 +57,8 @@ impl<'a> Walk<'a> {
         self.ended
     }
 
-    /// Visits everything below a folder, folders before what is in them.
+    /// Visits everything below a folder, folders before what is in them. An error is that folder's own: one below it that
+    /// cannot be read is named, counted, and not entered.
     pub(super) fn go(&mut self, dir: &Dir, rest: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
         self.level(dir, rest, self.depth, visit)
     }
@@ -78,16 +82,14 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
             let open = facts.kind == Kind::Folder && depth > 1 && (self.place.root.own || !guard::private(&name));
-            // A folder that is closed, or that this machine does not let us enter, is named and not entered.
-            if open && let Ok(below) = self.place.enter(dir, &name) {
-                let walked = self.level(&below, &path, depth - 1, visit);
-                walked.or_else(|error| if self.denied(&error) { Ok(()) } else { Err(error) })?;
+            let walked = open.then(|| match self.place.enter(dir, &name) {
+                Ok(below) => self.level(&below, &path, depth - 1, visit).is_ok(),
+                Err(_) => false,
+            });
+            if walked == Some(false) {
+                self.unreadable += 1;
             }
         }
         Ok(())
-    }
-
-    fn denied(&self, error: &io::Error) -> bool {
-        matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound)
     }
 }

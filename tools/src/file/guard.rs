@@ -1,7 +1,8 @@
 //! What stays closed whatever the roots say.
 //!
-//! Names are judged below the root only: the operator who adds `/home/me/.config/app` means it. The data directory and
-//! Jarvis's own configuration are also known by device and inode, so that a bind mount or a hard link is no way in.
+//! Names are judged below the root only: the operator who adds `/home/me/.config/app` means it. The data directory, the
+//! keys and Jarvis's own configuration are also known by device and inode, so that a bind mount or a hard link is no way
+//! in.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
@@ -66,22 +67,26 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 impl Guard {
-    /// Looks at the data directory and at the configuration as they are now.
-    pub(super) fn now(data: &Path, config: &[PathBuf]) -> Self {
-        let inside = std::fs::read_dir(data).into_iter().flatten().flatten();
-        let inside = inside.filter(|entry| entry.file_name() != "files").map(|entry| entry.path());
-        let sealed = inside.chain([data.to_owned()]).filter_map(|path| identity(&path)).collect();
+    /// Looks at the data directory, at the configuration and at the model's key (`env:NAME` or `file:/path`) as they are
+    /// now: a dozen things in all.
+    pub(super) fn now(data: &Path, config: &[PathBuf], key: Option<&str>) -> Self {
+        let inside = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let top = inside(data).filter(|entry| entry.file_name() != "files");
+        let closed = top.chain(inside(&data.join("keys"))).map(|entry| entry.path());
+        let key = key.and_then(|reference| reference.strip_prefix("file:")).map(PathBuf::from);
+        let sealed = closed.chain([data.to_owned()]).chain(key).filter_map(|path| identity(&path)).collect();
         let own = config.iter().filter_map(|path| identity(path)).collect();
         let config = config.iter().filter_map(|path| path.canonicalize().ok()).collect();
         Self { sealed, own, config }
     }
 
-    /// Nothing of the data directory but `files` is entered or opened.
+    /// Nothing of the data directory but `files` is entered or opened, nor a key, by whatever name.
     pub(super) fn admits(&self, facts: &Facts, shown: &str) -> Result<(), ToolError> {
         if self.sealed.contains(&facts.identity()) {
             let shown = visible(shown);
             return Err(closed(format!(
-                "`{shown}` belongs to Jarvis's own data (keys, database) and is never opened by a tool"
+                "`{shown}` belongs to Jarvis's own data (keys, database) or is his model's key, and is never opened by a \
+                 tool"
             )));
         }
         Ok(())

@@ -5,8 +5,9 @@
 //! canonical below its root, judged by rules that do not ask the world (`guard`), and then walked component by component
 //! with directory handles that follow no link (`place`), so that what was judged is what is opened. A change is bound
 //! to the very file that was looked at: its target id holds device, inode and content, and a file that was swapped in
-//! between makes the call stale instead of hitting something else. What is overwritten or removed is kept in
-//! `DATA/trash` first (`trash`), and `file_restore` puts it back.
+//! between makes the call stale instead of hitting something else. Folders of the system are never changed, even below a
+//! writable root (`machine`). What is overwritten or removed is kept in `DATA/trash` first (`trash`), and `file_restore`
+//! puts it back.
 
 mod bound;
 mod change;
@@ -15,6 +16,7 @@ mod fault;
 mod folder;
 mod guard;
 mod list;
+mod machine;
 mod place;
 mod read;
 mod remove;
@@ -43,7 +45,7 @@ use self::trash::Trash;
 pub struct FilesOptions {
     /// Jarvis's data directory. `files` in it is the default root; everything else in it is closed.
     pub data: PathBuf,
-    /// The settings in force; `roots` is read at every call.
+    /// The settings in force; `roots`, and where the model's key lies, are read at every call.
     pub settings: watch::Receiver<Settings>,
     /// Jarvis's own configuration and program, files or folders: never written or removed.
     pub config: Vec<PathBuf>,
@@ -108,7 +110,9 @@ impl Files {
 
     /// What is closed, as it stands now.
     fn guard(&self) -> Guard {
-        Guard::now(&self.0.data, &self.0.config)
+        let settings = self.0.settings.borrow();
+        let key = settings.model.as_ref().and_then(|model| model.key.as_deref());
+        Guard::now(&self.0.data, &self.0.config, key)
     }
 
     fn trash(&self) -> &Trash {

@@ -20,6 +20,7 @@ use rustix::fs::{Mode, OFlags};
 use super::Files;
 use super::fault::{closed, failed, invalid, system};
 use super::guard::{self, Guard};
+use super::machine;
 use super::root::{Root, Roots};
 use super::seen::{Facts, Kind, Seen};
 
@@ -91,6 +92,9 @@ impl Files {
             Purpose::Write => {
                 guard::writable(root, &rest)?;
                 guard.spares(&absolute, None)?;
+                if !root.own {
+                    machine::spares(&absolute)?;
+                }
             }
         }
         let shown = Roots::shown(root, &rest)?;
@@ -129,7 +133,6 @@ impl Place {
     pub(super) fn parent_made(&self) -> Result<Dir, ToolError> {
         let mut dir = open_root(&self.root)?;
         for name in self.rest.parent().unwrap_or(Path::new("")).components() {
-            refuse_kernel(&dir, &self.shown)?;
             match dir.create_dir(name.as_os_str()) {
                 Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                     return Err(system(&error, &self.shown));
@@ -137,7 +140,6 @@ impl Place {
                 _ => dir = self.enter(&dir, name.as_os_str())?,
             }
         }
-        refuse_kernel(&dir, &self.shown)?;
         Ok(dir)
     }
 
@@ -146,11 +148,10 @@ impl Place {
         for name in rest.components() {
             dir = self.enter(&dir, name.as_os_str())?;
         }
-        refuse_kernel(&dir, &self.shown)?;
         Ok(dir)
     }
 
-    /// Enters one folder, not through a link, unless it is closed.
+    /// Enters one folder, not through a link, unless it is closed or the kernel talking.
     pub(super) fn enter(&self, dir: &Dir, name: &OsStr) -> Result<Dir, ToolError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(dir, name, flags, Mode::empty());
@@ -158,6 +159,7 @@ impl Place {
         let dir = Dir::from_std_file(File::from(opened));
         let seen = dir.dir_metadata().map_err(|error| system(&error, &self.shown))?;
         self.guard.admits(&Facts::from(&seen), &self.shown)?;
+        refuse_kernel(&dir, &self.shown)?;
         Ok(dir)
     }
 
@@ -230,7 +232,9 @@ impl Place {
 
 fn open_root(root: &Root) -> Result<Dir, ToolError> {
     let shown = root.path.to_string_lossy();
-    Dir::open_ambient_dir(&root.path, ambient_authority()).map_err(|error| system(&error, &shown))
+    let dir = Dir::open_ambient_dir(&root.path, ambient_authority()).map_err(|error| system(&error, &shown))?;
+    refuse_kernel(&dir, &shown)?;
+    Ok(dir)
 }
 
 /// Makes what was done in a folder durable. The handles of cap-std may be good for paths only, so the folder is opened

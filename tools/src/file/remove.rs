@@ -22,8 +22,8 @@ use super::trash::KEPT_BYTES;
 
 pub(super) struct FileRemove(pub(super) Files);
 
-/// Removes one file, or one empty folder. It goes to the trash, is kept for 30 days and can be put back. Programs and
-/// dot-files are never removed.
+/// Removes one file, or one empty folder. It goes to the trash, is kept for 30 days and can be put back. Programs,
+/// dot-files and what lies in folders of the system (/etc, /usr, /var/lib …) are never removed.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RemoveArgs {

@@ -81,7 +81,13 @@ impl Roots {
         let text = path.to_str().ok_or_else(|| {
             invalid("that path leads to a name that is not UTF-8; rename it before Jarvis can work with it")
         })?;
-        Ok(if text.is_empty() { ".".to_owned() } else { text.trim_end_matches('/').to_owned() })
+        // Joining an empty rest leaves a `/` at the end; the root `/` is nothing else.
+        let shown = match text.trim_end_matches('/') {
+            "" if root.own => ".",
+            "" => "/",
+            shown => shown,
+        };
+        Ok(shown.to_owned())
     }
 
     fn outside(&self, path: &str) -> ToolError {

@@ -70,7 +70,7 @@ pub(super) struct SearchOutput {
     hits: Vec<Hit>,
     /// Text files that were read.
     files: u32,
-    /// Files that were left out because they are no text, too large or not readable.
+    /// Files and folders that were left out because they are no text, too large, closed or not readable.
     skipped: u32,
     /// Whether the search ended before everything was read.
     cut: bool,
@@ -150,7 +150,8 @@ impl Tool for FileSearch {
             words.push_str(&format!("\n… and {} more", output.hits.len() - NAMED));
         }
         if output.skipped > 0 {
-            words.push_str(&format!("\n{} files were left out: no text, too large, or closed.", output.skipped));
+            let skipped = output.skipped;
+            words.push_str(&format!("\n{skipped} files or folders were left out: no text, too large, or closed."));
         }
         if output.cut {
             words.push_str("\nNot everything was searched; name a smaller folder.");
@@ -211,7 +212,7 @@ impl<'a> Search<'a> {
         });
         walked.map_err(|error| system(&error, &self.place.shown))?;
         self.output.cut = walk.cut() || self.full;
-        self.output.skipped += walk.unnameable;
+        self.output.skipped += walk.unnameable + walk.unreadable;
         self.output.hits.sort_by(|one, other| (&one.path, one.line).cmp(&(&other.path, other.line)));
         Ok(self.output)
     }

@@ -25,7 +25,8 @@ const CONTENT: usize = 1024 * 1024;
 pub(super) struct FileWrite(pub(super) Files);
 
 /// Writes a text file: makes it, replaces what is in it, or with `append` adds to its end. Missing folders are made. The
-/// old version is kept and can be put back. Programs and dot-files are never written.
+/// old version is kept and can be put back. Programs, dot-files and folders of the system (/etc, /usr, /var/lib …) are
+/// never written.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WriteArgs {

@@ -156,16 +156,33 @@ impl Bus {
         }
     }
 
-    /// An error of a request to change a service.
+    /// An error of a request to change a service: `Interrupted` if systemd may have got it all the same.
     pub(super) fn refused(&self, error: &zbus::Error, verb: &str, unit: &str) -> ToolError {
         let (name, text) = named(error);
+        let text = shorten(&visible(&text), 200);
         match change_error(&name, verb, unit, &self.0.user) {
-            Some((kind, message)) => {
-                ToolError::new(kind, format!("{message} (systemd: {})", shorten(&visible(&text), 200)))
-            }
+            Some((kind, message)) => ToolError::new(kind, format!("{message} (systemd: {text})")),
+            None if is_silence(&name) => broke_off(verb, unit, &text),
             None => self.explained(error),
         }
     }
+}
+
+/// The line broke between the request and its end.
+pub(super) fn broke_off(verb: &str, unit: &str, why: &str) -> ToolError {
+    let unit = visible(unit);
+    ToolError::new(
+        ToolErrorKind::Interrupted,
+        format!("the line to systemd broke off before it told what became of the {verb} of {unit} ({why})"),
+    )
+}
+
+/// Whether an error is no answer of systemd's but the want of one. An error without a name is the line itself; the
+/// others are what a bus says in the place of somebody who has gone.
+fn is_silence(name: &str) -> bool {
+    const BUS: [&str; 4] = ["NoReply", "Timeout", "TimedOut", "Disconnected"];
+    let of_bus = name.strip_prefix("org.freedesktop.DBus.Error.").is_some_and(|kind| BUS.contains(&kind));
+    name.is_empty() || of_bus || name.starts_with("org.freedesktop.zbus.")
 }
 
 /// What systemd's refusals mean and what to do about them.
@@ -260,6 +277,19 @@ mod tests {
         assert_eq!(of("org.freedesktop.systemd1.UnitMasked"), Some(ToolErrorKind::Failed));
         assert_eq!(of("org.freedesktop.systemd1.NoSuchUnit"), Some(ToolErrorKind::NotFound));
         assert_eq!(of("org.freedesktop.DBus.Error.Timeout"), None);
+    }
+
+    #[test]
+    fn a_change_without_an_answer_is_in_doubt_and_a_refused_one_is_not() {
+        let bus = Bus::new(Some("unix:path=/nowhere".to_owned()));
+        let kind = |error: zbus::Error| bus.refused(&error, "stop", "x.service").kind;
+        let fdo = |error: zbus::fdo::Error| zbus::Error::FDO(Box::new(error));
+        let timed_out = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        assert_eq!(kind(zbus::Error::InputOutput(Arc::new(timed_out))), ToolErrorKind::Interrupted);
+        assert_eq!(kind(fdo(zbus::fdo::Error::NoReply("gone".to_owned()))), ToolErrorKind::Interrupted);
+        assert_eq!(kind(fdo(zbus::fdo::Error::ZBus(zbus::Error::InvalidReply))), ToolErrorKind::Interrupted);
+        assert_eq!(kind(fdo(zbus::fdo::Error::ServiceUnknown("no".to_owned()))), ToolErrorKind::Unavailable);
+        assert_eq!(kind(fdo(zbus::fdo::Error::InvalidArgs("no".to_owned()))), ToolErrorKind::Failed);
     }
 
     #[tokio::test]

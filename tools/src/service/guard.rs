@@ -61,7 +61,8 @@ impl Verb {
         }
     }
 
-    const fn tier(self) -> Tier {
+    /// The tier of doing this to a service that nothing hangs on.
+    pub(super) const fn tier(self) -> Tier {
         match self {
             Self::Start | Self::Restart => Tier::Yellow,
             Self::Stop => Tier::Orange,

@@ -10,9 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use zbus::{MatchRule, MessageStream, OwnedObjectPath, message::Type};
 
-use super::bus::{Bus, MANAGER, ROOT, SYSTEMD, body};
+use super::bus::{Bus, MANAGER, ROOT, SYSTEMD, body, broke_off};
 use super::guard::Verb;
 use super::state::State;
+use crate::doubt::in_doubt;
 
 /// A program that cannot run usually falls over at once; systemd calls a simple service started before that shows.
 const FALLING_OVER: Duration = Duration::from_millis(300);
@@ -47,7 +48,7 @@ impl Bus {
         if verb != Verb::Stop && result == "done" {
             tokio::time::sleep(FALLING_OVER).await;
         }
-        let service = self.state(id).await?;
+        let service = self.state(id).await.map_err(in_doubt)?;
         match fault(verb, &result, &service) {
             Some(message) => Err(ToolError::new(ToolErrorKind::Failed, message)),
             None => Ok(Moved { before: before.active, changed: true, service }),
@@ -68,9 +69,10 @@ impl Bus {
             Verb::Restart => "RestartUnit",
         };
         let reply = self.call_on(&connection, ROOT, MANAGER, method, &(id, "replace")).await;
-        let job: OwnedObjectPath = body(&reply.map_err(|error| self.refused(&error, verb.as_str(), id))?)?;
-        while let Some(message) = ends.next().await {
-            let message = message.map_err(told)?;
+        let reply = reply.map_err(|error| self.refused(&error, verb.as_str(), id))?;
+        // systemd has the job: whatever breaks from here on says nothing about the service.
+        let job: OwnedObjectPath = body(&reply).map_err(in_doubt)?;
+        while let Some(Ok(message)) = ends.next().await {
             let Ok((_, ended, _, result)) = body::<(u32, OwnedObjectPath, String, String)>(&message) else {
                 continue;
             };
@@ -78,19 +80,18 @@ impl Bus {
                 return Ok(result);
             }
         }
-        // As uncertain as a deadline: the gate looks what became of it.
-        Err(ToolError::new(
-            ToolErrorKind::Deadline,
-            format!("the bus went away before systemd told what became of the {} of {}", verb.as_str(), visible(id)),
-        ))
+        Err(broke_off(verb.as_str(), id, "the bus went away"))
     }
 
     /// After a crash or a cancel: how does the service stand?
     pub(super) async fn probe_service(&self, verb: Verb, id: &str) -> Probe {
-        match self.state(id).await {
-            Ok(state) => probe(verb, &state),
-            Err(_) => Probe::Unknown,
+        let look = async || self.state(id).await.map_or(Probe::Unknown, |state| probe(verb, &state));
+        let seen = look().await;
+        if verb == Verb::Start && seen == Probe::Done {
+            tokio::time::sleep(FALLING_OVER).await;
+            return look().await;
         }
+        seen
     }
 
     /// What a person should see before saying yes.
@@ -155,13 +156,12 @@ fn fault(verb: Verb, result: &str, now: &State) -> Option<String> {
     Some(format!("the {verb_word} of {name} failed: {why}. {is}. `log_read` with this service shows more"))
 }
 
+/// Only what a job was to bring about proves anything. One that is down may have been started and have ended, one that
+/// is up may have been stopped and woken by its socket or restarted, and a job may be waiting for its turn.
 fn probe(verb: Verb, state: &State) -> Probe {
     match verb {
         Verb::Start if state.is_active() => Probe::Done,
-        Verb::Start | Verb::Restart if state.is_down() => Probe::NotDone,
         Verb::Stop if state.is_down() => Probe::Done,
-        Verb::Stop if state.is_active() => Probe::NotDone,
-        // A service that is up may have been restarted or not; one on its way may arrive or not.
         _ => Probe::Unknown,
     }
 }
@@ -189,9 +189,10 @@ mod tests {
     #[test]
     fn after_a_crash_only_what_shows_is_believed() {
         assert_eq!(probe(Verb::Start, &state("active", "running")), Probe::Done);
-        assert_eq!(probe(Verb::Start, &state("failed", "failed")), Probe::NotDone);
         assert_eq!(probe(Verb::Stop, &state("inactive", "dead")), Probe::Done);
-        assert_eq!(probe(Verb::Stop, &state("active", "running")), Probe::NotDone);
+        assert_eq!(probe(Verb::Start, &state("inactive", "dead")), Probe::Unknown, "it may have run and ended");
+        assert_eq!(probe(Verb::Start, &state("failed", "failed")), Probe::Unknown);
+        assert_eq!(probe(Verb::Stop, &state("active", "running")), Probe::Unknown, "its job may be waiting");
         assert_eq!(probe(Verb::Restart, &state("active", "running")), Probe::Unknown);
         assert_eq!(probe(Verb::Stop, &state("deactivating", "stop-sigterm")), Probe::Unknown);
     }

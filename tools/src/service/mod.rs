@@ -4,6 +4,7 @@
 //! be turned into the rule that is missing. A service is always acted on under its canonical name: an alias can be moved.
 
 mod bus;
+mod change;
 mod guard;
 mod job;
 mod list;
@@ -17,6 +18,7 @@ pub(crate) mod unit;
 
 use jarvis_safety::kernel::RegistryBuilder;
 
+use self::change::Changing;
 pub use bus::{Bus, Systemd};
 
 /// Adds the tools of this family.
@@ -25,7 +27,7 @@ pub fn register(builder: RegistryBuilder, bus: Bus) -> RegistryBuilder {
     builder
         .with(list::ServiceList(bus.clone()))
         .with(status::ServiceStatus(bus.clone()))
-        .with(start::ServiceStart(bus.clone()))
-        .with(stop::ServiceStop(bus.clone()))
-        .with(restart::ServiceRestart(bus))
+        .with(Changing::<start::Start>::new(bus.clone()))
+        .with(Changing::<stop::Stop>::new(bus.clone()))
+        .with(Changing::<restart::Restart>::new(bus))
 }

@@ -1,13 +1,9 @@
 //! `service_restart`: the usual remedy.
 
-use std::time::Duration;
-
-use jarvis_safety::tool::{Done, Look, Preview, Probe, RunContext, Spec, Tool, ToolError, Trust};
-use jarvis_safety::{Effects, Target, Tier, kernel::Permit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bus::Bus;
+use super::change::{Change, Service};
 use super::guard::Verb;
 use super::job::Moved;
 
@@ -20,62 +16,33 @@ pub(super) struct Args {
     service: String,
 }
 
-pub(super) struct ServiceRestart(pub(super) Bus);
+impl Service for Args {
+    fn service(&self) -> &str {
+        &self.service
+    }
+}
 
-impl Tool for ServiceRestart {
-    const SPEC: Spec = Spec {
-        name: "service_restart",
-        revision: 1,
-        tier: Tier::Yellow,
-        effects: Effects::WRITES,
-        deadline: Duration::from_secs(210),
-        trust: Trust::Trusted,
-        secrets: &[],
-        examples: &[
-            "restart {service}",
-            "restart the service {service}",
-            "reboot the {service} service",
-            "bounce {service}",
-            "stop and start {service} again",
-        ],
-        lists: None,
-    };
+pub(super) struct Restart;
+
+impl Change for Restart {
+    const NAME: &'static str = "service_restart";
+    const VERB: Verb = Verb::Restart;
+    const SECONDS: u64 = 210;
+    const EXAMPLES: &'static [&'static str] = &[
+        "restart {service}",
+        "restart the service {service}",
+        "reboot the {service} service",
+        "bounce {service}",
+        "stop and start {service} again",
+    ];
     type Args = Args;
-    type Output = Moved;
 
-    async fn resolve(&self, args: &Args, _: &Look) -> Result<Target, ToolError> {
-        self.0.resolve(&args.service).await
+    /// Only one that was down can be brought back to how it was.
+    fn undo(moved: &Moved) -> Option<&'static str> {
+        matches!(moved.before.as_str(), "inactive" | "failed").then_some("service_stop")
     }
 
-    fn sentence(&self, _: &Args, target: &Target) -> String {
-        format!("restart the service {}", target.name)
-    }
-
-    async fn preview(&self, _: &Args, target: &Target, _: &Look) -> Result<Preview, ToolError> {
-        self.0.preview_of(Verb::Restart, &target.id).await
-    }
-
-    fn tier_of(&self, _: &Args, target: &Target) -> Tier {
-        self.0.guard().tier(Verb::Restart, &target.id)
-    }
-
-    async fn run(&self, _: Args, cx: &RunContext, permit: Permit<Self>) -> Result<Done<Moved>, ToolError> {
-        let id = &permit.target().id;
-        let moved = self.0.move_service(Verb::Restart, id, cx).await?;
-        let was_down = matches!(moved.before.as_str(), "inactive" | "failed");
-        let done = if was_down {
-            Done::new(moved).undo_by("service_stop", serde_json::json!({ "service": id }))
-        } else {
-            Done::new(moved)
-        };
-        Ok(done)
-    }
-
-    async fn probe(&self, _: &Args, target: &Target) -> Probe {
-        self.0.probe_service(Verb::Restart, &target.id).await
-    }
-
-    fn words(&self, moved: &Moved) -> String {
+    fn words(moved: &Moved) -> String {
         let state = &moved.service;
         if !state.is_active() {
             return format!("{} was restarted, ran and has ended: {}.", state.name, state.both());

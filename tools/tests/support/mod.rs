@@ -1,7 +1,7 @@
-//! A real gate over things kept in memory, for tests that drive tools the only way there is: through the gate.
+//! A real gate over a real store, for tests that drive tools the only way there is: through the gate.
 //!
 //! ```ignore
-//! let gate = support::gate(jarvis_tools::docker::register(Registry::builder(), docker).build().unwrap());
+//! let gate = support::gate(jarvis_tools::docker::register(Registry::builder(), docker)).await;
 //! let outcome = support::ran(support::call(&gate, &Actor::operator(), "docker_list", json!({})).await);
 //! let done = support::approve(&gate, support::call(&gate, &Actor::local(), "docker_stop", json!({…})).await).await;
 //! ```
@@ -9,47 +9,107 @@
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "in tests a panic is the report")]
 
-mod ledger;
+pub(crate) mod line;
 
+use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use jarvis_memory::{LiveHub, Options, Store};
 use jarvis_safety::approval::Approval;
-use jarvis_safety::call::{CallState, Origin, Request, Vouching};
-use jarvis_safety::event::Draft;
-use jarvis_safety::frame::Frame;
-use jarvis_safety::id::{SessionId, TokenId};
-use jarvis_safety::identity::{Session, Token, TokenGrant};
-use jarvis_safety::kernel::{Approver, Gate, GateParts, KillSwitch, Policy, Registry, answer_of};
+use jarvis_safety::call::{CallRecord, CallState, Origin, Request, Vouching};
+use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Policy, RegistryBuilder, answer_of};
 use jarvis_safety::outcome::{Answer, Outcome};
-use jarvis_safety::port::{Clock, Identities, Ids, Live, StoreError, Stored};
+use jarvis_safety::port::{Clock, EventFilter, Feed as _, Identities as _, Ids, Ledger as _};
 use jarvis_safety::setting::Settings;
-use jarvis_safety::{Actor, ActorId, Refusal};
+use jarvis_safety::{Actor, Refusal};
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tempfile::TempDir;
 
-pub(crate) use ledger::MemoryLedger;
-
-/// A gate over this registry, with an operator, default settings, an empty policy and a ledger in memory.
-pub(crate) fn gate(registry: Registry) -> Gate {
-    gate_over(registry, Arc::new(MemoryLedger::default()))
+/// A gate, and the store under it.
+pub(crate) struct House {
+    console: Console,
+    store: Store,
+    /// Removed when the test ends.
+    data: Option<TempDir>,
 }
 
-/// Like [`gate`], with a ledger that the test keeps a hand on.
-pub(crate) fn gate_over(registry: Registry, ledger: Arc<MemoryLedger>) -> Gate {
-    Gate::new(GateParts {
-        registry,
-        ledger,
-        identities: Arc::new(Everybody),
-        live: Arc::new(Watched(broadcast::channel(256).0)),
-        clock: Arc::new(ManualClock::default()),
-        ids: Arc::new(Counter::default()),
+impl Deref for House {
+    type Target = Console;
+
+    fn deref(&self) -> &Console {
+        &self.console
+    }
+}
+
+/// A gate over these tools, with an operator, default settings, an empty policy and a store of its own.
+pub(crate) async fn gate(tools: RegistryBuilder) -> House {
+    let data = tempfile::tempdir().unwrap();
+    let house = gate_in(data.path(), Arc::default(), tools).await;
+    House { data: Some(data), ..house }
+}
+
+/// Like [`gate`], with the store in this data directory and a clock that the test keeps a hand on.
+pub(crate) async fn gate_in(data: &Path, clock: Arc<ManualClock>, tools: RegistryBuilder) -> House {
+    let ids = Arc::new(Counter::default());
+    let options = Options { data: data.to_owned(), clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
+    let store = Store::open(options).await.unwrap();
+    // Somebody is there who can approve.
+    store.set_password("correct horse battery", row(EventKind::OperatorSet, "")).await.unwrap();
+    let console = Console::new(GateParts {
+        registry: tools.build().unwrap(),
+        ledger: Arc::new(store.clone()),
+        identities: Arc::new(store.clone()),
+        live: Arc::new(LiveHub::new()),
+        clock,
+        ids,
         settings: Settings::default(),
         policy: Ok(Policy::default()),
         kill: KillSwitch::Off,
-    })
+    });
+    House { console, store, data: None }
+}
+
+impl House {
+    /// The calls above green so far, oldest first.
+    pub(crate) async fn calls(&self) -> Vec<CallRecord> {
+        let filter = EventFilter { kinds: vec![EventKind::CallIntent], ..EventFilter::default() };
+        let mut calls = Vec::new();
+        for event in self.store.after(0, &filter, 500).await.unwrap() {
+            calls.extend(self.store.call(&event.subject.parse().unwrap()).await.unwrap());
+        }
+        calls
+    }
+
+    /// Records the intent of a call as if Jarvis had been stopped before its outcome was, and answers what he finds out
+    /// about it when he starts again.
+    pub(crate) async fn found_after_crash(&self, mut record: CallRecord) -> CallState {
+        record.state = CallState::Running;
+        record.outcome = None;
+        record.approval = None;
+        let intent = row(EventKind::CallIntent, record.id.as_str());
+        self.store.intend(&record, intent).await.unwrap();
+        self.recover().await.unwrap();
+        self.store.call(&record.id).await.unwrap().unwrap().state
+    }
+}
+
+fn row(kind: EventKind, subject: &str) -> Draft {
+    let operator = Actor::operator().id;
+    Draft {
+        kind,
+        actor: operator.clone(),
+        owner: operator,
+        subject: subject.to_owned(),
+        correlation: "test".to_owned(),
+        tool: None,
+        tier: None,
+        summary: "test".to_owned(),
+        body: None,
+    }
 }
 
 /// A request of a person's own choosing.
@@ -65,15 +125,14 @@ pub(crate) fn request(actor: &Actor, tool: &str, args: Value) -> Request {
 }
 
 /// Makes a call.
-pub(crate) async fn call(gate: &Gate, actor: &Actor, tool: &str, args: Value) -> Answer {
+pub(crate) async fn call(gate: &House, actor: &Actor, tool: &str, args: Value) -> Answer {
     gate.call(request(actor, tool, args)).await
 }
 
 /// Approves the card that an answer holds, as the operator, and answers what came of it.
-pub(crate) async fn approve(gate: &Gate, answer: Answer) -> Answer {
+pub(crate) async fn approve(gate: &House, answer: Answer) -> Answer {
     let card = waiting(answer);
-    let approver = Approver::of(&Actor::operator()).unwrap();
-    gate.approve(&approver, &card.id, &Origin::default()).await.unwrap();
+    gate.approve(&Actor::operator(), &card.id, &Origin::default()).await.unwrap();
     let card = gate.wait(&card.id, Duration::from_secs(120)).await.unwrap();
     assert!(card.state.is_final(), "the approved call did not end: {card:?}");
     answer_of(&card)
@@ -94,6 +153,15 @@ pub(crate) fn failed(answer: Answer) -> Outcome {
     match answer {
         Answer::Ran(outcome) if outcome.state == CallState::Failed => *outcome,
         other => panic!("expected a call that failed, got {other:?}"),
+    }
+}
+
+/// The outcome of a call above green whose line broke and of which the gate cannot tell whether it happened.
+#[track_caller]
+pub(crate) fn unknown(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Ran(outcome) if outcome.state == CallState::Unknown => *outcome,
+        other => panic!("expected a call of which nobody knows, got {other:?}"),
     }
 }
 
@@ -148,85 +216,12 @@ impl Clock for ManualClock {
     }
 }
 
+/// Ids in the order in which they are asked for.
 #[derive(Default)]
-struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Ids for Counter {
     fn next(&self) -> u128 {
         u128::from(self.0.fetch_add(1, Ordering::SeqCst) + 1)
-    }
-}
-
-struct Watched(broadcast::Sender<Arc<Frame>>);
-
-impl Live for Watched {
-    fn publish(&self, frame: Frame) {
-        // Nobody may be looking.
-        let _ = self.0.send(Arc::new(frame));
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<Arc<Frame>> {
-        self.0.subscribe()
-    }
-
-    fn snapshot(&self) -> Vec<Arc<Frame>> {
-        Vec::new()
-    }
-
-    fn end(&self, _: &str) {}
-
-    fn watched(&self) -> bool {
-        self.0.receiver_count() > 0
-    }
-}
-
-/// The operator exists; the built-in actors stand. There are no tokens and no sessions.
-struct Everybody;
-
-fn none<T>() -> Stored<T> {
-    Err(StoreError::NotFound("tokens and sessions in this test world".to_owned()))
-}
-
-#[async_trait]
-impl Identities for Everybody {
-    async fn operator_exists(&self) -> Stored<bool> {
-        Ok(true)
-    }
-    async fn setup_code(&self) -> Stored<Option<String>> {
-        Ok(None)
-    }
-    async fn set_password(&self, _: &str, _: Draft) -> Stored<()> {
-        none()
-    }
-    async fn check_password(&self, _: &str) -> Stored<bool> {
-        Ok(false)
-    }
-    async fn open_session(&self, _: Draft) -> Stored<(Session, String)> {
-        none()
-    }
-    async fn session(&self, _: &str) -> Stored<Option<Session>> {
-        Ok(None)
-    }
-    async fn close_session(&self, _: &SessionId, _: Draft) -> Stored<()> {
-        none()
-    }
-    async fn create_token(&self, _: TokenId, _: TokenGrant, _: Draft) -> Stored<(Token, String)> {
-        none()
-    }
-    async fn token(&self, _: &str) -> Stored<Option<Token>> {
-        Ok(None)
-    }
-    async fn tokens(&self) -> Stored<Vec<Token>> {
-        Ok(Vec::new())
-    }
-    async fn revoke_token(&self, _: &TokenId, _: Draft) -> Stored<bool> {
-        Ok(false)
-    }
-    async fn standing(&self, id: &ActorId) -> Stored<Option<Actor>> {
-        let known = [Actor::operator(), Actor::local(), Actor::mcp_stdio()];
-        Ok(known.into_iter().find(|actor| actor.id == *id))
-    }
-    fn ended(&self) -> broadcast::Receiver<String> {
-        broadcast::channel(1).1
     }
 }

@@ -8,7 +8,7 @@ use jarvis_safety::call::{CallRecord, CallState};
 use jarvis_safety::event::Draft;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
-use jarvis_safety::port::{Asked, Decision, Intended, Ledger, Stored};
+use jarvis_safety::port::{Asked, Decision, Due, Intended, Ledger, Stored};
 use jarvis_safety::setting::AuditReads;
 use jarvis_safety::tool::Undo;
 use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, Target};
@@ -105,7 +105,7 @@ impl Ledger for Book {
         Ok(0)
     }
 
-    async fn ask(&self, approval: &Approval, draft: Draft) -> Stored<Asked> {
+    async fn ask(&self, approval: &Approval, _: u32, draft: Draft) -> Stored<Asked> {
         let mut cards = self.cards.lock().unwrap();
         let same = |card: &&Approval| {
             card.state == ApprovalState::Pending && card.digest == approval.digest && card.actor.id == approval.actor.id
@@ -116,6 +116,10 @@ impl Ledger for Book {
         cards.push(approval.clone());
         self.journal.write(draft);
         Ok(Asked::New)
+    }
+
+    async fn due(&self, _: i64) -> Stored<Due> {
+        Ok(Due::default())
     }
 
     async fn decide(&self, decision: &Decision, draft: Draft) -> Stored<bool> {

@@ -1,8 +1,8 @@
 //! The whole house behind the real router.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -13,7 +13,7 @@ use jarvis_agents::{Mind, MindParts, Prompts};
 use jarvis_client::wire::{DoctorReport, Finding};
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
-use jarvis_safety::kernel::{Gate, GateParts, KillSwitch, Policy, Registry};
+use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Policy, Registry};
 use jarvis_safety::port::{Clock, Identities as _, Ids, Index, Secret, Vault};
 use jarvis_safety::setting::Settings;
 use jarvis_safety::{Actor, Tier};
@@ -91,6 +91,7 @@ pub struct House {
     pub settings: watch::Receiver<Settings>,
     pub shutdown: CancellationToken,
     pub web: Web,
+    tcp: OnceLock<Router>,
     _data: tempfile::TempDir,
 }
 
@@ -105,7 +106,7 @@ impl House {
         let keys = Keys::new(journal.clone(), password);
         let (clock, ids, wiped) = (Arc::new(Hand::default()), Arc::new(Count::default()), Arc::default());
         let registry = Registry::builder().with(Read).with(Wipe(Arc::clone(&wiped))).build().unwrap();
-        let gate = Gate::new(GateParts {
+        let gate = Console::new(GateParts {
             registry,
             ledger: book.clone(),
             identities: keys.clone(),
@@ -117,7 +118,7 @@ impl House {
             kill: KillSwitch::Off,
         });
         let mind = Mind::new(MindParts {
-            gate: gate.clone(),
+            gate: gate.gate(),
             conversations: shelf.clone(),
             identities: keys.clone(),
             live: frames.clone(),
@@ -151,7 +152,7 @@ impl House {
             public_url: None,
             shutdown: shutdown.clone(),
         });
-        Self { journal, keys, clock, wiped, settings, shutdown, web, _data: data }
+        Self { journal, keys, clock, wiped, settings, shutdown, web, tcp: OnceLock::new(), _data: data }
     }
 
     pub fn router(&self, door: Door) -> Router {
@@ -163,11 +164,16 @@ impl House {
 
     /// Asks over the network, from one address.
     pub async fn ask(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.send(request).await).await
+    }
+
+    /// The same, without reading the answer to its end: an event stream has none.
+    pub async fn send(&self, request: Request<Body>) -> Response<Body> {
         let mut request = request;
         let peer: SocketAddr = "192.0.2.9:4000".parse().unwrap();
         request.extensions_mut().insert(ConnectInfo(peer));
         request.headers_mut().entry(header::HOST).or_insert("localhost:7878".parse().unwrap());
-        Answer::read(self.router(Door::Tcp).oneshot(request).await.unwrap()).await
+        self.tcp.get_or_init(|| self.router(Door::Tcp)).clone().oneshot(request).await.unwrap()
     }
 
     /// Asks over the socket in the data directory.

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 /// What happened in the world, in order.
-#[derive(Default)]
 pub(crate) struct Lamps {
     runs: Mutex<Vec<String>>,
+    /// The lamps that there are.
+    hung: Mutex<Vec<String>>,
     /// Text on the note that a stranger wrote.
     pub(crate) note: Mutex<String>,
     /// The lamp that cannot be restarted.
@@ -22,7 +23,37 @@ pub(crate) struct Lamps {
     pub(crate) begun: Notify,
 }
 
+impl Default for Lamps {
+    fn default() -> Self {
+        Self {
+            runs: Mutex::default(),
+            hung: Mutex::new(["hall", "porch", "attic"].map(str::to_owned).into()),
+            note: Mutex::default(),
+            broken: Mutex::default(),
+            begun: Notify::new(),
+        }
+    }
+}
+
 impl Lamps {
+    /// Hangs another lamp.
+    pub(crate) fn hang(&self, name: &str) {
+        self.hung.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.hung.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn find(&self, name: &str) -> Result<Target, ToolError> {
+        // The cellar is not on the list.
+        if name == "cellar" || self.names().iter().any(|lamp| lamp == name) {
+            return Ok(Target::new("lamp", format!("lamp-{name}"), name));
+        }
+        let known = self.names().join(", ");
+        Err(ToolError::new(ToolErrorKind::NotFound, format!("there is no lamp {name}; there are {known}")))
+    }
+
     pub(crate) fn note_run(&self, run: String) {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
     }
@@ -48,13 +79,6 @@ pub(crate) fn registry(lamps: &Arc<Lamps>) -> Registry {
         .with(LampUnlock)
         .build()
         .expect("the lamps are well declared")
-}
-
-fn lamp(name: &str) -> Result<Target, ToolError> {
-    if ["hall", "porch", "attic", "cellar"].contains(&name) {
-        return Ok(Target::new("lamp", format!("lamp-{name}"), name));
-    }
-    Err(ToolError::new(ToolErrorKind::NotFound, format!("there is no lamp {name}; there are hall, porch, attic")))
 }
 
 fn house() -> Target {
@@ -113,8 +137,8 @@ impl Tool for LampList {
 
     async fn run(&self, _: Nothing, _: &RunContext, _: Permit<Self>) -> Result<Done<LampStates>, ToolError> {
         self.0.note_run("list".to_owned());
-        let lamp = |name: &str| LampState { name: name.to_owned(), state: "lit".to_owned() };
-        Ok(Done::new(LampStates { lamps: ["hall", "porch", "attic"].map(lamp).into() }))
+        let lamp = |name: String| LampState { name, state: "lit".to_owned() };
+        Ok(Done::new(LampStates { lamps: self.0.names().into_iter().map(lamp).collect() }))
     }
 
     fn words(&self, output: &LampStates) -> String {
@@ -151,7 +175,7 @@ impl Tool for LampRestart {
     type Output = Changed;
 
     async fn resolve(&self, args: &OneLamp, _: &Look) -> Result<Target, ToolError> {
-        lamp(&args.name)
+        self.0.find(&args.name)
     }
 
     fn sentence(&self, _: &OneLamp, target: &Target) -> String {
@@ -201,7 +225,7 @@ impl Tool for LampRemove {
     type Output = Changed;
 
     async fn resolve(&self, args: &GoneLamp, _: &Look) -> Result<Target, ToolError> {
-        lamp(&args.name)
+        self.0.find(&args.name)
     }
 
     fn sentence(&self, _: &GoneLamp, target: &Target) -> String {

@@ -1,61 +1,69 @@
-//! A house with lamps: a real gate over a ledger in memory, a mind, and a scripted model if a test wants one.
+//! A house with lamps: a real gate over a real store, a mind, and a scripted model if a test wants one.
 
-mod conversations;
 mod lamps;
-mod ledger;
 pub(crate) mod model;
+mod turn;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jarvis_agents::{After, Mind, MindParts, Patience, Prompts, Said};
+use jarvis_memory::{Options, Store, ToolIndex};
 use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::Origin;
 use jarvis_safety::conversation::{Entry, Turn};
-use jarvis_safety::event::Draft;
+use jarvis_safety::event::{Draft, Event, EventKind};
 use jarvis_safety::frame::Frame;
-use jarvis_safety::id::{SessionId, TokenId};
-use jarvis_safety::identity::{Session, Token, TokenGrant};
-use jarvis_safety::kernel::{Approver, Gate, GateParts, KillSwitch, Policy};
-use jarvis_safety::port::{Clock, Identities, Ids, Index, Ledger as _, Live, Secret, StoreError, Stored, Vault};
+use jarvis_safety::kernel::{Console, Described, GateParts, KillSwitch, Policy};
+use jarvis_safety::port::{
+    Clock, Document, EventFilter, Feed as _, Identities as _, Ids, Index, Ledger as _, Live, Secret, Vault,
+};
 use jarvis_safety::setting::{ModelSetting, Settings};
-use jarvis_safety::{Actor, ActorId, ApprovalId, Refusal, TurnId};
+use jarvis_safety::{Actor, ApprovalId, Refusal, TurnId};
+use serde_json::Value;
+use tempfile::TempDir;
 use tokio::sync::broadcast;
 
-pub(crate) use conversations::MemoryConversations;
 pub(crate) use lamps::Lamps;
-pub(crate) use ledger::MemoryLedger;
 pub(crate) use model::{ModelServer, Reply};
+pub(crate) use turn::Turns;
 
 /// The key that must never be seen anywhere but at the model server.
 pub(crate) const KEY: &str = "sk-very-secret-key-4711";
 
-/// Everything that outlives a restart, and the gate.
+/// Everything that outlives a restart of the mind.
 pub(crate) struct House {
     pub(crate) lamps: Arc<Lamps>,
-    pub(crate) ledger: Arc<MemoryLedger>,
-    pub(crate) conversations: Arc<MemoryConversations>,
+    pub(crate) store: Store,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) live: Arc<Frames>,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Console,
     /// How long a silent model server is put up with.
     pub(crate) idle: Duration,
+    index: Arc<dyn Index>,
     clock: Arc<ManualClock>,
     ids: Arc<Counter>,
+    data: TempDir,
 }
 
 impl House {
     /// A house without a model.
-    pub(crate) fn new() -> Self {
-        let lamps = Arc::new(Lamps::default());
-        let ledger = Arc::new(MemoryLedger::default());
-        let live = Arc::new(Frames::default());
+    pub(crate) async fn new() -> Self {
+        let data = tempfile::tempdir().expect("a directory");
         let (clock, ids) = (Arc::new(ManualClock::default()), Arc::new(Counter::default()));
-        let gate = Gate::new(GateParts {
-            registry: lamps::registry(&lamps),
-            ledger: Arc::clone(&ledger) as _,
-            identities: Arc::new(Everybody),
+        let options =
+            Options { data: data.path().to_owned(), clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
+        let store = Store::open(options).await.expect("the store opens");
+        // Somebody is there who can approve.
+        store.set_password("correct horse battery", password_set()).await.expect("the password is set");
+        let (lamps, live) = (Arc::new(Lamps::default()), Arc::new(Frames::default()));
+        let registry = lamps::registry(&lamps);
+        let index = ToolIndex::new(registry.described().map(document).collect()).expect("the index is built");
+        let gate = Console::new(GateParts {
+            registry,
+            ledger: Arc::new(store.clone()),
+            identities: Arc::new(store.clone()),
             live: Arc::clone(&live) as _,
             clock: Arc::clone(&clock) as _,
             ids: Arc::clone(&ids) as _,
@@ -63,14 +71,14 @@ impl House {
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
         });
-        let conversations = Arc::new(MemoryConversations::default());
+        let turns = Arc::new(Turns::new(store.clone()));
         let idle = Duration::from_millis(400);
-        Self { lamps, ledger, conversations, live, gate, idle, clock, ids }
+        Self { lamps, store, turns, live, gate, idle, index: Arc::new(index), clock, ids, data }
     }
 
     /// A house with a model that reads so many tokens.
-    pub(crate) fn with_model(server: &ModelServer, context: u32) -> Self {
-        let house = Self::new();
+    pub(crate) async fn with_model(server: &ModelServer, context: u32) -> Self {
+        let house = Self::new().await;
         house.set_model(Some(ModelSetting {
             url: server.url.clone(),
             name: "scripted".to_owned(),
@@ -88,11 +96,11 @@ impl House {
     /// A mind in this house; a test drops it to crash it.
     pub(crate) fn mind(&self) -> Mind {
         let parts = MindParts {
-            gate: self.gate.clone(),
-            conversations: Arc::clone(&self.conversations) as _,
-            identities: Arc::new(Everybody),
+            gate: self.gate.gate(),
+            conversations: Arc::clone(&self.turns) as _,
+            identities: Arc::new(self.store.clone()),
             live: Arc::clone(&self.live) as _,
-            index: Arc::new(WordIndex::over(&self.gate)),
+            index: Arc::clone(&self.index),
             vault: Arc::new(OneKey),
             clock: Arc::clone(&self.clock) as _,
             ids: Arc::clone(&self.ids) as _,
@@ -110,7 +118,7 @@ impl House {
     /// Says something new and waits until the turn has ended.
     pub(crate) async fn answer(&self, mind: &Mind, text: &str) -> (Turn, Vec<Entry>) {
         let turn = say(mind, text).await;
-        self.conversations.ended(&turn.id).await
+        self.turns.ended(&turn.id).await
     }
 
     /// Turns the clock.
@@ -120,13 +128,31 @@ impl House {
 
     /// The cards that are open.
     pub(crate) async fn cards(&self) -> Vec<Approval> {
-        self.ledger.approvals(&[ApprovalState::Pending], 100).await.expect("the ledger")
+        self.store.approvals(&[ApprovalState::Pending], 100).await.expect("the store answers")
+    }
+
+    /// All events so far about this, or about anything, with the bodies that are kept; the oldest first.
+    pub(crate) async fn events(&self, subject: Option<&str>) -> Vec<(Event, Option<Value>)> {
+        let filter = EventFilter { subject: subject.map(str::to_owned), ..EventFilter::default() };
+        let rows = self.store.after(0, &filter, 10_000).await.expect("the store answers");
+        let mut events = Vec::with_capacity(rows.len());
+        for row in rows {
+            events.extend(self.store.event(row.seq).await.expect("the store answers"));
+        }
+        events
+    }
+
+    /// Every byte in the data directory, read as text.
+    pub(crate) fn kept(&self) -> String {
+        let files = std::fs::read_dir(self.data.path()).expect("the directory is there");
+        let files = files.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+        files.map(|path| String::from_utf8_lossy(&std::fs::read(path).expect("a file")).into_owned()).collect()
     }
 
     /// Waits until a turn waits for a card, and answers its id.
     pub(crate) async fn card_of(&self, turn: &TurnId) -> ApprovalId {
         let waits = |entry: &Entry| matches!(entry, Entry::Waiting { .. });
-        let (_, log) = self.conversations.wait_for(turn, |_, log| log.iter().any(waits)).await;
+        let (_, log) = self.turns.wait_for(turn, |_, log| log.iter().any(waits)).await;
         let id = log.iter().find_map(|entry| match entry {
             Entry::Waiting { approval, .. } => Some(approval.clone()),
             _ => None,
@@ -135,13 +161,34 @@ impl House {
     }
 
     pub(crate) async fn approve(&self, card: &ApprovalId) {
-        let approver = Approver::of(&Actor::operator()).expect("the operator may");
-        self.gate.approve(&approver, card, &Origin::default()).await.expect("approved");
+        self.gate.approve(&Actor::operator(), card, &Origin::default()).await.expect("approved");
     }
 
     pub(crate) async fn deny(&self, card: &ApprovalId, because: &str) {
-        let approver = Approver::of(&Actor::operator()).expect("the operator may");
-        self.gate.deny(&approver, card, because, &Origin::default()).await.expect("denied");
+        self.gate.deny(&Actor::operator(), card, because, &Origin::default()).await.expect("denied");
+    }
+}
+
+fn password_set() -> Draft {
+    Draft {
+        kind: EventKind::OperatorSet,
+        actor: Actor::local().id,
+        owner: Actor::local().id,
+        subject: "operator".to_owned(),
+        correlation: String::new(),
+        tool: None,
+        tier: None,
+        summary: "password set".to_owned(),
+        body: None,
+    }
+}
+
+fn document(tool: &Described) -> Document {
+    Document {
+        key: tool.spec.name.to_owned(),
+        name: tool.spec.name.replace('_', " "),
+        examples: tool.spec.examples.join(". "),
+        text: tool.description.clone(),
     }
 }
 
@@ -286,85 +333,5 @@ impl Live for Frames {
 
     fn watched(&self) -> bool {
         true
-    }
-}
-
-/// Finds tools by the number of words they share with the question.
-struct WordIndex(Vec<(String, String)>);
-
-impl WordIndex {
-    fn over(gate: &Gate) -> Self {
-        let text = |tool: &jarvis_safety::kernel::Described| {
-            format!("{} {} {}", tool.spec.name.replace('_', " "), tool.description, tool.spec.examples.join(" "))
-        };
-        let tools = gate.registry().described();
-        Self(tools.map(|tool| (tool.spec.name.to_owned(), text(tool).to_lowercase())).collect())
-    }
-}
-
-impl Index for WordIndex {
-    fn search(&self, text: &str, limit: usize) -> Vec<(String, f32)> {
-        let text = text.to_lowercase();
-        let words: Vec<_> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).collect();
-        let score = |tool: &str| {
-            let known: Vec<_> = tool.split(|c: char| !c.is_alphanumeric()).collect();
-            words.iter().filter(|word| known.contains(word)).count() as f32
-        };
-        let mut found: Vec<_> = self.0.iter().map(|(name, tool)| (name.clone(), score(tool))).collect();
-        found.retain(|(_, score)| *score > 0.0);
-        found.sort_by(|a, b| b.1.total_cmp(&a.1));
-        found.truncate(limit);
-        found
-    }
-}
-
-/// The built-in actors stand; there are no tokens and no sessions.
-pub(crate) struct Everybody;
-
-fn none<T>() -> Stored<T> {
-    Err(StoreError::NotFound("tokens and sessions in this test world".to_owned()))
-}
-
-#[async_trait]
-impl Identities for Everybody {
-    async fn operator_exists(&self) -> Stored<bool> {
-        Ok(true)
-    }
-    async fn setup_code(&self) -> Stored<Option<String>> {
-        Ok(None)
-    }
-    async fn set_password(&self, _: &str, _: Draft) -> Stored<()> {
-        none()
-    }
-    async fn check_password(&self, _: &str) -> Stored<bool> {
-        Ok(false)
-    }
-    async fn open_session(&self, _: Draft) -> Stored<(Session, String)> {
-        none()
-    }
-    async fn session(&self, _: &str) -> Stored<Option<Session>> {
-        Ok(None)
-    }
-    async fn close_session(&self, _: &SessionId, _: Draft) -> Stored<()> {
-        none()
-    }
-    async fn create_token(&self, _: TokenId, _: TokenGrant, _: Draft) -> Stored<(Token, String)> {
-        none()
-    }
-    async fn token(&self, _: &str) -> Stored<Option<Token>> {
-        Ok(None)
-    }
-    async fn tokens(&self) -> Stored<Vec<Token>> {
-        Ok(Vec::new())
-    }
-    async fn revoke_token(&self, _: &TokenId, _: Draft) -> Stored<bool> {
-        Ok(false)
-    }
-    async fn standing(&self, id: &ActorId) -> Stored<Option<Actor>> {
-        let known = [Actor::operator(), Actor::local(), Actor::mcp_stdio()];
-        Ok(known.into_iter().find(|actor| actor.id == *id))
-    }
-    fn ended(&self) -> broadcast::Receiver<String> {
-        broadcast::channel(1).1
     }
 }
