@@ -1,17 +1,21 @@
 //! The HTTP client: over TCP with a token, or over the socket in the data directory.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::stream::EventStream;
+use crate::token::{TokenFault, check_token};
 use crate::wire::Problem;
 
 /// Longest wait for an answer beside the wait that was asked for.
 const ANSWER: Duration = Duration::from_secs(330);
+/// What a proxy answers when nobody answers it.
+const AWAY: [StatusCode; 3] = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
 
 /// Where the server is and who asks.
 #[derive(Clone)]
@@ -41,11 +45,44 @@ pub enum ClientError {
         /// What the system said.
         why: String,
     },
+    /// The system does not let this user open the socket.
+    #[error("this user may not talk to the Jarvis at {at}: {why}")]
+    NotAllowed {
+        /// Where it was looked for.
+        at: String,
+        /// What the system said.
+        why: String,
+    },
+    /// There is no trusted TLS at an `https` address.
+    #[error(
+        "{at} cannot be reached over TLS ({why}); write http:// if Jarvis listens there without TLS, or let this machine \
+         trust the certificate"
+    )]
+    Tls {
+        /// Where it was looked for.
+        at: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The token cannot be sent.
+    #[error("this is no token: {0}")]
+    Token(#[from] TokenFault),
+    /// The connection ended between request and answer.
+    #[error(
+        "the connection to {at} ended before the answer came ({why}); whether it was done stands in the audit: \
+         `jarvis audit tail`"
+    )]
+    Cut {
+        /// Who was asked.
+        at: String,
+        /// What the system said.
+        why: String,
+    },
     /// The server said no.
     #[error("{}", .0.detail)]
     Refused(Box<Problem>),
     /// What came back is not what this version understands.
-    #[error("the answer cannot be understood ({0}); are client and server of the same version?")]
+    #[error("the answer cannot be understood ({0}); is that Jarvis, and of the same version as this program?")]
     Strange(String),
 }
 
@@ -62,8 +99,11 @@ impl Client {
     /// A client; nothing is sent yet.
     ///
     /// # Errors
-    /// If the system gives no HTTP client.
+    /// If the token cannot be sent, or the system gives no HTTP client.
     pub fn new(options: Options) -> Result<Self, ClientError> {
+        if let Options::Url { token: Some(token), .. } = &options {
+            check_token(token)?;
+        }
         let builder = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(5))
@@ -185,17 +225,36 @@ impl Client {
         let bytes = answer.bytes().await.map_err(|error| self.failed(&error))?;
         match serde_json::from_slice(&bytes) {
             Ok(problem) => Err(ClientError::Refused(Box::new(problem))),
+            // A proxy that finds no server behind it says so in its own words.
+            Err(_) if AWAY.contains(&status) => {
+                Err(ClientError::NoServer { at: self.at.clone(), why: format!("status {status}") })
+            }
             Err(_) => Err(ClientError::Strange(format!("status {status}"))),
         }
     }
 
     fn failed(&self, error: &reqwest::Error) -> ClientError {
-        let mut why = error.to_string();
+        let (mut why, mut kind) = (error.to_string(), None);
         let mut source = std::error::Error::source(error);
         while let Some(deeper) = source {
             why = deeper.to_string();
+            kind = deeper.downcast_ref::<std::io::Error>().map(innermost).or(kind);
             source = deeper.source();
         }
-        ClientError::NoServer { at: self.at.clone(), why }
+        let at = self.at.clone();
+        let socket = self.base != self.at;
+        match kind {
+            _ if !error.is_connect() => ClientError::Cut { at, why },
+            Some(ErrorKind::PermissionDenied) if socket => ClientError::NotAllowed { at, why },
+            // What the TLS layer found in the greeting, or in the certificate.
+            Some(ErrorKind::InvalidData) => ClientError::Tls { at, why },
+            _ => ClientError::NoServer { at, why },
+        }
     }
+}
+
+/// What the system said, also where one error was put into another.
+fn innermost(error: &std::io::Error) -> ErrorKind {
+    let within = error.get_ref().and_then(|inner| inner.downcast_ref::<std::io::Error>());
+    within.map_or(error.kind(), innermost)
 }

@@ -4,7 +4,9 @@
 
 mod client;
 mod stream;
+mod token;
 pub mod wire;
 
 pub use client::{Client, ClientError, Options};
 pub use stream::{EventStream, Message};
+pub use token::{TokenFault, check_token};

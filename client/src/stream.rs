@@ -1,5 +1,7 @@
 //! Reading the event stream (`text/event-stream`).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _};
 
@@ -20,18 +22,21 @@ pub struct EventStream {
     pending: Vec<u8>,
     kind: String,
     data: String,
+    silence: Duration,
 }
 
 /// Longest line that is kept; an honest server sends none as long.
 const MAX_LINE: usize = 4 * 1024 * 1024;
+/// A server says at least every 15 s that it is there; a machine that lost its power says nothing more.
+const SILENCE: Duration = Duration::from_secs(60);
 
 impl EventStream {
     pub(crate) fn new(answer: reqwest::Response) -> Self {
         let bytes = answer.bytes_stream().boxed();
-        Self { bytes, pending: Vec::new(), kind: String::new(), data: String::new() }
+        Self { bytes, pending: Vec::new(), kind: String::new(), data: String::new(), silence: SILENCE }
     }
 
-    /// The next message; `None` when the stream has ended or broken off.
+    /// The next message; `None` when the stream has ended or broken off, or the server has been silent for a minute.
     pub async fn next(&mut self) -> Option<Message> {
         loop {
             while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
@@ -44,7 +49,7 @@ impl EventStream {
             if self.pending.len() > MAX_LINE {
                 return None;
             }
-            let chunk = self.bytes.next().await?.ok()?;
+            let chunk = tokio::time::timeout(self.silence, self.bytes.next()).await.ok()??.ok()?;
             self.pending.extend_from_slice(&chunk);
         }
     }
@@ -63,5 +68,20 @@ impl EventStream {
             };
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_falls_silent_has_ended() {
+        let bytes = stream::iter([Ok(Bytes::from_static(b": alive\n\n"))]).chain(stream::pending()).boxed();
+        let silence = Duration::from_millis(10);
+        let mut stream = EventStream { bytes, pending: Vec::new(), kind: String::new(), data: String::new(), silence };
+        assert!(stream.next().await.is_none());
     }
 }

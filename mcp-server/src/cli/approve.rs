@@ -4,18 +4,24 @@ use std::fmt::Write as _;
 
 use jarvis_client::wire::{ApprovalInfo, ApprovalList, DenyBody};
 
-use super::call::path_segment;
+use super::call::{path_segment, tell_undo};
 use super::connect::Connection;
 use super::exit::{Exit, Result};
 use super::print::Printer;
 
+/// Cards that the server gives at once.
+const MOST: usize = 200;
+
 pub(super) async fn list(connection: &Connection, printer: &Printer, all: bool) -> Result {
     let state = if all { "all" } else { "pending" };
-    let list: ApprovalList = connection.client()?.get(&format!("/api/approvals?state={state}&limit=50")).await?;
+    let list: ApprovalList = connection.client()?.get(&format!("/api/approvals?state={state}&limit={MOST}")).await?;
     printer.answer(&list, || match list.approvals.is_empty() {
         true => "Nothing waits for a decision.".to_owned(),
         false => list.approvals.iter().map(card).collect::<Vec<_>>().join("\n\n"),
     });
+    if list.approvals.len() >= MOST {
+        printer.remark(&format!("These are the newest {MOST}; there may be more."));
+    }
     Ok(Exit::Done)
 }
 
@@ -24,6 +30,9 @@ pub(super) async fn approve(connection: &Connection, printer: &Printer, id: &str
     let path = format!("/api/approvals/{}/approve", path_segment(id));
     let card: ApprovalInfo = client.post(&path, &serde_json::json!({}), Some(wait)).await?;
     printer.answer(&card, || outcome(&card));
+    for answer in card.steps.iter().filter_map(|step| step.answer.as_ref()) {
+        tell_undo(printer, answer);
+    }
     Ok(match card.state.as_str() {
         // It was approved and runs; nothing is left to decide.
         "approved" | "running" => Exit::Done,

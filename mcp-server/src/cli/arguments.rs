@@ -2,37 +2,47 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 /// Jarvis: a self-hosted command center. Every capability is a tool with a safety tier, and every call goes through one
 /// gate.
 #[derive(Debug, Parser)]
-#[command(name = "jarvis", version, after_help = EXITS)]
+#[command(name = "jarvis", bin_name = "jarvis", version, after_help = EXITS)]
 pub(super) struct Arguments {
-    /// Print JSON instead of words.
+    /// Print JSON instead of words: one document, or one a line while following.
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// Data directory. [env: JARVIS_DATA] [default: ~/.local/share/jarvis]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) data: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
 
 const EXITS: &str = "Exit codes: 0 done · 1 failed · 2 refused or invalid · 3 waiting for approval · 4 no server\n\
-JARVIS_URL and JARVIS_TOKEN reach another machine; JARVIS_OPERATOR_PASSWORD answers the password prompt.";
+JARVIS_URL and JARVIS_TOKEN reach another machine; JARVIS_OPERATOR_PASSWORD answers the password prompt.\n\
+Example: jarvis say \"how is this machine?\"";
+
+const TIERS: [&str; 4] = ["green", "yellow", "orange", "red"];
+/// Longest wait that the server grants, in seconds.
+const LONGEST_WAIT: i64 = 50;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Start the server.
+    /// Start the server in the foreground; Ctrl-C ends it in good order.
+    #[command(after_help = "Example: jarvis serve --listen 127.0.0.1:7878 --data ~/jarvis")]
     Serve {
-        /// Address to listen on, for example 127.0.0.1:7878.
+        /// Address to listen on. [env: JARVIS_LISTEN] [default: 127.0.0.1:7878]
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
     },
     /// Speak MCP over standard input and output; starts the server if none runs.
+    #[command(after_help = "Example: claude mcp add jarvis -- jarvis mcp")]
     Mcp,
-    /// Say something in plain words.
+    /// Say something in plain words, and print the answer.
+    #[command(after_help = "Examples:\n  jarvis say \"what is filling the disk?\"\n  \
+        jarvis say --plan \"stop everything that is named test-*\"")]
     Say {
         /// What to say.
         #[arg(required = true)]
@@ -41,10 +51,12 @@ pub(super) enum Command {
         #[arg(long)]
         plan: bool,
         /// Go on with this conversation.
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", conflicts_with = "plan")]
         conversation: Option<String>,
     },
-    /// Call a tool.
+    /// Call a tool by its name.
+    #[command(after_help = "Example: jarvis call docker_logs '{\"container\":\"web\"}'\n\
+        `jarvis tools NAME` shows the arguments of a tool.")]
     Call {
         /// Name of the tool.
         tool: String,
@@ -54,20 +66,22 @@ pub(super) enum Command {
         /// Idempotency key: the same key and call never run twice.
         #[arg(long)]
         key: Option<String>,
-        /// Wait so many seconds for an approval.
-        #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+        /// Wait so many seconds for an approval, at most 50.
+        #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_WAIT))]
         wait: u32,
     },
-    /// Take a call back.
+    /// Take a call back, where its tool can; whoever made it was told the id.
+    #[command(after_help = "Example: jarvis undo call_01m7y6xyqgexgr2hgw96rave6j")]
     Undo {
         /// Id of the call.
         #[arg(value_name = "CALL_ID")]
         call: String,
-        /// Wait so many seconds for an approval.
-        #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+        /// Wait so many seconds for an approval, at most 50.
+        #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_WAIT))]
         wait: u32,
     },
-    /// List the tools, or show one.
+    /// List the tools with their tiers, or show one with its arguments.
+    #[command(after_help = "Example: jarvis tools docker_restart")]
     Tools {
         /// Name of one tool.
         name: Option<String>,
@@ -78,16 +92,18 @@ pub(super) enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// Say yes; the server runs it at once.
+    /// Say yes to a call that waits; the server runs it at once. Needs the operator.
+    #[command(after_help = "Example: jarvis approve appr_01m7y6xyr1e6zvh3rtvc83t39m")]
     Approve {
         /// Id of the approval.
         #[arg(value_name = "ID")]
         approval: String,
-        /// Wait so many seconds for the outcome.
-        #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+        /// Wait so many seconds for the outcome, at most 50.
+        #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_WAIT))]
         wait: u32,
     },
-    /// Say no.
+    /// Say no to a call that waits. Needs the operator.
+    #[command(after_help = "Example: jarvis deny appr_01m7y6xyr1e6zvh3rtvc83t39m --because \"not during backups\"")]
     Deny {
         /// Id of the approval.
         #[arg(value_name = "ID")]
@@ -96,20 +112,20 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         because: String,
     },
-    /// Throw the kill switch: refuse everything above green and cancel what runs.
+    /// Throw the kill switch: refuse everything above green and cancel what runs. The server goes on. Needs the operator.
     Stop {
         /// Refuse green calls too.
         #[arg(long)]
         all: bool,
     },
-    /// Release the kill switch.
+    /// Release the kill switch. Needs the operator.
     Resume,
-    /// Read or verify the audit.
+    /// Read or verify the audit: everything that happened, in one chain.
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
     },
-    /// Make, list and revoke the tokens of clients.
+    /// Make, list and revoke the tokens of clients. Needs the operator.
     Token {
         #[command(subcommand)]
         command: TokenCommand,
@@ -124,6 +140,7 @@ pub(super) enum Command {
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
     /// Print completions for a shell.
+    #[command(after_help = "Example: jarvis completions bash > ~/.local/share/bash-completion/completions/jarvis")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -132,28 +149,31 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
-    /// The newest rows.
+    /// Print the newest rows, oldest first.
+    #[command(after_help = "Example: jarvis audit tail -n 50 --follow")]
     Tail {
-        /// How many.
-        #[arg(long, short = 'n', default_value_t = 20)]
+        /// How many, at most 500.
+        #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=500))]
         lines: u32,
-        /// Go on as rows are written.
+        /// Go on as rows are written, also over restarts of the server; Ctrl-C ends it.
         #[arg(long, short)]
         follow: bool,
     },
-    /// Check every row, every kept body and the seal.
+    /// Check every row, every kept body and the seal; without a server, on the files themselves.
     Verify,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
     /// Make one; its secret is printed once.
+    #[command(after_help = "Example: jarvis token create ide --ceiling yellow")]
     Create(TokenWanted),
-    /// List them.
+    /// List them, revoked ones too.
     List,
-    /// Revoke one.
+    /// Revoke one; what it holds open ends at once.
+    #[command(after_help = "Example: jarvis token revoke tok_01m7y712k7etmvpk3cb77ryrd6")]
     Revoke {
-        /// Id of the token.
+        /// Id of the token, as `jarvis token list` shows it.
         #[arg(value_name = "ID")]
         token: String,
     },
@@ -163,19 +183,79 @@ pub(super) enum TokenCommand {
 pub(super) struct TokenWanted {
     /// Name for people.
     pub(super) name: String,
-    /// Highest tier that it may ask for: green, yellow, orange or red.
-    #[arg(long, value_name = "TIER")]
+    /// Highest tier that it may ask for.
+    #[arg(long, value_name = "TIER", value_parser = PossibleValuesParser::new(TIERS))]
     pub(super) ceiling: String,
     /// Let the client's own form confirm up to this tier.
-    #[arg(long, value_name = "TIER")]
+    #[arg(long, value_name = "TIER", value_parser = ["yellow", "orange"])]
     pub(super) confirm: Option<String>,
     /// `approve` lets a bot decide approvals; such a token cannot be used over MCP.
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", value_parser = ["approve"])]
     pub(super) scope: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OperatorCommand {
-    /// Forget the password and print a new one-time link. The server must be stopped.
+    /// Forget the password and print a new one-time link; the server must have ended.
+    #[command(after_help = "Example: systemctl stop jarvis && jarvis operator reset && systemctl start jarvis")]
     Reset,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Every command with those below it.
+    fn every(command: clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().cloned().flat_map(every).collect();
+        [vec![command], below].concat()
+    }
+
+    /// The words of a line as a shell would pass them.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quote) = (vec!["jarvis".to_owned(), String::new()], None);
+        for character in line.chars() {
+            match (character, quote) {
+                ('"' | '\'', None) => quote = Some(character),
+                (_, Some(open)) if open == character => quote = None,
+                (' ', None) => words.push(String::new()),
+                _ => words.last_mut().unwrap().push(character),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn the_words_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_every_word_of_it_says_what_it_does_in_one_line() {
+        for command in every(Arguments::command()).iter().skip(1) {
+            let name = command.get_name();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(about.len() > 10 && about.len() <= 120 && !about.contains('\n'), "{name}: {about}");
+            for word in command.get_arguments() {
+                assert!(word.get_help().is_some(), "{name} {}", word.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_in_the_help_can_be_typed() {
+        let mut typed = 0;
+        for command in every(Arguments::command()) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in after.lines().map(|line| line.trim().trim_start_matches("Example: ")) {
+                let Some(line) = line.strip_prefix("jarvis ") else { continue };
+                let words = words(line.split(" > ").next().unwrap_or_default());
+                Arguments::try_parse_from(&words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+                typed += 1;
+            }
+        }
+        assert!(typed >= 12, "{typed}");
+    }
 }

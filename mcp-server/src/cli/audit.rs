@@ -1,16 +1,22 @@
 //! `audit tail` and `audit verify`.
 
-use jarvis_client::Message;
-use jarvis_client::wire::{AuditReport, EventInfo, EventPage};
-use jarvis_safety::port::Feed as _;
+use std::time::Duration;
 
-use crate::config::SOCKET;
-use crate::serve::{SystemClock, open_store};
+use jarvis_client::wire::{AuditReport, EventInfo, EventPage, StatusInfo};
+use jarvis_client::{Client, ClientError, EventStream, Message};
+use jarvis_safety::port::Feed as _;
+use tokio::time::Instant;
 
 use super::arguments::AuditCommand;
 use super::connect::Connection;
+use super::directory;
 use super::exit::{Exit, Result, Stop};
 use super::print::Printer;
+
+/// First pause before a server that is away is asked again; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// `audit …`.
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: AuditCommand) -> Result {
@@ -22,34 +28,82 @@ pub(super) async fn run(connection: &Connection, printer: &Printer, command: Aud
 
 async fn tail(connection: &Connection, printer: &Printer, lines: u32, follow: bool) -> Result {
     let client = connection.client()?;
-    let mut page: EventPage = client.get(&format!("/api/history?limit={}", lines.clamp(1, 500))).await?;
-    page.events.reverse();
+    let page = newest(&client, lines).await?;
+    if !follow {
+        printer.answer(&page, || page.events.iter().map(line).collect::<Vec<_>>().join("\n"));
+        return Ok(Exit::Done);
+    }
+    let seen = match page.events.last() {
+        Some(event) => event.seq,
+        None if lines == 0 => client.get::<StatusInfo>("/api/status").await?.head,
+        None => 0,
+    };
     for event in &page.events {
         printer.answer(event, || line(event));
     }
-    let mut seen = page.events.last().map_or(0, |event| event.seq);
-    if !follow {
-        return Ok(Exit::Done);
+    go_on(&client, printer, seen).await
+}
+
+/// The newest rows, oldest first.
+async fn newest(client: &Client, lines: u32) -> Result<EventPage> {
+    if lines == 0 {
+        return Ok(EventPage { events: Vec::new(), next: None });
     }
+    let mut page: EventPage = client.get(&format!("/api/history?limit={lines}")).await?;
+    page.events.reverse();
+    Ok(page)
+}
+
+/// Prints what is written from now on. A server that goes away is waited for, and the rows go on after the last one that
+/// was printed; only what the server refuses, or a reader that has left, ends it.
+async fn go_on(client: &Client, printer: &Printer, mut seen: u64) -> Result {
+    let (mut pause, mut away) = (Duration::ZERO, false);
     loop {
-        // The server may be restarted while somebody looks on; the stream goes on where it was.
-        let mut stream = client.stream(seen, "").await?;
-        while let Some(message) = stream.next().await {
-            if let Message::Event(event) = message {
-                seen = event.seq;
-                printer.answer(&*event, || line(&event));
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        match client.stream(seen, "").await {
+            Ok(mut stream) => {
+                let opened = Instant::now();
+                if std::mem::take(&mut away) {
+                    printer.remark(&format!("The server is back; the rows go on after {seen}."));
+                }
+                let last = print_rows(&mut stream, printer, seen).await;
+                // A stream that brought something or held for a while was a good one: the next is asked for at once.
+                if last > seen || opened.elapsed() >= FIRST_PAUSE {
+                    pause = Duration::ZERO;
+                }
+                seen = last;
             }
+            Err(ClientError::NoServer { why, .. } | ClientError::Cut { why, .. }) => {
+                if !std::mem::replace(&mut away, true) {
+                    printer.remark(&format!("The server is away ({why}); waiting for it. Ctrl-C ends this."));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if printer.is_shut() {
+            return Ok(Exit::Done);
         }
     }
 }
 
+/// Prints rows until the stream ends or nobody reads them, and answers the last sequence.
+async fn print_rows(stream: &mut EventStream, printer: &Printer, mut seen: u64) -> u64 {
+    while let Some(message) = stream.next().await {
+        if let Message::Event(event) = message {
+            seen = event.seq;
+            printer.answer(&*event, || line(&event));
+        }
+        if printer.is_shut() {
+            break;
+        }
+    }
+    seen
+}
+
 /// Over the server if one runs, else on the files themselves.
 async fn verify(connection: &Connection, printer: &Printer) -> Result {
-    let running = connection.is_remote() || connection.data().join(SOCKET).exists();
-    let asked = match running {
-        true => connection.client()?.post("/api/audit/verify", &serde_json::json!({}), None).await.map_err(Stop::from),
-        false => Err(Stop::new(Exit::NoServer, "no server runs")),
-    };
+    let asked = connection.client()?.post("/api/audit/verify", &serde_json::json!({}), None).await.map_err(Stop::from);
     let report: AuditReport = match asked {
         Err(stop) if stop.exit == Exit::NoServer && !connection.is_remote() => offline(connection).await?,
         asked => asked?,
@@ -60,13 +114,12 @@ async fn verify(connection: &Connection, printer: &Printer) -> Result {
 
 async fn offline(connection: &Connection) -> Result<AuditReport> {
     let data = connection.data();
-    if !data.join("jarvis.db").exists() {
-        return Err(Stop::new(Exit::NoServer, format!("no server runs, and {} holds no audit", data.display())));
-    }
-    let failed = |error: &dyn std::fmt::Display| Stop::new(Exit::Failed, error.to_string());
-    let store = open_store(&data, std::sync::Arc::new(SystemClock)).await.map_err(|error| failed(&error))?;
-    let found = store.verify().await.map_err(|error| failed(&error))?;
-    Ok(jarvis_web::view::event::report(found))
+    let store = directory::open(&data)
+        .await?
+        .ok_or_else(|| Stop::new(Exit::NoServer, format!("no server runs, and {} holds no audit", data.display())))?;
+    let found = store.verify().await.map_err(|error| Stop::new(Exit::Failed, error.to_string()));
+    store.close().await;
+    Ok(jarvis_web::view::event::report(found?))
 }
 
 fn line(event: &EventInfo) -> String {

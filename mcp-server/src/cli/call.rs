@@ -16,10 +16,7 @@ pub(super) async fn run(
     wait: u32,
 ) -> Result {
     let args = RawValue::from_string(args).map_err(|error| {
-        Stop::new(
-            Exit::Refused,
-            format!("the arguments are not JSON: {error}. Write for example '{{\"container\":\"web\"}}'"),
-        )
+        Stop::invalid(format!("the arguments are not JSON: {error}. Write for example '{{\"container\":\"web\"}}'"))
     })?;
     let body = CallBody { tool, args: Some(args), key };
     let answer: CallAnswer = connection.client()?.post("/api/call", &body, Some(wait)).await?;
@@ -47,8 +44,13 @@ pub(super) fn show(printer: &Printer, answer: &CallAnswer) -> Exit {
         ),
         _ => answer.words.clone(),
     });
+    tell_undo(printer, answer);
+    exit
+}
+
+/// How a person takes it back, where that can be done. Programs read it in the answer.
+pub(super) fn tell_undo(printer: &Printer, answer: &CallAnswer) {
     if let (Some(call), true, false) = (&answer.call, answer.undoable, printer.is_json()) {
         printer.remark(&format!("Take it back with `jarvis undo {call}`."));
     }
-    exit
 }

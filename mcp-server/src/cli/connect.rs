@@ -4,10 +4,11 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use jarvis_client::wire::{SessionInfo, SignInBody};
-use jarvis_client::{Client, Options};
+use jarvis_client::{Client, Options, check_token};
 
-use crate::config::{Environment, SOCKET, data_directory};
+use crate::config::{Environment, PORT, SOCKET, data_directory};
 
+use super::address;
 use super::exit::{Exit, Result, Stop};
 
 /// What is known about where the server is.
@@ -35,25 +36,59 @@ impl Connection {
         self.variable("JARVIS_URL").is_some()
     }
 
+    /// For what is done on this machine only, so that nobody takes it for done on another.
+    pub(super) fn must_be_local(&self, what: &str) -> Result<()> {
+        match self.is_remote() {
+            true => Err(Stop::new(
+                Exit::Refused,
+                format!("{what}, and JARVIS_URL names a server; run it on that machine, with JARVIS_URL unset"),
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// A client that may say, call and read.
     pub(crate) fn client(&self) -> Result<Client> {
+        let token = self.token()?;
         let options = match self.variable("JARVIS_URL") {
-            Some(url) => Options::Url { url: server_url(&url)?, token: self.variable("JARVIS_TOKEN") },
+            Some(text) => Options::Url { url: address::read(&text, PORT)?, token: None },
             None => Options::Socket { path: self.data().join(SOCKET) },
         };
         let client = Client::new(options)?;
-        Ok(match self.variable("JARVIS_TOKEN") {
+        Ok(match token {
             Some(token) => client.with_bearer(token),
             None => client,
         })
     }
 
+    fn token(&self) -> Result<Option<String>> {
+        let token = self.variable("JARVIS_TOKEN");
+        token.as_deref().map_or(Ok(()), check_token).map_err(|fault| {
+            Stop::invalid(format!(
+                "JARVIS_TOKEN is no token: {fault}; set it to the one word that `jarvis token create` printed"
+            ))
+        })?;
+        Ok(token)
+    }
+
     /// A client that may decide: by the operator's password, or by a token that was made to.
     pub(crate) async fn operator(&self) -> Result<Client> {
         let client = self.client()?;
-        let password = match self.variable("JARVIS_OPERATOR_PASSWORD") {
+        let password = self.variable("JARVIS_OPERATOR_PASSWORD");
+        if password.is_none() && self.variable("JARVIS_TOKEN").is_some() {
+            return Ok(client);
+        }
+        // Asked before the password is: without a server, or before anybody has set one, there is no use in typing it.
+        let known: SessionInfo = client.get("/api/session").await?;
+        if known.setup_needed {
+            return Err(Stop::new(
+                Exit::Refused,
+                "nobody has set the operator's password yet; open the link that `jarvis serve` printed, or start it with \
+                 JARVIS_OPERATOR_PASSWORD set",
+            ));
+        }
+        let password = match password {
             Some(password) => password,
-            None if self.variable("JARVIS_TOKEN").is_some() => return Ok(client),
             None if std::io::stdin().is_terminal() => rpassword::prompt_password("Operator's password: ")
                 .map_err(|error| Stop::new(Exit::Failed, format!("the password could not be read: {error}")))?,
             None => {
@@ -67,15 +102,4 @@ impl Connection {
         let secret = session.secret.ok_or_else(|| Stop::new(Exit::Failed, "the server opened no session"))?;
         Ok(client.with_bearer(secret))
     }
-}
-
-fn server_url(text: &str) -> Result<url::Url> {
-    let wrong = |_| Stop::new(Exit::Refused, format!("JARVIS_URL: `{text}` is not an address; write http://host:7878"));
-    let mut url = url::Url::parse(text).map_err(wrong)?;
-    let portless = url.scheme() == "http" && url.port().is_none() && !text.trim_end_matches('/').ends_with(":80");
-    if portless {
-        // The scheme's default port is never Jarvis's.
-        let _ = url.set_port(Some(crate::config::PORT));
-    }
-    Ok(url)
 }

@@ -18,6 +18,10 @@ use super::exit::{Exit, Result, Stop};
 const START: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(connection: &Connection) -> Result {
+    connection.must_be_local(
+        "`jarvis mcp` speaks to the server of this machine (another one is reached by its own address with /mcp and a bearer \
+         token)",
+    )?;
     let data = connection.data();
     let socket = data.join(STDIO_SOCKET);
     let stream = match UnixStream::connect(&socket).await {
@@ -52,8 +56,10 @@ fn broken(error: &std::io::Error) -> Stop {
 
 /// Starts a server that outlives this process, and says so where people see it.
 async fn start(connection: &Connection, data: &Path, socket: &Path) -> Result<UnixStream> {
-    let failed =
-        |error: std::io::Error| Stop::new(Exit::NoServer, format!("no server runs and none could be started: {error}"));
+    let failed = |error: std::io::Error| {
+        let told = format!("no server runs on {}, and none could be started: {error}", data.display());
+        Stop::new(Exit::NoServer, told)
+    };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
     let log = data.join("serve.log");
     let file = std::fs::File::create(&log).map_err(failed)?;

@@ -1,10 +1,12 @@
 //! The terminal: a thin client with words that scripts can rely on.
 
+mod address;
 mod approve;
 mod arguments;
 mod audit;
 mod call;
 mod connect;
+mod directory;
 mod doctor;
 mod exit;
 mod mcp;
@@ -14,37 +16,37 @@ mod say;
 mod serve;
 mod token;
 mod tools;
+mod words;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
-
 use arguments::{Arguments, Command, OperatorCommand};
 use connect::Connection;
-use exit::Exit;
+use exit::{Exit, Stop};
 use print::Printer;
 
 use crate::config::Environment;
 
 /// Reads the command line, does it, and answers the exit code.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    let environment: Environment = std::env::vars().collect();
-    let printer = Printer::new(arguments.json);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return printer.fault(&format!("no runtime: {error}"), Exit::Failed),
+    let words = std::env::args_os().collect();
+    let arguments = match words::read(words) {
+        Ok(arguments) => arguments,
+        Err(end) => return end,
     };
-    match runtime.block_on(dispatch(arguments, environment, &printer)) {
-        Ok(exit) => exit.code(),
-        Err(stop) => printer.fault(&stop.message, stop.exit),
-    }
+    let printer = Printer::new(arguments.json);
+    let done = words::environment(std::env::vars_os()).and_then(|environment| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Stop::new(Exit::Failed, format!("no runtime: {error}")))?;
+        runtime.block_on(dispatch(arguments, environment, &printer))
+    });
+    printer.end(done)
 }
 
 async fn dispatch(arguments: Arguments, environment: Environment, printer: &Printer) -> exit::Result {
     let connection = &Connection::new(arguments.data, environment);
     match arguments.command {
-        Command::Serve { listen } => serve::run(listen.as_deref(), connection).await,
+        Command::Serve { listen } => serve::run(listen.as_deref(), connection, printer).await,
         Command::Mcp => mcp::run(connection).await,
         Command::Say { text, plan: true, .. } => say::plan(connection, printer, text.join(" ")).await,
         Command::Say { text, conversation, .. } => say::run(connection, printer, text.join(" "), conversation).await,
@@ -61,9 +63,6 @@ async fn dispatch(arguments: Arguments, environment: Environment, printer: &Prin
         Command::Operator { command: OperatorCommand::Reset } => operator::reset(connection, printer).await,
         Command::Doctor => doctor::run(connection, printer).await,
         Command::Openapi => tools::openapi(printer),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "jarvis", &mut std::io::stdout());
-            Ok(Exit::Done)
-        }
+        Command::Completions { shell } => tools::completions(printer, shell),
     }
 }

@@ -3,7 +3,7 @@
 use jarvis_client::wire::{SayBody, SayPlan, StatusInfo, TurnEntry, TurnInfo};
 use jarvis_client::{Client, Message};
 
-use super::call::path_segment;
+use super::call::{path_segment, tell_undo};
 use super::connect::Connection;
 use super::exit::{Exit, Result};
 use super::print::Printer;
@@ -60,6 +60,11 @@ pub(super) async fn run(
         printer.line("");
     }
     printer.answer(&turn, || words(&turn, streamed > 0));
+    for entry in &turn.entries {
+        if let TurnEntry::Call { answer, .. } = entry {
+            tell_undo(printer, answer);
+        }
+    }
     Ok(match turn.state.as_str() {
         "waiting" => Exit::Waiting,
         "done" => ended(&turn),

@@ -40,7 +40,7 @@ struct Written {
 
 impl Heard {
     /// Reads on in a thread of its own, so that the program never waits for a full pipe.
-    fn listen(out: impl Read + Send + 'static) -> Self {
+    pub(crate) fn listen(out: impl Read + Send + 'static) -> Self {
         let heard = Self::default();
         let Self(shared) = heard.clone();
         std::thread::spawn(move || {
@@ -62,6 +62,12 @@ impl Heard {
         let text = self.until(|written| written.ended || written.text.contains(part));
         let line = text.lines().find(|line| line.contains(part));
         line.unwrap_or_else(|| panic!("`{part}` was not written, but {text}")).to_owned()
+    }
+
+    /// Waits until this was written so many times.
+    pub(crate) fn times(&self, part: &str, count: usize) {
+        let text = self.until(|written| written.ended || written.text.matches(part).count() >= count);
+        assert_eq!(text.matches(part).count(), count, "`{part}` in {text}");
     }
 
     /// Everything, once the program has ended.

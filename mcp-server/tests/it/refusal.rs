@@ -159,15 +159,3 @@ async fn listening_beyond_loopback_without_a_password_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("password"), "{output:?}");
 }
-
-#[tokio::test]
-async fn the_terminal_tells_a_missing_server_from_a_refusal() {
-    let data = tempfile::tempdir().unwrap();
-    let jarvis = |words: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jarvis"));
-        command.args(words).env("JARVIS_DATA", data.path()).output().unwrap().status.code()
-    };
-    assert_eq!(jarvis(&["tools"]), Some(4));
-    assert_eq!(jarvis(&["call", "system_info", "{"]), Some(2));
-    assert_eq!(jarvis(&["no-such-word"]), Some(2));
-}

@@ -101,7 +101,12 @@ async fn a_forgotten_password_is_reset_on_the_machine_and_only_while_nothing_run
     set_up(&app, &first, PASSWORD).await.unwrap();
     let token = app.operator().await;
     let refused = app.cli(&["operator", "reset"]);
-    assert!(!refused.status.success() && errors(&refused).contains("in use by another Jarvis"), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    for part in [&format!("process {}", app.pid()), "needs it ended", "Nothing was changed", "kill switch"] {
+        assert!(errors(&refused).contains(part), "{refused:?}");
+    }
+    let (exit, refused) = app.cli_json(&["operator", "reset"]);
+    assert_eq!((exit, refused["code"].as_str()), (2, Some("data_in_use")), "{refused}");
     assert!(token.get::<Value>("/api/settings").await.is_ok(), "nothing was reset");
 
     app.stop();

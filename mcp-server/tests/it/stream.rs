@@ -1,7 +1,5 @@
 //! The event stream: whoever comes back gets on with it, and nobody sees what is not theirs.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -157,21 +155,4 @@ async fn a_revoked_token_loses_its_stream() {
     assert_eq!(code(again), "unauthenticated");
     call(&other, "system_temperatures", json!({})).await.unwrap();
     assert!(matches!(next(&mut stays).await, Some(Message::Event(_))), "the others' go on");
-}
-
-#[tokio::test]
-async fn the_terminal_follows_the_audit_as_it_is_written() {
-    let app = TestApp::start();
-    let client = app.local();
-    call(&client, LAST, json!({})).await.unwrap();
-    let mut tail = Command::new(env!("CARGO_BIN_EXE_jarvis"));
-    tail.args(["audit", "tail", "-n", "1", "--follow", "--json"]).env("JARVIS_DATA", app.data());
-    let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut event = || serde_json::from_str::<EventInfo>(&lines.next().unwrap()).unwrap();
-    assert_eq!(event().tool.as_deref(), Some(LAST), "it begins with the newest row");
-    let told = call(&client, "system_temperatures", json!({})).await.unwrap().call.unwrap();
-    assert_eq!(event().subject, told);
-    tail.kill().unwrap();
-    tail.wait().unwrap();
 }
