@@ -333,7 +333,8 @@ impl Change for Decide {
             // Who said yes, and when, stays on the card.
             ApprovalState::Stale => {
                 "update approval set state = $2, because = $3, finished_at = $4, decided_at = coalesce(decided_at, $4), \
-                 decided_by = coalesce(decided_by, $5) where id = $1 and state in ('approved', 'running')"
+                 decided_by = coalesce(decided_by, $5) where id = $1 and state in ('approved', 'running') and \
+                 (select count(*) from approval_step where approval = $1 and state = 'running') = 0"
             }
             other => return Err(conflict(format!("nobody decides a card to be {}", other.as_str()))),
         };

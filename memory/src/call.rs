@@ -1,8 +1,10 @@
 //! Calls above green: intent before the effect, outcome after it.
 
 use async_trait::async_trait;
+use jarvis_safety::bar::Bar;
 use jarvis_safety::call::{CallRecord, CallState};
 use jarvis_safety::event::Draft;
+use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::{Intended, Stored};
 use jarvis_safety::tool::Undo;
@@ -14,6 +16,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
 use crate::approval;
 use crate::change::{Change, Tx};
 use crate::row::Row;
+use crate::setting::KILL_SWITCH;
 use crate::stored::{Halt, clean, conflict, from_json, from_word, not_found, to_json, unavailable};
 
 const COLUMNS: &str = "json, state, outcome, undo, undone_by";
@@ -96,6 +99,7 @@ pub(crate) struct Intend {
     target: Target,
     conversation: Option<String>,
     approval: Option<(String, i64)>,
+    undoes: Option<String>,
     created_at: i64,
     json: String,
     asked: Digest,
@@ -118,11 +122,39 @@ impl Intend {
             target: Target::new(&clean(&record.target.kind), clean(&record.target.id), clean(&record.target.name)),
             conversation: record.origin.conversation.as_ref().map(ToString::to_string),
             approval: record.approval.as_ref().map(|(id, step)| (id.to_string(), i64::from(*step))),
+            undoes: record.origin.undoes.as_ref().map(ToString::to_string),
             created_at: record.created_at,
             json: to_json("call", &bare)?,
             asked: asked(&record.args),
             row: Row::new(draft)?,
         })
+    }
+
+    /// What the store knows against it.
+    async fn barred(&self, connection: &mut AnyConnection) -> Result<Option<Bar>, Halt> {
+        // The id of a token's actor is `token:` and the id of the token.
+        let found = sqlx::query(
+            "select (select json from setting where name = $1), \
+             (select count(*) from token where revoked_at is not null and id in (substr($2, 7), \
+             (select substr(decided_by, 7) from approval where id = $3))), \
+             (select undone_by from call where id = $4)",
+        )
+        .bind(KILL_SWITCH)
+        .bind(self.actor.as_str())
+        .bind(self.approval.as_ref().map(|(id, _)| id.as_str()))
+        .bind(self.undoes.as_deref())
+        .fetch_one(connection)
+        .await?;
+        let kill: Option<&str> = found.try_get(0)?;
+        let kill: KillSwitch = kill.map(|json| from_json(KILL_SWITCH, json)).transpose()?.unwrap_or_default();
+        if kill != KillSwitch::Off {
+            return Ok(Some(Bar::Stopped));
+        }
+        if found.try_get::<i64, _>(1)? > 0 {
+            return Ok(Some(Bar::Revoked));
+        }
+        let undone_by: Option<&str> = found.try_get(2)?;
+        Ok(undone_by.map(|id| from_word("call", id)).transpose()?.map(Bar::TakenBack))
     }
 
     async fn insert(&self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
@@ -165,6 +197,9 @@ impl Change for Intend {
         {
             return Ok(Intended::AlreadySpent);
         }
+        if let Some(bar) = self.barred(tx.connection).await? {
+            return Ok(Intended::Barred(bar));
+        }
         if !self.insert(tx.connection).await? {
             let known = by_id(tx.connection, self.id.as_str()).await?;
             return known
@@ -173,6 +208,13 @@ impl Change for Intend {
         }
         if let Some((card, step)) = &self.approval {
             approval::spend(tx.connection, card, *step).await?;
+        }
+        if let Some(undoes) = &self.undoes {
+            sqlx::query("update call set undone_by = $2 where id = $1 and undone_by is null")
+                .bind(undoes.as_str())
+                .bind(self.id.as_str())
+                .execute(&mut *tx.connection)
+                .await?;
         }
         tx.tell(self.row.clone());
         Ok(Intended::Recorded)
@@ -252,10 +294,11 @@ impl Change for Settle {
         .bind(self.at)
         .execute(&mut *tx.connection)
         .await?;
+        // What is in doubt stays marked: it is looked at, and not taken back a second time.
         if let Some(undoes) = &self.undoes
-            && self.state == CallState::Done
+            && matches!(self.state, CallState::Failed | CallState::Cancelled)
         {
-            sqlx::query("update call set undone_by = $2 where id = $1 and undone_by is null")
+            sqlx::query("update call set undone_by = null where id = $1 and undone_by = $2")
                 .bind(undoes.as_str())
                 .bind(self.id.as_str())
                 .execute(&mut *tx.connection)

@@ -15,7 +15,7 @@ use crate::store::Store;
 use crate::stored::{Halt, from_json, to_json, unavailable};
 
 const SETTINGS: &str = "settings";
-const KILL_SWITCH: &str = "kill switch";
+pub(crate) const KILL_SWITCH: &str = "kill switch";
 
 async fn read<T: DeserializeOwned + Default>(readers: &AnyPool, name: &str) -> Stored<T> {
     let found = sqlx::query("select json from setting where name = $1")

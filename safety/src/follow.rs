@@ -6,8 +6,8 @@ use crate::actor::Actor;
 use crate::approval::Approval;
 use crate::call::Origin;
 use crate::id::ApprovalId;
-use crate::kernel::{Gate, store_refusal};
-use crate::refusal::Refusal;
+use crate::kernel::Gate;
+use crate::refusal::{Refusal, store_refusal};
 
 impl Gate {
     /// One card as it stands.
@@ -29,8 +29,7 @@ impl Gate {
         because: &str,
         origin: &Origin,
     ) -> Result<Approval, Refusal> {
-        self.0.withdraw(actor, id, because, origin).await?;
-        self.0.card(id).await
+        self.0.withdraw(actor, id, because, origin).await
     }
 
     /// Waits for the end of a card as its caller does: a final card counts as handed over.

@@ -21,7 +21,7 @@ fn encode(mut number: u128) -> String {
 
 /// The text is no id of this kind.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("`{text}` is not a {kind} id; one looks like `{kind}_01h…` (26 characters after the underscore)")]
+#[error("`{text}` is no id of this kind; one looks like `{kind}_01h…` (26 characters after the underscore)")]
 pub struct BadId {
     text: String,
     kind: &'static str,

@@ -7,6 +7,7 @@
 pub mod actor;
 pub mod approval;
 pub mod autonomy;
+pub mod bar;
 pub mod bounded;
 pub mod call;
 mod carry;
@@ -31,6 +32,7 @@ pub mod registry;
 mod row;
 mod run;
 pub mod setting;
+mod stale;
 pub mod target;
 pub mod tier;
 pub mod tool;

@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::actor::Actor;
 use crate::approval::{Approval, ApprovalState};
+use crate::bar::Bar;
 use crate::call::CallRecord;
 use crate::conversation::{Conversation, Entry, Turn, TurnState};
 use crate::digest::Digest;
@@ -65,6 +66,8 @@ pub enum Intended {
     AlreadySpent,
     /// A call of the same actor with the same key is there already.
     Known(Box<CallRecord>),
+    /// It must not begin; nothing was kept.
+    Barred(Bar),
 }
 
 /// What became of a question.
@@ -108,11 +111,13 @@ pub trait Ledger: Send + Sync {
     /// Appends one row. `Wal` answers once it survives a killed process and fsyncs within 5 ms; `Fsync` first.
     async fn append(&self, draft: Draft, reads: AuditReads) -> Stored<u64>;
     /// Makes an intent durable (fsynced). With `record.approval`, spends that step in the same transaction: the card
-    /// must be `Approved` or `Running`, the step `Waiting`, and all steps before it `Done`.
+    /// must be `Approved` or `Running`, the step `Waiting`, and all steps before it `Done`. The kill switch, revoked
+    /// tokens and the call that this one takes back are looked at in that transaction; the latter is marked as undone
+    /// by this one.
     async fn intend(&self, record: &CallRecord, draft: Draft) -> Stored<Intended>;
     /// Records what came of a call, its undo, and moves step and card on: after the last step the card is `Done`; after
     /// a step that is not `Done` the card takes that state (`Failed` for a cancelled one) and the rest is `Skipped`.
-    /// With `undoes`, also marks that call as undone if this outcome is done.
+    /// With `undoes`, that call is no longer undone if this one certainly did not happen.
     async fn settle(
         &self,
         outcome: &Outcome,
@@ -135,8 +140,8 @@ pub trait Ledger: Send + Sync {
     async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked>;
     /// Pending cards that lapsed at or before a time, and when the next one does.
     async fn due(&self, now: i64) -> Stored<Due>;
-    /// Decides a card. `Approved`, `Denied` and `Expired` need it `Pending`; `Stale` needs it `Approved` or `Running` and
-    /// turns its waiting steps to `Skipped`. Answers whether it was in that state; if not, nothing is kept, the draft
+    /// Decides a card. `Approved`, `Denied` and `Expired` need it `Pending`; `Stale` needs it `Approved`, or `Running`
+    /// with no step that runs, and turns its waiting steps to `Skipped`. Answers whether it was in that state; if not, nothing is kept, the draft
     /// neither.
     async fn decide(&self, decision: &Decision, draft: Draft) -> Stored<bool>;
     /// One card.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::port::StoreError;
+
 /// A refusal: nothing was done. Code and rule are stable, the message is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -26,6 +28,11 @@ impl Refusal {
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::InvalidArguments, "validate", message)
     }
+}
+
+/// The store could not.
+pub(crate) fn store_refusal(error: &StoreError) -> Refusal {
+    Refusal::new(Code::StoreUnavailable, "store", error.to_string())
 }
 
 impl crate::kernel::Gate {

@@ -1,14 +1,15 @@
 //! Taking a call back, by another governed call.
 
 use crate::actor::{Actor, ActorKind};
+use crate::bar::Bar;
 use crate::call::{CallState, Origin, Request, Vouching};
 use crate::id::CallId;
 use crate::outcome::Answer;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Refusal, store_refusal};
 use crate::tool::Undo;
 use serde_json::Value;
 
-use crate::kernel::{Gate, store_refusal};
+use crate::kernel::Gate;
 
 impl Gate {
     /// Makes the call that the tool declared to take this one back. It passes the gate like any other.
@@ -39,7 +40,7 @@ impl Gate {
                 Refusal::new(Code::NotFound, "undo", format!("there is no call {id} above green of yours"))
             })?;
         if let Some(by) = &record.undone_by {
-            return Err(Refusal::new(Code::NotUndoable, "undo", format!("it was taken back already, by {by}")));
+            return Err(Bar::TakenBack(by.clone()).refusal());
         }
         record.undo.filter(|_| record.state == CallState::Done).ok_or_else(|| {
             Refusal::new(

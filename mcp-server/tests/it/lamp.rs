@@ -10,9 +10,9 @@ use jarvis_memory::{LiveHub, Options, Store};
 use jarvis_safety::approval::Approval;
 use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::event::{Draft, EventKind};
-use jarvis_safety::kernel::{Approver, Gate, GateParts, KillSwitch, Permit, Policy, Registry};
+use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Permit, Policy, Registry, RegistryBuilder};
 use jarvis_safety::outcome::{Answer, Outcome};
-use jarvis_safety::port::{Clock, EventFilter, Feed as _, Identities as _, Ids, Ledger as _};
+use jarvis_safety::port::{Clock, EventFilter, Feed as _, Identities as _, Ids, Ledger};
 use jarvis_safety::setting::Settings;
 use jarvis_safety::tool::{Done, Look, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
 use jarvis_safety::{Actor, ActorId, ApprovalId, Effects, Refusal, Target, Tier};
@@ -149,18 +149,27 @@ lamp_tool!(Dim, "lamp_dim", Tier::Yellow, Effects::WRITES);
 lamp_tool!(Stop, "lamp_stop", Tier::Orange, Effects::WRITES);
 lamp_tool!(Smash, "lamp_smash", Tier::Red, Effects::DELETES);
 
+/// What a house has beside the lamps' tools, and what stands before its store. Asked again after every restart.
+pub(crate) type Fit = Arc<dyn Fn(RegistryBuilder, &Store, &World) -> (RegistryBuilder, Arc<dyn Ledger>) + Send + Sync>;
+
 /// The gate, the store under it, the clock and the lamps.
 pub(crate) struct House {
-    pub(crate) gate: Gate,
+    pub(crate) gate: Console,
     pub(crate) store: Store,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) world: World,
     ids: Arc<Counted>,
+    fit: Fit,
     directory: tempfile::TempDir,
 }
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::fitted(Arc::new(|tools, store, _| (tools, Arc::new(store.clone())))).await
+    }
+
+    /// A house with other tools beside the lamps', or with something before its store.
+    pub(crate) async fn fitted(fit: Fit) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(HandClock(AtomicI64::new(1_800_000_000_000)));
         let ids = Arc::new(Counted(Mutex::new(1)));
@@ -169,8 +178,8 @@ impl House {
         let world: World = Arc::new(Mutex::new(Lamps { ids: ids_of, ..Lamps::default() }));
         let store = open(directory.path(), &clock, &ids).await;
         store.set_password("correct horse battery", draft()).await.unwrap();
-        let gate = build(&store, &clock, &ids, &world, Ok(Policy::default())).await;
-        Self { gate, store, clock, world, ids, directory }
+        let gate = build(&store, &clock, &ids, &world, &fit, Ok(Policy::default())).await;
+        Self { gate, store, clock, world, ids, fit, directory }
     }
 
     /// The same house after the process was killed: what was in memory is gone.
@@ -179,14 +188,14 @@ impl House {
     }
 
     pub(crate) async fn killed_under(self, policy: Result<Policy, String>) -> Self {
-        let Self { gate, store, clock, world, ids, directory } = self;
+        let Self { gate, store, clock, world, ids, fit, directory } = self;
         drop(gate);
         store.close().await;
         drop(store);
         let store = open(directory.path(), &clock, &ids).await;
-        let gate = build(&store, &clock, &ids, &world, policy).await;
+        let gate = build(&store, &clock, &ids, &world, &fit, policy).await;
         gate.recover().await.unwrap();
-        Self { gate, store, clock, world, ids, directory }
+        Self { gate, store, clock, world, ids, fit, directory }
     }
 
     /// Puts another lamp under the same name.
@@ -211,8 +220,7 @@ impl House {
     }
 
     pub(crate) async fn approve(&self, id: &ApprovalId) -> Result<Approval, Refusal> {
-        let approver = Approver::of(&Actor::operator()).unwrap();
-        self.gate.approve(&approver, id, &Origin::default()).await?;
+        self.gate.approve(&Actor::operator(), id, &Origin::default()).await?;
         self.gate.wait(id, Duration::from_secs(10)).await
     }
 
@@ -254,20 +262,21 @@ async fn build(
     clock: &Arc<HandClock>,
     ids: &Arc<Counted>,
     world: &World,
+    fit: &Fit,
     policy: Result<Policy, String>,
-) -> Gate {
-    let registry = Registry::builder()
+) -> Console {
+    let lamps = Registry::builder()
         .with(See(Arc::clone(world)))
         .with(Dim(Arc::clone(world)))
         .with(Stop(Arc::clone(world)))
-        .with(Smash(Arc::clone(world)))
-        .build()
-        .unwrap();
+        .with(Smash(Arc::clone(world)));
+    let (tools, ledger) = fit(lamps, store, world);
+    let registry = tools.build().unwrap();
     let kill = store.kill_switch().await.unwrap();
     assert!(matches!(kill, KillSwitch::Off | KillSwitch::Effects | KillSwitch::All));
-    Gate::new(GateParts {
+    Console::new(GateParts {
         registry,
-        ledger: Arc::new(store.clone()),
+        ledger,
         identities: Arc::new(store.clone()),
         live: Arc::new(LiveHub::new()),
         clock: Arc::clone(clock) as Arc<dyn Clock>,

@@ -1,11 +1,15 @@
 //! Calls with an effect: intent, outcome, keys, repeats.
 
-use jarvis_safety::call::CallState;
+use jarvis_safety::approval::ApprovalState;
+use jarvis_safety::bar::Bar;
+use jarvis_safety::call::{CallRecord, CallState};
 use jarvis_safety::event::EventKind;
+use jarvis_safety::id::TokenId;
+use jarvis_safety::identity::TokenGrant;
 use jarvis_safety::kernel::KillSwitch;
-use jarvis_safety::port::{Feed as _, Intended, Ledger as _, StoreError};
+use jarvis_safety::port::{Decision, Feed as _, Identities as _, Intended, Ledger as _, StoreError};
 use jarvis_safety::tool::Undo;
-use jarvis_safety::{ActorId, Target};
+use jarvis_safety::{ActorId, Target, Tier};
 use serde_json::json;
 
 use crate::world::{World, client, outcome, row, web};
@@ -87,20 +91,67 @@ async fn an_outcome_of_no_call_or_of_a_running_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_call_is_undone_by_a_call_that_is_done_and_by_no_other() {
+async fn a_call_is_taken_back_once_and_what_did_not_happen_takes_nothing_back() {
     let world = World::new().await;
     let first = world.record(None);
     world.store.intend(&first, row(EventKind::CallIntent, "a")).await.unwrap();
     let done = outcome(&first, CallState::Done);
     world.store.settle(&done, None, None, 5, row(EventKind::CallDone, "a")).await.unwrap();
-    for (state, undone) in [(CallState::Failed, false), (CallState::Done, true)] {
-        let back = world.record(None);
-        world.store.intend(&back, row(EventKind::CallIntent, "b")).await.unwrap();
-        let end = outcome(&back, state);
+    let undone_by = async || world.store.call(&first.id).await.unwrap().unwrap().undone_by;
+    let back = async || {
+        let mut back = world.record(None);
+        back.origin.undoes = Some(first.id.clone());
+        let intended = world.store.intend(&back, row(EventKind::CallIntent, "b")).await.unwrap();
+        (back, intended)
+    };
+    for (state, holds) in
+        [(CallState::Failed, false), (CallState::Cancelled, false), (CallState::Unknown, true), (CallState::Done, true)]
+    {
+        let (taking, intended) = back().await;
+        assert!(matches!(intended, Intended::Recorded), "{intended:?}");
+        assert_eq!(undone_by().await.as_ref(), Some(&taking.id), "from its intent on");
+        let (_, second) = back().await;
+        assert!(matches!(second, Intended::Barred(Bar::TakenBack(by)) if by == taking.id));
+        let end = outcome(&taking, state);
         world.store.settle(&end, None, Some(&first.id), 6, row(EventKind::CallDone, "b")).await.unwrap();
-        let by = world.store.call(&first.id).await.unwrap().unwrap().undone_by;
-        assert_eq!(by, undone.then_some(back.id));
+        assert_eq!(undone_by().await.is_some(), holds, "{state:?}");
+        if holds {
+            let mut connection = world.burglar().await;
+            sqlx::query("update call set undone_by = null").execute(&mut connection).await.unwrap();
+        }
     }
+}
+
+#[tokio::test]
+async fn no_intent_is_kept_after_the_switch_was_thrown_or_a_token_revoked() {
+    let world = World::new().await;
+    let grant = TokenGrant { name: "bot".to_owned(), ceiling: Tier::Red, confirm: Tier::Yellow, approve: true };
+    let (token, _) = world.store.create_token(TokenId::new(7), grant, row(EventKind::TokenCreated, "t")).await.unwrap();
+    let intend = async |record: &CallRecord| {
+        world.store.intend(record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap()
+    };
+    let of_token = || CallRecord { actor: token.actor().id, ..world.record(None) };
+    assert!(matches!(intend(&of_token()).await, Intended::Recorded));
+    let card = world.card("q", 1);
+    world.store.ask(&card, 100, row(EventKind::ApprovalAsked, "a")).await.unwrap();
+    let decision = Decision {
+        approval: card.id.clone(),
+        state: ApprovalState::Approved,
+        by: token.actor().id,
+        because: None,
+        at: 7,
+    };
+    assert!(world.store.decide(&decision, row(EventKind::ApprovalApproved, "a")).await.unwrap());
+    world.store.revoke_token(&token.id, row(EventKind::TokenRevoked, "t")).await.unwrap();
+    assert!(matches!(intend(&of_token()).await, Intended::Barred(Bar::Revoked)));
+    let spending =
+        CallRecord { id: card.steps[0].call.clone(), approval: Some((card.id.clone(), 0)), ..world.record(None) };
+    assert!(matches!(intend(&spending).await, Intended::Barred(Bar::Revoked)), "the approver's token");
+    assert!(matches!(intend(&world.record(None)).await, Intended::Recorded));
+    world.store.set_kill_switch(KillSwitch::Effects, row(EventKind::KillOn, "kill")).await.unwrap();
+    let head = world.store.head();
+    assert!(matches!(intend(&world.record(None)).await, Intended::Barred(Bar::Stopped)));
+    assert_eq!(world.store.head(), head, "nothing was kept");
 }
 
 #[tokio::test]

@@ -1,25 +1,30 @@
 //! Asking a person, and executing what the person approved.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::actor::{Actor, ActorKind};
 use crate::approval::{Approval, ApprovalState, Step, StepState};
+use crate::bar::Bar;
 use crate::call::{CallState, Origin, Request};
+use crate::carry::carry;
 use crate::digest::Digest;
 use crate::event::{Draft, EventKind};
 use crate::id::{ActorId, ApprovalId, CallId};
 use crate::outcome::{Answer, Outcome};
 use crate::plain::{shorten, visible};
 use crate::port::{Asked, Decision};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Refusal, store_refusal};
 use crate::row;
 use crate::run::Watch;
+use crate::stale::{difference, stale};
 use crate::tier::Tier;
 
 use super::approver::Approver;
 use super::decide::{Standing, Verdict};
 use super::execute::NotRun;
-use super::gate::{Inner, store_refusal};
+use super::gate::Inner;
 use super::prepare::Prepared;
 
 /// Most open questions of one actor: more would bury whoever has to answer them.
@@ -66,15 +71,7 @@ impl Inner {
         let row = row::card(EventKind::ApprovalAsked, &request.actor.id, &approval, &approval.steps[0].sentence);
         match self.ledger.ask(&approval, MOST_OPEN, row).await.map_err(|error| store_refusal(&error))? {
             Asked::Joined(card) => Ok(Answer::Waiting(card)),
-            Asked::Full => Err(Refusal::new(
-                Code::RateLimited,
-                "open questions",
-                format!(
-                    "{} has {MOST_OPEN} open questions, the most that one caller may have; have some decided first. \
-                     Nothing was done",
-                    request.actor.name
-                ),
-            )),
+            Asked::Full => Err(Bar::Full(MOST_OPEN).refusal()),
             Asked::New => {
                 self.asked.notify_one();
                 Ok(Answer::Waiting(Box::new(approval)))
@@ -130,19 +127,42 @@ impl Inner {
 
     /// Denies what this actor asked itself, or what anybody asked if it is the operator.
     pub(crate) async fn withdraw(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         id: &ApprovalId,
         because: &str,
         origin: &Origin,
-    ) -> Result<(), Refusal> {
-        self.decide_card(Approver::of_question(actor), id, ApprovalState::Denied, because, origin).await
+    ) -> Result<Approval, Refusal> {
+        self.decided_to_the_end(Approver::of_question(actor), id, ApprovalState::Denied, because, origin).await
+    }
+
+    /// Decides a card and begins what was approved, even if whoever decided goes away meanwhile.
+    pub(super) async fn decided_to_the_end(
+        self: &Arc<Self>,
+        approver: Approver,
+        id: &ApprovalId,
+        state: ApprovalState,
+        because: &str,
+        origin: &Origin,
+    ) -> Result<Approval, Refusal> {
+        let (inner, id, because, origin) = (Arc::clone(self), id.clone(), because.to_owned(), origin.clone());
+        let decided = carry(async move {
+            let decided = inner.decide_card(&approver, &id, state, &because, &origin).await;
+            // A commit in doubt may have been kept: what is not approved is not spent, so looking is safe.
+            if decided.as_ref().err().is_none_or(|refusal| refusal.code == Code::StoreUnavailable) {
+                let (inner, card) = (Arc::clone(&inner), id.clone());
+                tokio::spawn(async move { inner.run_card(&card).await });
+            }
+            decided?;
+            inner.card(&id).await
+        });
+        decided.await.unwrap_or_else(|| Err(stale("a defect in Jarvis stopped the decision")))
     }
 
     /// Decides a card, or records why not.
-    pub(super) async fn decide_card(
+    async fn decide_card(
         &self,
-        approver: Approver,
+        approver: &Approver,
         id: &ApprovalId,
         state: ApprovalState,
         because: &str,
@@ -150,7 +170,7 @@ impl Inner {
     ) -> Result<(), Refusal> {
         let card = self.card(id).await?;
         let because = Some(shorten(&visible(because.trim()), 500)).filter(|word| !word.is_empty());
-        let tried = self.try_decide(&approver, &card, state, because, origin).await;
+        let tried = self.try_decide(approver, &card, state, because, origin).await;
         if let Err(refusal) = &tried {
             let mut row = row::card(EventKind::ApprovalRefused, &approver.actor.id, &card, &refusal.message);
             row.correlation.clone_from(&origin.correlation);
@@ -227,7 +247,7 @@ impl Inner {
                 return;
             }
             let card = match self.card(id).await {
-                Ok(card) if !card.state.is_final() => card,
+                Ok(card) if matches!(card.state, ApprovalState::Approved | ApprovalState::Running) => card,
                 Ok(_) => return self.say_moved(id),
                 Err(error) => {
                     return tracing::error!(approval = %id, %error, "an approved card cannot be read");
@@ -298,20 +318,7 @@ impl Inner {
         if let Err(error) = kept {
             tracing::error!(approval = %card.id, %error, "a stale approval could not be voided");
         }
+        // It may have ended otherwise meanwhile: whoever waits looks.
+        self.say_moved(&card.id);
     }
-}
-
-pub(super) fn stale(why: &str) -> Refusal {
-    let said = format!("what was approved is not what would run now: {}", why.trim_end_matches('.'));
-    Refusal::new(Code::ApprovalStale, "decided again at spending", said)
-}
-
-fn difference(step: &Step, call: &Prepared) -> String {
-    if step.target.id != call.target.id || step.target.kind != call.target.kind {
-        return format!("{} is another {} now", step.target.name, step.target.kind);
-    }
-    if step.tier != call.tier {
-        return format!("it is {} now and was {}", call.tier, step.tier);
-    }
-    format!("the tool {} was changed", step.tool)
 }

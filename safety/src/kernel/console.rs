@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::{Notify, broadcast};
@@ -13,13 +13,13 @@ use crate::call::Origin;
 use crate::event::EventKind;
 use crate::id::ApprovalId;
 use crate::kill::KillSwitch;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Refusal, store_refusal};
 use crate::row;
 use crate::setting::Settings;
 use crate::tier::Tier;
 
 use super::approver::Approver;
-use super::gate::{Gate, GateParts, Inner, Rules, store_refusal};
+use super::gate::{Gate, GateParts, Inner, Rules};
 
 /// The gate and what decides over it: approvals, the kill switch, settings, recovery. The agents' room gets the [`Gate`]
 /// alone. Cheap to clone.
@@ -47,6 +47,7 @@ impl Console {
             ids: parts.ids,
             rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
             kill: RwLock::new(parts.kill),
+            thrown: AtomicU64::new(0),
             braking: tokio::sync::Mutex::new(()),
             pacing: tokio::sync::Mutex::new(()),
             closing: AtomicBool::new(false),
@@ -74,7 +75,7 @@ impl Console {
     /// If the actor may not, or the card is decided, lapsed or gone. Nothing was run then.
     pub async fn approve(&self, actor: &Actor, id: &ApprovalId, origin: &Origin) -> Result<Approval, Refusal> {
         let approver = self.approver(actor, id, origin).await?;
-        self.say_yes(approver, id, origin).await
+        self.inner().decided_to_the_end(approver, id, ApprovalState::Approved, "", origin).await
     }
 
     /// Says no, with a word back to whoever asked.
@@ -89,8 +90,7 @@ impl Console {
         origin: &Origin,
     ) -> Result<Approval, Refusal> {
         let approver = self.approver(actor, id, origin).await?;
-        self.inner().decide_card(approver, id, ApprovalState::Denied, because, origin).await?;
-        self.inner().card(id).await
+        self.inner().decided_to_the_end(approver, id, ApprovalState::Denied, because, origin).await
     }
 
     /// The person behind an MCP client said yes in the client's own form, which reaches no further than
@@ -99,18 +99,8 @@ impl Console {
     /// # Errors
     /// As [`Console::approve`].
     pub async fn confirm(&self, client: &Actor, id: &ApprovalId, origin: &Origin) -> Result<Approval, Refusal> {
-        self.say_yes(Approver::form(client), id, origin).await
-    }
-
-    async fn say_yes(&self, approver: Approver, id: &ApprovalId, origin: &Origin) -> Result<Approval, Refusal> {
-        let decided = self.inner().decide_card(approver, id, ApprovalState::Approved, "", origin).await;
-        // A commit in doubt may have been kept: what is not approved is not spent, so looking is safe.
-        if decided.as_ref().err().is_none_or(|refusal| refusal.code == Code::StoreUnavailable) {
-            let (inner, card) = (Arc::clone(self.inner()), id.clone());
-            tokio::spawn(async move { inner.run_card(&card).await });
-        }
-        decided?;
-        self.inner().card(id).await
+        let approver = Approver::form(client);
+        self.inner().decided_to_the_end(approver, id, ApprovalState::Approved, "", origin).await
     }
 
     async fn approver(&self, actor: &Actor, id: &ApprovalId, origin: &Origin) -> Result<Approver, Refusal> {
@@ -145,15 +135,21 @@ impl Console {
         }
         let kind = if kill == KillSwitch::Off { EventKind::KillOff } else { EventKind::KillOn };
         let row = row::row(kind, actor, "kill-switch", origin, &format!("kill switch: {}", kill.as_str()));
-        let _one_at_a_time = self.inner().braking.lock().await;
         if kill > self.inner().kill() {
+            // At once: no other hand and no disk is waited for.
+            self.inner().thrown.fetch_add(1, Ordering::AcqRel);
             self.put_in_force(kill);
         }
+        let _one_at_a_time = self.inner().braking.lock().await;
+        let thrown = self.inner().thrown.load(Ordering::Acquire);
         self.inner().ledger.set_kill_switch(kill, row).await.map_err(|error| {
             let held = self.inner().kill().as_str();
             Refusal::new(Code::StoreUnavailable, "store", format!("{error}. In force until the next start: {held}"))
         })?;
-        self.put_in_force(kill);
+        // A brake thrown meanwhile stays: its own hand is next.
+        if kill >= self.inner().kill() || self.inner().thrown.load(Ordering::Acquire) == thrown {
+            self.put_in_force(kill);
+        }
         Ok(())
     }
 

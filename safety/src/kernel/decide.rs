@@ -2,6 +2,7 @@
 
 use crate::actor::Actor;
 use crate::autonomy::Level;
+use crate::bar::Bar;
 use crate::call::Vouching;
 use crate::kill::KillSwitch;
 use crate::refusal::{Code, Refusal};
@@ -95,11 +96,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
 /// What is refused whatever the target is: nothing is even looked at for such a call.
 pub(super) fn refused_outright(tier: Tier, actor: &Actor, kill: KillSwitch) -> Option<Refusal> {
     if kill == KillSwitch::All || (kill == KillSwitch::Effects && tier > Tier::Green) {
-        return Some(Refusal::new(
-            Code::Stopped,
-            "kill switch",
-            "the kill switch is on; the operator can release it on the dashboard or with `jarvis resume`",
-        ));
+        return Some(Bar::Stopped.refusal());
     }
     (tier > actor.ceiling).then(|| {
         Refusal::new(

@@ -8,14 +8,14 @@ use crate::event::EventKind;
 use crate::id::{ApprovalId, CallId};
 use crate::outcome::{Answer, Outcome};
 use crate::port::{Intended, StoreError};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Refusal, store_refusal};
 use crate::row;
 use crate::run::{Run, Watch};
 use crate::tier::Tier;
 use crate::tool::Undo;
 
 use super::decide::{UNASKED_REPEATS, refused_outright, repeated};
-use super::gate::{Inner, store_refusal};
+use super::gate::Inner;
 use super::permit::RawPermit;
 use super::prepare::Prepared;
 
@@ -108,8 +108,15 @@ impl Inner {
         match self.ledger.intend(&record, row::intent(request, call, &record, &self.rules().version)).await {
             Ok(Intended::Recorded) => {}
             Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
+            Ok(Intended::Barred(bar)) => return Err(NotRun::Refused(bar.refusal())),
             Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
-            Err(error) => return Err(NotRun::Refused(store_refusal(&error))),
+            Err(error) => {
+                // It never begins: if its intent was kept after all, that is its outcome.
+                watch.cancel.cancel();
+                let (outcome, _) = self.run(request, call, id, rule, watch).await;
+                let _ = self.settle(request, call, &outcome, None).await;
+                return Err(NotRun::Refused(store_refusal(&error)));
+            }
         }
         drop(pace);
         let (mut outcome, undo) = self.run(request, call, id, rule, watch).await;
@@ -137,8 +144,8 @@ impl Inner {
         loop {
             let settled = self.ledger.settle(outcome, undo, undoes, self.clock.now(), row.clone()).await;
             match settled {
-                // An attempt in doubt before this one was kept after all.
-                Ok(()) | Err(StoreError::Conflict(_)) => return Ok(()),
+                // An attempt in doubt before this one was kept after all, or the intent was not.
+                Ok(()) | Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => return Ok(()),
                 Err(error) if pause > Duration::from_secs(2) => return Err(error),
                 Err(_) => tokio::time::sleep(pause).await,
             }

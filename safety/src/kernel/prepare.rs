@@ -11,14 +11,14 @@ use crate::call::{Request, Vouching};
 use crate::digest::Digest;
 use crate::json;
 use crate::plain::{shorten, visible};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Refusal, store_refusal};
 use crate::registry::Erased;
 use crate::target::Target;
 use crate::tier::{Effects, Tier};
 use crate::tool::{Look, Preview, ToolError, ToolErrorKind};
 
 use super::decide::{Facts, Standing, Verdict, decide, refused_outright};
-use super::gate::{Inner, store_refusal};
+use super::gate::Inner;
 
 /// Longest time that a look at the world may take before a decision.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);

@@ -13,9 +13,9 @@ use crate::outcome::Outcome;
 use crate::port::StoreError;
 use crate::row;
 use crate::run::{judged, probe};
+use crate::stale::stale;
 use crate::tool::{Probe, ToolError, ToolErrorKind, Trust};
 
-use super::approve::stale;
 use super::console::Console;
 use super::gate::Inner;
 
