@@ -19,12 +19,10 @@ export function asProblem(thrown: unknown): Problem {
   return { code: 'client', status: 0, detail, correlation: '' };
 }
 
-const unreachable: Problem = {
-  code: 'unreachable',
-  status: 0,
-  detail: 'Jarvis does not answer. Nothing was sent twice; try again when the status line says live.',
-  correlation: '',
-};
+const unreachable = (detail: string) => new ProblemError({ code: 'unreachable', status: 0, detail, correlation: '' });
+
+/** How long a network that has just changed gets until a reading is tried once more. */
+const AGAIN = 250;
 
 const signedOutListeners = new Set<() => void>();
 
@@ -39,23 +37,33 @@ async function request<T>(method: string, path: string, options: Options = {}): 
   const headers: Record<string, string> = { accept: 'application/json' };
   if (options.body !== undefined) headers['content-type'] = 'application/json';
   if (options.prefer) headers['prefer'] = options.prefer;
-  let response: Response;
-  try {
-    response = await fetch('/api' + path, {
-      method,
-      headers,
-      body: options.body === undefined ? null : JSON.stringify(options.body),
-      credentials: 'same-origin',
-      signal: options.signal ?? null,
-    });
-  } catch (thrown) {
-    if (thrown instanceof DOMException && thrown.name === 'AbortError') throw thrown;
-    throw new ProblemError(unreachable);
-  }
-  const text = await response.text();
+  const body = options.body === undefined ? null : JSON.stringify(options.body);
+  const [response, text] = await carried(method, '/api' + path, { method, headers, body, credentials: 'same-origin', signal: options.signal ?? null });
   if (!response.ok) throw new ProblemError(readProblem(response, text, path));
   return (text === '' ? undefined : JSON.parse(text)) as T;
 }
+
+/** An answer with its text. A reading whose connection broke is tried once more; what may have changed something never is. */
+async function carried(method: string, path: string, init: RequestInit): Promise<[Response, string]> {
+  const once = async (): Promise<[Response, string]> => {
+    const response = await fetch(path, init);
+    return [response, await response.text()];
+  };
+  try {
+    return await once();
+  } catch (thrown) {
+    if (isAbort(thrown)) throw thrown;
+    if (method !== 'GET') throw unreachable('Jarvis does not answer. Whether this reached him is not known, and it was not sent twice: when the status line says live, the activity tells.');
+  }
+  await new Promise((done) => setTimeout(done, AGAIN));
+  try {
+    return await once();
+  } catch (thrown) {
+    throw isAbort(thrown) ? thrown : unreachable('Jarvis does not answer. Nothing was changed by this; try again when the status line says live.');
+  }
+}
+
+const isAbort = (thrown: unknown) => thrown instanceof DOMException && thrown.name === 'AbortError';
 
 function readProblem(response: Response, text: string, path: string): Problem {
   if (response.status === 401 && path !== '/session' && path !== '/setup') {
@@ -96,6 +104,8 @@ export const api = {
   preview: (body: CallBody, signal?: AbortSignal) =>
     request<Preview>('POST', '/preview', signal ? { body, signal } : { body }),
   plan: (body: PlanBody) => request<ApprovalInfo>('POST', '/plan', { body }),
+  /** A call above green as it stands now: `undoable` ends when it was taken back. */
+  callNow: (call: string) => request<CallAnswer>('GET', at('/calls', call)),
   undo: (call: string) => request<CallAnswer>('POST', at('/calls', call, '/undo')),
   cancel: (call: string) => request<void>('POST', at('/calls', call, '/cancel')),
 

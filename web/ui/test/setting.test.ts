@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { faultsOf, fieldOf, isHome } from '../src/settings/fault';
+import { whereOf } from '../src/settings/where';
 import type { SettingsInfo } from '../src/wire';
 
 const good: SettingsInfo = {
@@ -33,5 +34,14 @@ describe('settings', () => {
   it('home is this machine and private networks', () => {
     for (const url of ['http://localhost:1/v1', 'http://10.0.0.2/v1', 'http://172.20.1.1/v1', 'http://[fd00::1]/v1', 'http://gpu.lan/v1', 'http://gpu/v1']) expect(isHome(url), url).toBe(true);
     for (const url of ['https://api.openai.com/v1', 'http://172.32.0.1/v1', 'http://8.8.8.8/v1']) expect(isHome(url), url).toBe(false);
+  });
+});
+
+describe('a command that reaches this Jarvis', () => {
+  const found = (path: string) => whereOf({ findings: [{ what: 'data directory', state: 'ok', found: path }] });
+
+  it('names his data directory unless it is the usual one', () => {
+    expect(found('/srv/jarvis')).toEqual(['--data', '/srv/jarvis']);
+    expect([found('/home/a/.local/share/jarvis'), found('cannot be read'), whereOf(null)]).toEqual([[], [], []]);
   });
 });

@@ -52,8 +52,14 @@ describe('a turn with a card', () => {
 
   it('leaves to the card of a plan the calls that have not begun', () => {
     const waiting = turn('waiting', [call('waiting', { approval: 'a', call: 'x' }), call('running'), said('needs you')]);
-    expect(shownEntries(waiting, card('pending')).map((one) => [one.entry.kind, one.quiet])).toEqual([['call', false], ['said', true]]);
+    expect(shownEntries(waiting, card('pending')).map((one) => one.entry.kind)).toEqual(['call']);
     expect(shownEntries(waiting, () => undefined)).toHaveLength(3);
+  });
+
+  it('leaves to an open card the words that lead to it, and shows them again once it is decided', () => {
+    const waiting = turn('waiting', [call('waiting', { approval: 'a' }), said('needs you')]);
+    expect(shownEntries(waiting, card('pending')).map((one) => one.entry.kind)).toEqual(['call']);
+    expect(shownEntries(waiting, card('running')).map((one) => [one.entry.kind, one.quiet])).toEqual([['call', false], ['said', true]]);
   });
 
   it('keeps quiet what was said before the decision, and not what was said after', () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { shapeOf } from '../src/call/shape';
-import { uptime } from '../src/overview/estate';
+import { standing, uptime } from '../src/overview/estate';
 import { emphasised } from '../src/text/emphasis';
 import { bytes, countdown, share, span } from '../src/text/format';
 import { grow } from '../src/text/live';
-import { containerMark, eventMark } from '../src/text/state';
+import { containerMark } from '../src/text/state';
 import { visible, visibleBlock } from '../src/text/visible';
 
 describe('what strangers wrote', () => {
@@ -22,6 +22,14 @@ describe('emphasis', () => {
   it('finds whole names only, the longest first', () => {
     expect(names('Remove old-db and db on nas.', ['db', 'old-db'])).toEqual(['old-db', 'db']);
     expect(names('Write /srv/a.txt.', ['/srv/a', '/srv/a.txt'])).toEqual(['/srv/a.txt']);
+  });
+
+  it('takes what stands between backticks for code only where it is asked to', () => {
+    expect(emphasised('I made `a.md` on nas.', ['nas'], true)).toEqual([
+      { text: 'I made ', name: false }, { text: 'a.md', name: true }, { text: ' on ', name: false }, { text: 'nas', name: true }, { text: '.', name: false },
+    ]);
+    expect(names('Remove `db`.', [])).toEqual([]);
+    expect(emphasised('a ` b', [], true).map((piece) => piece.text).join('')).toBe('a ` b');
   });
 
   it('loses and adds no character', () => {
@@ -66,14 +74,18 @@ describe('numbers', () => {
   it('read Docker\'s uptime', () => {
     expect([uptime('Up 3 days (healthy)'), uptime('Up About an hour'), uptime('Exited (0) 2 days ago')]).toEqual([259_200, 3600, 0]);
   });
+
+  it('tell how a container is in a word or two', () => {
+    const one = (state: string, status: string, health?: string) => standing({ id: '', name: '', image: '', state, status, health });
+    expect([one('running', 'Up About a minute'), one('running', 'Up 3 days (unhealthy)', 'unhealthy'), one('restarting', 'Restarting (1) 7 seconds ago')]).toEqual(['up 60 s', 'unhealthy', 'restarting']);
+    expect([one('exited', 'Exited (0) 2 days ago'), one('exited', 'Exited (137) 2 days ago')]).toEqual(['exited', 'exited 137']);
+  });
 });
 
 describe('state', () => {
   it('is never green when unknown or unhealthy', () => {
     expect(containerMark('running', 'unhealthy')).toBe('bad');
     expect(containerMark('who-knows')).toBe('unknown');
-    expect(eventMark('call.unknown')).toBe('unknown');
-    expect(eventMark('call.refused')).toBe('bad');
   });
 });
 

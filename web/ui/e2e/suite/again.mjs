@@ -12,6 +12,10 @@ export async function comingBack(world) {
     watch.down = true;
     await server.kill();
     await page.getByRole('alert').getByText('No connection').waitFor();
+    // Pages that were never opened are there all the same.
+    await page.locator('nav a[href="/settings"]').first().click();
+    await page.getByRole('region', { name: 'Settings' }).getByText('Jarvis does not answer').first().waitFor();
+    await page.locator('nav a[href="/activity"]').first().click();
     await server.start();
     // Said before the page can have come back: it must still see it.
     const said = server.cli('say', 'how is this machine?');

@@ -26,6 +26,27 @@ export async function killing(world) {
     same(await page.evaluate(() => document.documentElement.dataset.mode), 'alert', 'the mode');
   });
 
+  await world.test('while everything is stopped nothing can be approved, and a denial still can be given', async () => {
+    await world.api('/kill', { method: 'DELETE' });
+    const asked = (await world.api('/call', { method: 'POST', body: { tool: 'http_fetch', args: { url: 'https://example.org/stopped' } } })).body;
+    await world.api('/kill', { method: 'POST', body: { level: 'effects' } });
+    await world.open('/approvals');
+    const card = page.locator(`[data-approval="${asked.approval}"]`);
+    await card.getByText('Resume first').waitFor();
+    check(await card.getByRole('button', { name: 'Approve once' }).isDisabled(), 'it cannot be approved');
+    await card.focus();
+    await page.keyboard.press('a');
+    same((await world.api(`/approvals/${asked.approval}`)).body.state, 'pending', 'after the key');
+    await card.getByRole('button', { name: 'Deny' }).click();
+    await page.getByLabel('Why not').fill('stopped');
+    await page.keyboard.press('Enter');
+    await card.waitFor({ state: 'detached' });
+    await world.open('/tools/file_write');
+    await page.getByLabel('path', { exact: true }).fill(write.args.path);
+    await page.getByLabel('content', { exact: true }).fill('x');
+    await page.getByText('the kill switch is on').first().waitFor();
+  });
+
   await world.test('resuming takes two presses, and the form that waited goes on', async () => {
     await page.getByRole('button', { name: 'Resume' }).click();
     await page.getByRole('button', { name: 'Press to resume' }).click();

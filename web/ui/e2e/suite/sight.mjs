@@ -1,6 +1,6 @@
 // Every page in every mode: axe finds nothing, and pictures are kept for a person to look at.
 
-import { check } from '../harness.mjs';
+import { check, until } from '../harness.mjs';
 import { picture, violations } from '../look.mjs';
 
 const modes = ['hud', 'daylight', 'alert'];
@@ -46,6 +46,14 @@ export async function sight(world) {
     }
     await context.close();
   }
+
+  await world.test('no stylesheet of any page locks the orientation', async () => {
+    await world.open('/');
+    const sheets = () => world.page.evaluate(() => performance.getEntriesByType('resource').filter((one) => /Page-[^/]*\.css$/.test(one.name) && one.responseEnd > 0).length);
+    await until('all pages were fetched ahead', async () => (await sheets()) >= 5);
+    const found = await violations(world.page, { runOnly: ['css-orientation-lock'] });
+    check(found.length === 0, found.join('\n'));
+  });
 
   const context = await world.watch.context(world.browser);
   const page = await context.newPage();

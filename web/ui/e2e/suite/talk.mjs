@@ -5,6 +5,35 @@ import { check, until } from '../harness.mjs';
 export async function talking(world) {
   const { page } = world;
 
+  await world.test('a first visit offers something to ask; one click asks it, and the offer is gone', async () => {
+    await world.open('/');
+    const begin = page.locator('section[aria-label="Begin here"]');
+    await begin.getByRole('button', { name: 'how is this machine?' }).click();
+    await page.waitForURL(/\/chat\/conv_/);
+    await page.locator('article.turn').last().getByText('system_info').first().waitFor();
+    await world.open('/');
+    await page.getByText('Since you looked').waitFor();
+    check((await begin.count()) === 0, 'there is something better to show now');
+  });
+
+  await world.test('what was said is read in the feed from its event, and goes with the conversation', async () => {
+    const said = 'how is this machine, on the whole?';
+    const turn = (await world.api('/say', { method: 'POST', body: { text: said } })).body;
+    await until('the turn is over', async () => (await world.api(`/turns/${turn.id}`)).body.state === 'done');
+    const event = (await world.api(`/history?kind=turn.asked&subject=${turn.id}&limit=1`)).body.events[0];
+    check(!event.summary.includes('whole'), `no word of a person is in a summary: ${event.summary}`);
+    await world.open(`/activity?seq=${event.seq}`);
+    const feed = page.getByLabel('Jarvis', { exact: true }).getByText(`“${said}”`);
+    const detail = page.locator('blockquote').getByText(said);
+    await feed.waitFor();
+    await detail.waitFor();
+    await world.api(`/conversations/${turn.conversation}`, { method: 'DELETE' });
+    await feed.waitFor({ state: 'detached' });
+    await world.open(`/activity?seq=${event.seq}`);
+    await page.getByText('erased with its conversation').waitFor();
+    check((await detail.count()) === 0, 'the words are gone');
+  });
+
   await world.test('“how is this machine?” is answered with the call that was made and how it was understood', async () => {
     await world.open('/chat');
     const composer = page.getByRole('main').getByLabel('Ask Jarvis');

@@ -37,9 +37,37 @@ export async function tools(world) {
     const result = page.getByRole('region', { name: 'Result' });
     await result.getByText('done', { exact: true }).waitFor({ state: 'attached' });
     await result.getByRole('button', { name: 'undo' }).click();
-    await result.getByRole('button', { name: 'undone' }).waitFor();
+    await result.getByText('undone', { exact: true }).waitFor();
+    check((await result.getByRole('button', { name: 'undo' }).count()) === 0, 'it is not offered again');
     const listed = (await world.api('/call', { method: 'POST', body: { tool: 'file_list', args: { path: 'e2e' } } })).body;
     check(!JSON.stringify(listed.output ?? '').includes('note.txt'), `undo took the file back: ${JSON.stringify(listed)}`);
+  });
+
+  await world.test('what was taken back says so after a reload, and is not asked for again and again', async () => {
+    const written = async (path) => (await world.api('/call', { method: 'POST', body: { tool: 'file_write', args: { path, content: 'x' } } })).body.call;
+    same((await world.api(`/calls/${await written('e2e/back.txt')}/undo`, { method: 'POST' })).body.state, 'done', 'the first undo');
+    const kept = await written('e2e/kept.txt');
+    const asked = [];
+    const count = (request) => /\/api\/calls\//.test(request.url()) && asked.push(request.url());
+    page.on('request', count);
+    await world.open('/');
+    const row = (name) => page.locator('main li').filter({ hasText: `file_write e2e/${name}` });
+    // A row tells once it has been on the screen.
+    for (const name of ['kept.txt', 'back.txt']) await row(name).first().scrollIntoViewIfNeeded();
+    await row('back.txt').first().getByText('undone', { exact: true }).waitFor();
+    check((await row('back.txt').getByRole('button', { name: 'undo' }).count()) === 0, 'it is not offered again');
+    const open = row('kept.txt').first().getByRole('button', { name: 'undo' });
+    await open.waitFor();
+    // Somebody else takes it back: where it is on the screen it says so.
+    const { seq } = (await world.api(`/history?kind=call.done&subject=${kept}&limit=1`)).body.events[0];
+    await world.open(`/activity?seq=${seq}`);
+    const event = page.locator(`section:has(h2:text-is("Event ${seq}"))`);
+    await event.getByRole('button', { name: 'undo' }).waitFor();
+    same(world.server.cli('undo', kept).code, 0, 'the undo from a terminal');
+    await event.getByText('undone', { exact: true }).waitFor();
+    page.off('request', count);
+    const most = Math.max(...asked.map((url) => asked.filter((other) => other === url).length));
+    check(most <= 8, `one call was read ${most} times`);
   });
 
   await world.test('the command line that a form shows does the same', async () => {

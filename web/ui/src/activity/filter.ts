@@ -1,6 +1,7 @@
 // Which rows of the audit are wanted. Kind, actor and subject are filtered by the server; text and correlation, which it
 // cannot search by, by reading on until enough is found.
 
+import type { EventKind } from '../text/kind';
 import type { EventInfo } from '../wire';
 
 export interface Filter {
@@ -13,7 +14,7 @@ export interface Filter {
   before: number | null;
 }
 
-export interface Group { key: string; word: string; kinds: string[] }
+export interface Group { key: string; word: string; kinds: EventKind[] }
 
 export const groups: Group[] = [
   { key: 'changes', word: 'Changes', kinds: ['call.intent', 'call.done', 'call.failed', 'call.unknown', 'call.cancelled'] },
@@ -25,7 +26,7 @@ export const groups: Group[] = [
   { key: 'access', word: 'Access', kinds: ['session.opened', 'session.closed', 'session.refused', 'token.created', 'token.revoked', 'operator.set'] },
 ];
 
-const kindsOf = (group: string) => groups.find((one) => one.key === group)?.kinds ?? [];
+const kindsOf = (group: string): string[] => groups.find((one) => one.key === group)?.kinds ?? [];
 
 export function filterFrom(search: string): Filter {
   const params = new URLSearchParams(search);

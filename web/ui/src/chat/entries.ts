@@ -4,7 +4,7 @@ import type { ApprovalInfo, TurnEntry, TurnInfo } from '../wire';
 
 export interface ShownEntry {
   entry: TurnEntry;
-  /** Words about a card that stands beside them: small, and dim once the card is decided. */
+  /** Words about a card that was decided: small and dim. While it is open they are left to it. */
   quiet: boolean;
 }
 
@@ -23,7 +23,9 @@ export function shownEntries(turn: TurnInfo, cardOf: Card): ShownEntry[] {
       const card = entry.answer.state === 'waiting' && entry.answer.approval ? cardOf(entry.answer.approval) : undefined;
       if (card) covered = card.steps.length - 1;
     }
-    shown.push({ entry, quiet: entry.kind === 'said' && asksForApproval(turn, at) });
+    const quiet = entry.kind === 'said' && asksForApproval(turn, at);
+    if (quiet && isOnCard(turn, at, cardOf)) return;
+    shown.push({ entry, quiet });
   });
   return shown;
 }
@@ -37,6 +39,10 @@ function asksForApproval(turn: TurnInfo, at: number): boolean {
   if (!before.some((entry) => entry.kind === 'call' && entry.answer.approval != null)) return false;
   return turn.state === 'waiting' || turn.entries.slice(at + 1).some((entry) => entry.kind === 'said');
 }
+
+/** Whether the card that these words lead to stands open above them: it says the same, and more. */
+const isOnCard = (turn: TurnInfo, at: number, cardOf: Card): boolean =>
+  turn.entries.slice(0, at).some((entry) => entry.kind === 'call' && entry.answer.state === 'waiting' && entry.answer.approval != null && cardOf(entry.answer.approval)?.state === 'pending');
 
 /** Whether a person is what a waiting turn waits for, and not a card that was decided and is being carried out. */
 export function needsPerson(turn: TurnInfo, cardOf: Card): boolean {

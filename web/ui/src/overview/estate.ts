@@ -1,6 +1,7 @@
 // Rows of the estate: containers joined with what they use, and services; filtered and sorted.
 
 import type { Container, ContainerStats, Service } from '../state/estate.svelte';
+import { span } from '../text/format';
 import { containerMark, markOf, type Mark } from '../text/state';
 
 export type Column = 'state' | 'name' | 'image' | 'cpu' | 'memory' | 'net' | 'up';
@@ -52,6 +53,14 @@ export function uptime(status: string): number {
   const found = /^Up (?:About )?(an?|\d+) (second|minute|hour|day|week|month|year)/.exec(status);
   if (!found) return status.startsWith('Up') ? 1 : 0;
   return (Number(found[1]) || 1) * seconds[found[2]!]!;
+}
+
+/** How a container is, in a word or two: `up 3 d`, `restarting`, `exited 1`. */
+export function standing(one: Container): string {
+  if (one.health === 'unhealthy') return 'unhealthy';
+  const up = one.state === 'running' ? uptime(one.status) : 0;
+  const code = one.state === 'exited' ? /\((\d+)\)/.exec(one.status)?.[1] : undefined;
+  return up > 0 ? `up ${span(up * 1000)}` : `${one.state}${code && code !== '0' ? ` ${code}` : ''}`;
 }
 
 export interface ServiceRow extends Service { mark: Mark; short: string }

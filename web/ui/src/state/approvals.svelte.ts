@@ -3,7 +3,7 @@
 import { SvelteMap } from 'svelte/reactivity';
 import { api } from '../api';
 import { onEvent } from '../stream/hub';
-import { highest } from '../text/tier';
+import { highest, tiers, type Tier } from '../text/tier';
 import type { ApprovalInfo } from '../wire';
 import { coalesce } from './coalesce';
 import { time } from './clock.svelte';
@@ -12,9 +12,9 @@ class Approvals {
   cards = new SvelteMap<string, ApprovalInfo>();
   loaded = $state(false);
 
-  /** Open questions, the one that lapses first on top. */
+  /** Open questions, the highest tier on top, and of one tier the one that lapses first. */
   pending = $derived(
-    [...this.cards.values()].filter((card) => card.state === 'pending').sort((a, b) => a.expires_at - b.expires_at),
+    [...this.cards.values()].filter((card) => card.state === 'pending').sort((a, b) => tiers.indexOf(b.tier as Tier) - tiers.indexOf(a.tier as Tier) || a.expires_at - b.expires_at),
   );
   decided = $derived(
     [...this.cards.values()]

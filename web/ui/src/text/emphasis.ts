@@ -2,7 +2,14 @@
 
 export interface Piece { text: string; name: boolean }
 
-export function emphasised(sentence: string, names: string[]): Piece[] {
+/** With `ticks`, what stands between backticks is a name too, and the backticks go. */
+export function emphasised(sentence: string, names: string[], ticks = false): Piece[] {
+  if (!ticks) return named(sentence, names);
+  return sentence.split(/`([^`]+)`/).flatMap((part, at) => (at % 2 === 1 ? [{ text: part, name: true }] : named(part, names)));
+}
+
+function named(sentence: string, names: string[]): Piece[] {
+  if (sentence === '') return [];
   const wanted = [...new Set(names)].filter((name) => name.length > 1).sort((a, b) => b.length - a.length);
   if (wanted.length === 0) return [{ text: sentence, name: false }];
   // A name counts only as a whole: `db` is not found within `old-db`.

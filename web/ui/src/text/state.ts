@@ -4,11 +4,11 @@ export type Mark = 'ok' | 'warn' | 'bad' | 'off' | 'unknown' | 'busy' | 'ask';
 
 const marks: Record<string, Mark> = {
   // calls, steps, turns, approvals
-  done: 'ok', approved: 'ok', read: 'ok', ok: 'ok',
+  done: 'ok', approved: 'ok', ok: 'ok',
   failed: 'bad', refused: 'bad', denied: 'off',
-  unknown: 'unknown', unreadable: 'bad',
+  unknown: 'unknown',
   cancelled: 'off', skipped: 'off', expired: 'off', stale: 'warn', stopped: 'off',
-  waiting: 'ask', pending: 'ask', asked: 'ask', running: 'busy', intent: 'busy', step: 'busy',
+  waiting: 'ask', pending: 'ask', running: 'busy',
   // containers
   created: 'off', exited: 'off', paused: 'warn', restarting: 'bad', dead: 'bad', removing: 'warn', unhealthy: 'bad',
   healthy: 'ok', starting: 'busy',
@@ -25,16 +25,4 @@ export function containerMark(state: string, health?: string | null): Mark {
   if (state !== 'running') return markOf(state);
   if (health === 'unhealthy') return 'bad';
   return health === 'starting' ? 'busy' : 'ok';
-}
-
-const eventMarks: Record<string, Mark> = {
-  'call.refused': 'bad', 'call.unknown': 'unknown', 'approval.refused': 'bad', 'approval.denied': 'off',
-  'kill.on': 'bad', 'kill.off': 'ok', 'policy.unreadable': 'bad', 'session.refused': 'warn', 'token.revoked': 'off',
-  'conversation.deleted': 'off', 'turn.asked': 'ok', 'turn.waiting': 'ask', 'body.erased': 'off', 'session.closed': 'off',
-};
-
-/** The mark of an event's kind, such as `call.failed`. */
-export function eventMark(kind: string): Mark {
-  const known = eventMarks[kind] ?? marks[kind.slice(kind.indexOf('.') + 1)];
-  return known ?? 'ok';
 }
