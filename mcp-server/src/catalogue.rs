@@ -9,6 +9,8 @@ use jarvis_safety::setting::Settings;
 use jarvis_tools::{docker, file, http, log, service, system};
 use tokio::sync::watch;
 
+use crate::fixture;
+
 /// What the families need from outside.
 pub(crate) struct Hands {
     pub(crate) docker: docker::Docker,
@@ -18,6 +20,8 @@ pub(crate) struct Hands {
     pub(crate) settings: watch::Receiver<Settings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
+    /// Whether the fixtures are added, which are never part of a default start.
+    pub(crate) fixtures: bool,
 }
 
 /// All tools.
@@ -36,5 +40,8 @@ pub(crate) fn registry(hands: Hands) -> anyhow::Result<Registry> {
     tools = file::register(tools, &files);
     tools = http::register(tools, http::HttpOptions::new(hands.settings));
     tools = docker::register(tools, hands.docker);
+    if hands.fixtures {
+        tools = fixture::register(tools);
+    }
     Ok(tools.build()?)
 }

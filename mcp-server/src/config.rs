@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) prompts: PathBuf,
     /// The file that was read, if there was one.
     pub(crate) file: Option<PathBuf>,
+    /// Whether tools for tests and measurements are there; only the command line can say so.
+    pub(crate) fixtures: bool,
 }
 
 /// Everything that is wrong, a line each.
@@ -118,6 +120,7 @@ pub(crate) fn read(
                 .or(file.prompts)
                 .unwrap_or_else(|| data.join("prompts")),
             file: path,
+            fixtures: false,
             data,
         }),
         _ => Err(ConfigError(faults)),

@@ -6,6 +6,7 @@
 mod catalogue;
 mod cli;
 mod config;
+mod fixture;
 mod mcp;
 mod serve;
 

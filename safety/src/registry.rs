@@ -129,8 +129,8 @@ pub enum RegistryError {
     /// Two tools of one name.
     #[error("two tools are named `{0}`")]
     Twice(&'static str),
-    /// The name is not `family_verb`.
-    #[error("`{0}` is not a tool name: family_verb, at most 48 of [a-z0-9_]")]
+    /// The name has other characters, or too many.
+    #[error("`{0}` is not a tool name: 1 to 48 of [a-z0-9_]")]
     Name(&'static str),
     /// Unknown fields would be ignored.
     #[error("the arguments of `{0}` need #[serde(deny_unknown_fields)]")]
@@ -185,8 +185,7 @@ impl RegistryBuilder {
 
 fn describe<T: Tool>() -> Result<Described, RegistryError> {
     let spec = T::SPEC;
-    let name_ok = spec.name.len() <= 48
-        && spec.name.contains('_')
+    let name_ok = (1..=48).contains(&spec.name.len())
         && spec.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if !name_ok {
         return Err(RegistryError::Name(spec.name));

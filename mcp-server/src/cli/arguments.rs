@@ -36,6 +36,9 @@ pub(super) enum Command {
         /// Address to listen on. [env: JARVIS_LISTEN] [default: 127.0.0.1:7878]
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
+        /// Add the tool `echo`, for tests and measurements; never on a server that is used.
+        #[arg(long)]
+        fixtures: bool,
     },
     /// Speak MCP over standard input and output; starts the server if none runs.
     #[command(after_help = "Example: claude mcp add jarvis -- jarvis mcp")]

@@ -46,7 +46,7 @@ pub(crate) fn run() -> ExitCode {
 async fn dispatch(arguments: Arguments, environment: Environment, printer: &Printer) -> exit::Result {
     let connection = &Connection::new(arguments.data, environment);
     match arguments.command {
-        Command::Serve { listen } => serve::run(listen.as_deref(), connection, printer).await,
+        Command::Serve { listen, fixtures } => serve::run(listen.as_deref(), fixtures, connection, printer).await,
         Command::Mcp => mcp::run(connection).await,
         Command::Say { text, plan: true, .. } => say::plan(connection, printer, text.join(" ")).await,
         Command::Say { text, conversation, .. } => say::run(connection, printer, text.join(" "), conversation).await,

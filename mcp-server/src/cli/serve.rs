@@ -3,12 +3,13 @@
 use super::connect::Connection;
 use super::exit::{Exit, Result, Stop};
 use super::print::Printer;
-use crate::config;
+use crate::config::{self, Config};
 use crate::serve::Listening;
 
-pub(super) async fn run(listen: Option<&str>, connection: &Connection, printer: &Printer) -> Result {
-    let config = config::read(listen, connection.data_flag.as_deref(), &connection.environment)
+pub(super) async fn run(listen: Option<&str>, fixtures: bool, connection: &Connection, printer: &Printer) -> Result {
+    let read = config::read(listen, connection.data_flag.as_deref(), &connection.environment)
         .map_err(|error| Stop::new(Exit::Refused, error.to_string()))?;
+    let config = Config { fixtures, ..read };
     crate::serve::run(config, &connection.environment, |listening| printer.answer(listening, || words(listening)))
         .await
         .map(|()| Exit::Done)

@@ -14,7 +14,7 @@ use super::Face;
 use super::answer::result;
 
 /// Key in `_meta` under which a client names its call, so that a retry is not a repetition.
-const KEY: &str = "jarvis/idempotency-key";
+pub(super) const KEY: &str = "jarvis/idempotency-key";
 
 impl Face {
     pub(super) async fn call(
@@ -43,6 +43,11 @@ impl Face {
 
     fn request(&self, actor: Actor, params: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> Request {
         let key = context.meta.get(KEY).and_then(Value::as_str).map(str::to_owned);
+        self.asking(actor, params.name.to_string(), params.arguments.clone().map_or(Value::Null, Value::Object), key)
+    }
+
+    /// What a client of MCP asks of the gate.
+    pub(super) fn asking(&self, actor: Actor, tool: String, args: Value, key: Option<String>) -> Request {
         Request {
             actor,
             origin: Origin {
@@ -50,8 +55,8 @@ impl Face {
                 correlation: CallId::new(self.ids.next()).to_string(),
                 ..Origin::default()
             },
-            tool: params.name.to_string(),
-            args: params.arguments.clone().map_or(Value::Null, Value::Object),
+            tool,
+            args,
             key,
             vouching: Vouching::Client,
         }

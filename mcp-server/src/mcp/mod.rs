@@ -10,6 +10,7 @@ mod call;
 mod http;
 mod listing;
 mod session;
+mod stateless;
 mod stdio;
 mod strict;
 

@@ -84,7 +84,7 @@ async fn pass_strict_lines(
         let judged = if whole { strict::judge(&line) } else { Err(strict::too_large(MAX_LINE)) };
         match judged {
             _ if whole && line.trim_ascii().is_empty() => {}
-            Ok(()) => to_face.write_all(&line).await?,
+            Ok(_) => to_face.write_all(&line).await?,
             Err(unread) => {
                 face.tell_unread(&Actor::mcp_stdio(), &unread).await;
                 if refusals.send(unread.body()).await.is_err() {

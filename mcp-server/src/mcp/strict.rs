@@ -24,8 +24,8 @@ impl Unread {
     }
 }
 
-/// Refuses what is not strict JSON, and calls whose parts have wrong types.
-pub(super) fn judge(bytes: &[u8]) -> Result<(), Unread> {
+/// Reads a message; refuses what is not strict JSON, and calls whose parts have wrong types.
+pub(super) fn judge(bytes: &[u8]) -> Result<Value, Unread> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         let message = "the request is not UTF-8. Nothing was done".to_owned();
         return Err(Unread { code: -32700, message, id: Value::Null });
@@ -41,17 +41,17 @@ pub(super) fn judge(bytes: &[u8]) -> Result<(), Unread> {
         }
     })?;
     if message.get("method").and_then(Value::as_str) != Some("tools/call") {
-        return Ok(());
+        return Ok(message);
     }
-    let params = message.get("params").cloned().unwrap_or_default();
-    let wrong = if !params.get("name").is_some_and(Value::is_string) {
+    let part = |name: &str| message.get("params").and_then(|params| params.get(name));
+    let wrong = if !part("name").is_some_and(Value::is_string) {
         "`name` must be a string"
-    } else if params.get("arguments").is_some_and(|arguments| !arguments.is_object()) {
+    } else if part("arguments").is_some_and(|arguments| !arguments.is_object()) {
         "`arguments` must be an object"
-    } else if params.get("requestState").is_some_and(|state| !state.is_string()) {
+    } else if part("requestState").is_some_and(|state| !state.is_string()) {
         "`requestState` must be a string"
     } else {
-        return Ok(());
+        return Ok(message);
     };
     let id = message.get("id").cloned().unwrap_or_default();
     Err(Unread { code: -32602, message: format!("{wrong}. Nothing was done"), id })

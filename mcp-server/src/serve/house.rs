@@ -25,6 +25,7 @@ use super::vault::References;
 use super::{gauges, policy};
 use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
+use crate::fixture;
 use crate::mcp::{self, Face};
 
 /// Everything that serves, before it listens.
@@ -63,7 +64,11 @@ impl House {
             settings: receiver,
             clock: Arc::clone(&clock),
             ids: ids.clone(),
+            fixtures: config.fixtures,
         })?;
+        if config.fixtures {
+            tracing::warn!("{}", fixture::WARNING);
+        }
         let index: Arc<dyn Index> = Arc::new(ToolIndex::new(registry.described().map(document).collect())?);
         let kill = store.kill_switch().await?;
         let policy = policy::against(policy::load(&config.policy), &registry);
@@ -172,6 +177,9 @@ impl House {
         let (gate, config) = (self.console.gate(), self.config.clone());
         Arc::new(move || {
             let mut warnings: Vec<_> = gate.policy_fault().into_iter().collect();
+            if config.fixtures {
+                warnings.push(fixture::WARNING.to_owned());
+            }
             if !config.listen.ip().is_loopback() && config.public_url.is_none() {
                 warnings.push(format!(
                     "Jarvis listens on {} without TLS: passwords and tokens cross the network readable. Put a TLS proxy \

@@ -45,6 +45,7 @@ async fn every_tool_has_words_that_a_small_model_and_a_person_can_read() {
     let list: ToolList = app.local().get("/api/tools").await.unwrap();
     assert!(list.tools.len() >= 28, "{}", list.tools.len());
     for tool in list.tools {
+        assert!(tool.name.contains('_'), "{} is not family_verb", tool.name);
         let length = tool.description.chars().count();
         assert!((20..=400).contains(&length), "{}: {length} characters of description", tool.name);
         assert!(tool.examples.len() >= 3, "{} needs example sentences", tool.name);

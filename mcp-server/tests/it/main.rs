@@ -8,6 +8,7 @@
 mod app;
 mod approval;
 mod catalogue;
+mod corpus;
 mod crash;
 mod docker;
 mod host;
