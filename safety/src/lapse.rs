@@ -28,7 +28,7 @@ impl Inner {
         let said = format!("expired, nobody decided in time: {}", card.steps[0].sentence);
         let row = row::card(EventKind::ApprovalExpired, &system, card, &said);
         let because = Some("nobody decided in time".to_owned());
-        self.decided(card, ApprovalState::Expired, &system, because, row).await.map(|_| ())
+        self.decided(card, ApprovalState::Expired, &system, because, self.clock.now(), row).await.map(|_| ())
     }
 
     /// Lapses what is due and answers when the next card is.

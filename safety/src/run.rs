@@ -99,7 +99,7 @@ impl Run<'_> {
                 "it was cancelled before it began; nothing was done",
             ));
         }
-        let (cancel, progress) = (self.watch.cancel.child_token(), self.watch.progress.clone());
+        let (cancel, progress) = (self.watch.cancel.clone(), self.watch.progress.clone());
         let cx = RunContext { call: self.id.clone(), cancel: cancel.clone(), progress };
         let (tool, args) = (Arc::clone(&call.tool), call.args.clone());
         let mut run = AssertUnwindSafe(async move { tool.run(args, &cx, permit).await }).catch_unwind().boxed();

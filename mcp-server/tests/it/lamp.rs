@@ -20,18 +20,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A clock that stands until it is turned.
-pub(crate) struct HandClock(AtomicI64);
+/// A clock that stands until it is turned, unless it ticks: then every look at it takes it so many milliseconds on.
+pub(crate) struct HandClock {
+    at: AtomicI64,
+    tick: AtomicI64,
+}
 
 impl HandClock {
     pub(crate) fn turn(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.at.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn tick(&self, millis: i64) {
+        self.tick.store(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.at.fetch_add(self.tick.load(Ordering::SeqCst), Ordering::SeqCst)
     }
 }
 
@@ -171,7 +178,7 @@ impl House {
     /// A house with other tools beside the lamps', or with something before its store.
     pub(crate) async fn fitted(fit: Fit) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(HandClock(AtomicI64::new(1_800_000_000_000)));
+        let clock = Arc::new(HandClock { at: AtomicI64::new(1_800_000_000_000), tick: AtomicI64::new(0) });
         let ids = Arc::new(Counted(Mutex::new(1)));
         let lamps = ["kitchen", "hall", "cellar", "broken", "cursed"];
         let ids_of = lamps.iter().map(|name| ((*name).to_owned(), format!("id-{name}"))).collect();

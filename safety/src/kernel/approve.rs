@@ -187,7 +187,9 @@ impl Inner {
         because: Option<String>,
         origin: &Origin,
     ) -> Result<(), Refusal> {
-        self.decidable(approver, card).await?;
+        // One look at the clock: a yes in time is kept as given in time.
+        let at = self.clock.now();
+        self.decidable(approver, card, at).await?;
         let approved = state == ApprovalState::Approved;
         let kind = if approved { EventKind::ApprovalApproved } else { EventKind::ApprovalDenied };
         let said = format!("{}: {}", state.as_str(), card.steps[0].sentence);
@@ -197,7 +199,7 @@ impl Inner {
         if let (Some(word), Some(body)) = (&because, &mut row.body) {
             body["because"] = json!(word);
         }
-        if self.decided(card, state, &approver.actor.id, because, row).await? {
+        if self.decided(card, state, &approver.actor.id, because, at, row).await? {
             return Ok(());
         }
         let now = self.card(&card.id).await?.state.as_str();
@@ -205,9 +207,9 @@ impl Inner {
         Err(Refusal::new(Code::AlreadyDecided, "spent once", said))
     }
 
-    async fn decidable(&self, approver: &Approver, card: &Approval) -> Result<(), Refusal> {
+    async fn decidable(&self, approver: &Approver, card: &Approval, now: i64) -> Result<(), Refusal> {
         approver.may_decide(card)?;
-        if card.state == ApprovalState::Pending && card.expires_at <= self.clock.now() {
+        if card.state == ApprovalState::Pending && card.expires_at <= now {
             self.expire(card).await?;
             return Err(Refusal::new(
                 Code::ApprovalExpired,
@@ -224,9 +226,10 @@ impl Inner {
         state: ApprovalState,
         by: &ActorId,
         because: Option<String>,
+        at: i64,
         row: Draft,
     ) -> Result<bool, Refusal> {
-        let decision = Decision { approval: card.id.clone(), state, by: by.clone(), because, at: self.clock.now() };
+        let decision = Decision { approval: card.id.clone(), state, by: by.clone(), because, at };
         let decided = self.ledger.decide(&decision, row).await.map_err(|error| store_refusal(&error))?;
         if decided {
             self.say_moved(&card.id);
@@ -314,7 +317,7 @@ impl Inner {
         let after = if done == 0 { "Nothing was done" } else { "The steps before it were done and stay" };
         let why = format!("{}. {after}; ask again for the rest", why.message);
         let row = row::card(EventKind::ApprovalStale, &system, card, &why);
-        let kept = self.decided(card, ApprovalState::Stale, &system, Some(why), row).await;
+        let kept = self.decided(card, ApprovalState::Stale, &system, Some(why), self.clock.now(), row).await;
         if let Err(error) = kept {
             tracing::error!(approval = %card.id, %error, "a stale approval could not be voided");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::{Notify, broadcast};
@@ -47,7 +47,6 @@ impl Console {
             ids: parts.ids,
             rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
             kill: RwLock::new(parts.kill),
-            thrown: AtomicU64::new(0),
             braking: tokio::sync::Mutex::new(()),
             pacing: tokio::sync::Mutex::new(()),
             closing: AtomicBool::new(false),
@@ -135,26 +134,28 @@ impl Console {
         }
         let kind = if kill == KillSwitch::Off { EventKind::KillOff } else { EventKind::KillOn };
         let row = row::row(kind, actor, "kill-switch", origin, &format!("kill switch: {}", kill.as_str()));
-        if kill > self.inner().kill() {
-            // At once: no other hand and no disk is waited for.
-            self.inner().thrown.fetch_add(1, Ordering::AcqRel);
-            self.put_in_force(kill);
-        }
+        // At once: no other hand and no disk is waited for.
+        self.put_in_force(kill, |now| now < kill);
         let _one_at_a_time = self.inner().braking.lock().await;
-        let thrown = self.inner().thrown.load(Ordering::Acquire);
+        // Once more: a release that was under way has come before.
+        self.put_in_force(kill, |now| now < kill);
+        let before = self.inner().kill();
         self.inner().ledger.set_kill_switch(kill, row).await.map_err(|error| {
             let held = self.inner().kill().as_str();
             Refusal::new(Code::StoreUnavailable, "store", format!("{error}. In force until the next start: {held}"))
         })?;
-        // A brake thrown meanwhile stays: its own hand is next.
-        if kill >= self.inner().kill() || self.inner().thrown.load(Ordering::Acquire) == thrown {
-            self.put_in_force(kill);
-        }
+        // A release; a brake that was thrown harder meanwhile stays, its own hand is next.
+        self.put_in_force(kill, |now| kill < now && now == before);
         Ok(())
     }
 
-    fn put_in_force(&self, kill: KillSwitch) {
-        *self.inner().kill.write().unwrap_or_else(PoisonError::into_inner) = kill;
+    fn put_in_force(&self, kill: KillSwitch, instead_of: impl FnOnce(KillSwitch) -> bool) {
+        let mut now = self.inner().kill.write().unwrap_or_else(PoisonError::into_inner);
+        if !instead_of(*now) {
+            return;
+        }
+        *now = kill;
+        drop(now);
         let running = self.inner().running.lock().unwrap_or_else(PoisonError::into_inner);
         for (tier, _, token) in running.values() {
             if kill == KillSwitch::All || (kill == KillSwitch::Effects && *tier > Tier::Green) {

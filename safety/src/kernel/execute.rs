@@ -129,7 +129,7 @@ impl Inner {
         Ok(outcome)
     }
 
-    /// Records an outcome, for as long as five seconds. If the store fails longer the effect stays in doubt.
+    /// Records an outcome, for as long as three seconds. If the store fails longer the effect stays in doubt.
     async fn settle(
         &self,
         request: &Request,

@@ -1,7 +1,7 @@
 //! The gate itself: one door for every call.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::json;
@@ -84,8 +84,6 @@ pub(crate) struct Inner {
     pub(super) kill: RwLock<KillSwitch>,
     /// Set when the server stops: no effect begins any more.
     pub(crate) closing: AtomicBool,
-    /// How often the brake was thrown: a release does not undo a brake that came after it.
-    pub(super) thrown: AtomicU64,
     /// Held while the kill switch is thrown: two hands at once would leave store and memory apart.
     pub(super) braking: tokio::sync::Mutex<()>,
     /// Held from counting repeated calls to recording the next one.
