@@ -23,9 +23,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use jarvis_client::wire::Problem;
 use jarvis_safety::event::EventKind;
+use jarvis_safety::kernel::Described;
+use jarvis_safety::plain::{shorten, visible, visible_block};
 use jarvis_safety::port::StoreError;
 use jarvis_safety::refusal::Code;
-use jarvis_safety::{ActorId, Refusal};
+use jarvis_safety::{ActorId, Refusal, Tier};
+
+/// Longest sentence of a problem, in characters.
+const MAX_DETAIL: usize = 2_000;
 
 /// Media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -52,6 +57,13 @@ pub(crate) struct Record {
     /// `None` when nobody knows who it was; such rows are limited in number.
     pub(crate) actor: Option<ActorId>,
     pub(crate) subject: String,
+    /// The tool that was meant and its declared tier, where the request could be read so far.
+    pub(crate) tool: Option<(&'static str, Tier)>,
+}
+
+/// Text of a request as an answer may repeat it: with everything in it to be seen, and not much of it.
+pub(crate) fn quote(text: &str) -> String {
+    format!("`{}`", shorten(&visible(text), 60))
 }
 
 /// Result of a handler.
@@ -59,9 +71,11 @@ pub type Answered<T> = Result<T, Fault>;
 
 impl Fault {
     /// A fault of the door itself, which no rule of the gate stands behind.
+    ///
+    /// Whatever the sentence repeats of a request reaches terminals and pages from here, so nothing in it stays hidden.
     #[must_use]
     pub fn door(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
+        let detail = shorten(&visible_block(&detail.into()), MAX_DETAIL);
         Self(Box::new(Said { status, code, detail, rule: None, retry_after: None, record: None }))
     }
 
@@ -91,7 +105,16 @@ impl Fault {
     /// The same fault, to be recorded as the act of an actor before it is answered.
     #[must_use]
     pub fn recorded(mut self, kind: EventKind, actor: Option<&ActorId>, subject: impl Into<String>) -> Self {
-        self.0.record = Some(Record { kind, actor: actor.cloned(), subject: subject.into() });
+        self.0.record = Some(Record { kind, actor: actor.cloned(), subject: subject.into(), tool: None });
+        self
+    }
+
+    /// The same fault, whose row also says which tool was meant.
+    #[must_use]
+    pub(crate) fn about(mut self, tool: Option<&Described>) -> Self {
+        if let Some(record) = &mut self.0.record {
+            record.tool = tool.map(|tool| (tool.spec.name, tool.spec.tier));
+        }
         self
     }
 
@@ -185,5 +208,19 @@ impl IntoResponse for Fault {
         let mut response = self.0.status.into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_fault_repeats_cannot_steer_a_terminal_and_is_bounded() {
+        let fault = Fault::invalid(format!("\u{1b}[2J{}", "x".repeat(5_000)));
+        assert!(fault.detail().starts_with(r"\u{1b}[2J"), "{}", fault.detail());
+        assert_eq!(fault.detail().chars().count(), MAX_DETAIL + 1);
+        assert_eq!(quote("a\u{202e}b"), r"`a\u{202e}b`");
+        assert_eq!(quote(&"x".repeat(61)).chars().count(), 63);
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use jarvis_client::wire::AuditReport;
-use tokio::sync::Semaphore;
 
 use crate::auth::attempt::Attempts;
 use crate::auth::{AuthState, McpDoor};
@@ -15,10 +14,8 @@ use crate::guard::record::Nameless;
 use crate::guard::{door, header, trace};
 use crate::metric::Metrics;
 use crate::parts::WebParts;
+use crate::stream::Seats;
 use crate::{api, auth, dashboard};
-
-/// Event streams that may be open at once.
-const MAX_STREAMS: usize = 256;
 
 /// What the routes share. Both doors are built from one of these, so that limits and metrics count both.
 #[derive(Clone)]
@@ -35,7 +32,7 @@ pub struct Shared {
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) verifying: tokio::sync::Mutex<()>,
     pub(crate) verified: Mutex<Option<AuditReport>>,
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) seats: Arc<Seats>,
 }
 
 impl Deref for Shared {
@@ -70,7 +67,7 @@ impl Web {
             changing: tokio::sync::Mutex::new(()),
             verifying: tokio::sync::Mutex::new(()),
             verified: Mutex::new(None),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            seats: Arc::default(),
         }))
     }
 

@@ -82,3 +82,16 @@ fn operations_have_one_name_each_and_say_how_they_fail_and_who_may_ask() {
         assert!(document["components"]["securitySchemes"][scheme].is_object());
     }
 }
+
+#[test]
+fn a_body_is_required_exactly_where_one_of_its_fields_is() {
+    let document = document();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let Some(body) = operation.get("requestBody") else { continue };
+            let schema = body["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+            let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
+            assert_eq!(body["required"] == true, schema.get("required").is_some(), "{}", operation["operationId"]);
+        }
+    }
+}

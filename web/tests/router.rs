@@ -255,6 +255,56 @@ async fn settings_are_in_force_when_they_are_answered_and_a_wrong_one_changes_no
 }
 
 #[tokio::test]
+async fn an_autonomy_rule_for_tools_that_do_not_exist_is_refused_and_the_nearest_are_named() {
+    let house = House::new();
+    let operator = house.operator().await;
+    let mut settings = house.ask(get("/api/settings", Some(&operator))).await.body;
+    let mut save = async |capability: &str| {
+        settings["autonomy"]["rules"] = serde_json::json!([{ "capability": capability, "level": 0 }]);
+        house.ask(send("PUT", "/api/settings", Some(&operator), &settings.to_string())).await
+    };
+    let wrong = save("demi").await;
+    assert_eq!(wrong.problem(), (400, "invalid_arguments"));
+    let said = wrong.body["detail"].as_str().unwrap();
+    assert!(said.contains("the nearest are `demo`") && said.ends_with("Nothing was changed"), "{said}");
+    assert!(house.web.gate.settings().autonomy.rules.is_empty());
+
+    assert_eq!(save("demo_*").await.body["autonomy"]["rules"][0]["capability"], "demo");
+    let wipe = post("/api/call", Some(&operator), WIPE);
+    assert_eq!(house.ask(wipe).await.problem(), (403, "autonomy_level"), "the pattern is in force");
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_read_stands_in_the_history_with_the_tier_of_its_tool() {
+    let house = House::new();
+    let operator = house.operator().await;
+    let twice = r#"{"tool":"demo_wipe","args":{"name":"a","name":"b"}}"#;
+    for (path, body) in [("/api/call", twice.to_owned()), ("/api/plan", format!(r#"{{"steps":[{twice}]}}"#))] {
+        assert_eq!(house.ask(post(path, Some(&operator), &body)).await.problem(), (400, "invalid_arguments"));
+        let row = &house.ask(get("/api/history?limit=1", Some(&operator))).await.body["events"][0];
+        assert_eq!((row["kind"].as_str(), row["tool"].as_str()), (Some("call.refused"), Some("demo_wipe")), "{path}");
+        assert_eq!(row["tier"], "red", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_answer_repeats_of_a_request_hides_nothing_and_is_short() {
+    let house = House::new();
+    let operator = house.operator().await;
+    let long = "%1b%5b2J".repeat(500);
+    for path in ["/api/stream?topics=", "/api/history?kind=", "/api/history?limit=", "/api/events/", "/api/calls/"] {
+        let answer = house.ask(get(&format!("{path}{long}"), Some(&operator))).await;
+        assert!(answer.problem().0 < 500, "{path}");
+        let said = answer.body["detail"].as_str().unwrap();
+        assert!(said.len() < 700 && !said.contains('\u{1b}'), "{path}: {said}");
+    }
+    let call = format!(r#"{{"tool":"{}","args":{{"a":1,"a":2}}}}"#, r"\u001b[2J".repeat(500));
+    let answer = house.ask(post("/api/call", Some(&operator), &call)).await;
+    let said = answer.body["detail"].as_str().unwrap();
+    assert!(said.contains(r"\u{1b}[2J") && said.len() < 700 && !said.contains('\u{1b}'), "{said}");
+}
+
+#[tokio::test]
 async fn every_answer_carries_the_headers_that_hold_a_page_to_itself() {
     let house = House::new();
     for path in ["/", "/healthz", "/api/status", "/api/nothing", "/chat/anything"] {

@@ -6,14 +6,15 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jarvis_safety::ActorId;
 use jarvis_safety::frame::Frame;
 use jarvis_safety::port::{Feed as _, Live as _};
+use jarvis_safety::{ActorId, Tier};
 use jarvis_web::stream::{End, Ends, Message, Pump, Topics};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use world::frame::Frames;
+use world::house::{Answer, House, get};
 use world::journal::Journal;
 
 struct Client {
@@ -224,6 +225,52 @@ async fn the_stream_ends_when_the_session_is_over() {
     let expires_in = Some(Duration::from_millis(20));
     let client = connect(&journal, &frames, &Wish { expires_in, ..Wish::default() });
     assert_eq!(client.end.await.unwrap(), End::Expired);
+}
+
+#[tokio::test]
+async fn the_stream_of_a_client_that_went_away_ends_though_nothing_happens() {
+    let (journal, frames) = (Journal::new(16), Frames::new());
+    let mut client = connect(&journal, &frames, &Wish::default());
+    client.hello().await;
+    drop(client.messages);
+    let end = tokio::time::timeout(Duration::from_secs(5), client.end).await.expect("an end within 5 s");
+    assert_eq!(end.unwrap(), End::Gone);
+}
+
+#[tokio::test]
+async fn one_token_cannot_take_the_streams_of_everybody() {
+    let house = House::new();
+    let (token, other) = (house.token(1, Tier::Green, false).await, house.token(2, Tier::Green, false).await);
+    let open = async |secret: &str| house.send(get("/api/stream", Some(secret))).await;
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let stream = open(&token).await;
+        assert_eq!(stream.status(), 200);
+        held.push(stream);
+    }
+    let full = Answer::read(open(&token).await).await;
+    assert_eq!(full.problem(), (429, "rate_limited"));
+    assert_eq!(full.headers["retry-after"], "5");
+    let said = full.body["detail"].as_str().unwrap();
+    assert!(said.contains("16 event streams") && said.contains("close one"), "{said}");
+
+    assert_eq!(open(&other).await.status(), 200);
+    assert_eq!(open(&house.operator().await).await.status(), 200);
+    held.pop();
+    assert_eq!(open(&token).await.status(), 200);
+}
+
+#[tokio::test]
+async fn all_sessions_of_the_operator_share_sixty_four_streams() {
+    let house = House::new();
+    let (one, other) = (house.operator().await, house.operator().await);
+    let mut held = Vec::new();
+    for at in 0..64 {
+        let secret = if at % 2 == 0 { &one } else { &other };
+        held.push(house.send(get("/api/stream", Some(secret))).await);
+    }
+    assert!(held.iter().all(|stream| stream.status() == 200));
+    assert_eq!(house.ask(get("/api/stream", Some(&other))).await.problem(), (429, "rate_limited"));
 }
 
 #[tokio::test]

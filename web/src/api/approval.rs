@@ -9,6 +9,7 @@ use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::refusal::Code;
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::auth::{Caller, Face};
 use crate::guard::body::Sent;
@@ -25,8 +26,8 @@ const MAX_READ: u32 = 500;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// `pending` (the default), `all`, or another state.
     #[serde(default = "pending")]
+    #[param(schema_with = state_words)]
     state: String,
     /// 1 to 200.
     #[serde(default = "fifty")]
@@ -36,6 +37,12 @@ pub(super) struct Which {
 
 fn pending() -> String {
     "pending".to_owned()
+}
+
+fn state_words() -> Object {
+    let words = std::iter::once("all").chain(ApprovalState::ALL.iter().map(|state| state.as_str()));
+    let said = "`pending` (the default), `all`, or another state.";
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).description(Some(said)).build()
 }
 
 const fn fifty() -> u32 {

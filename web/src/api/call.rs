@@ -13,6 +13,7 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::id::CallId;
 use jarvis_safety::kernel::answer_of;
 use jarvis_safety::outcome::Answer;
+use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::{ActorKind, ApprovalId, json};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,7 +22,7 @@ use crate::auth::{Caller, Face};
 use crate::guard::body;
 use crate::guard::locate::At;
 use crate::guard::prefer::Wait;
-use crate::problem::{Answered, Fault};
+use crate::problem::{Answered, Fault, quote};
 use crate::view;
 use crate::web::Web;
 
@@ -33,7 +34,7 @@ const MAX_KEY: usize = 200;
 #[utoipa::path(post, path = "/api/call", tag = "calls", request_body = CallBody,
     params(
         ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds (0 to 50) for the approval"),
-        ("idempotency-key" = Option<String>, Header, description = "The same key and the same call never run twice"),
+        ("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 200, description = "The same key and the same call never run twice"),
     ),
     responses(
         (status = 200, body = CallAnswer),
@@ -47,8 +48,8 @@ pub(super) async fn make_call(
     request: Request,
 ) -> Answered<Response> {
     let (headers, body) = read::<CallBody>(&caller, request).await?;
-    let key = key(&headers, body.key.as_deref()).map_err(|fault| unreadable(fault, &caller, &body.tool))?;
-    let call = to_request(&caller, &face, body, key)?;
+    let key = key(&headers, body.key.as_deref()).map_err(|fault| misfit(&web, fault, &caller, &body.tool))?;
+    let call = to_request(&web, &caller, &face, body, key)?;
     let answer = web.gate.call(call).await;
     respond(&web, answer, wait).await
 }
@@ -63,7 +64,7 @@ pub(super) async fn preview_call(
     request: Request,
 ) -> Answered<Json<Preview>> {
     let (_, body) = read::<CallBody>(&caller, request).await?;
-    let call = to_request(&caller, &face, body, None)?;
+    let call = to_request(&web, &caller, &face, body, None)?;
     let (prepared, shown) = web.gate.preview(&call).await?;
     Ok(Json(view::call::preview(&prepared, &shown)))
 }
@@ -118,8 +119,13 @@ pub(super) async fn read<T: DeserializeOwned>(caller: &Caller, request: Request)
 }
 
 /// A call that never reached the gate is recorded like one that the gate refused.
-pub(super) fn unreadable(fault: Fault, caller: &Caller, subject: &str) -> Fault {
+fn unreadable(fault: Fault, caller: &Caller, subject: &str) -> Fault {
     fault.recorded(EventKind::CallRefused, Some(&caller.actor.id), subject)
+}
+
+/// The same, where it can be read which tool was meant.
+pub(super) fn misfit(web: &Web, fault: Fault, caller: &Caller, tool: &str) -> Fault {
+    unreadable(fault, caller, tool).about(web.gate.registry().describe(tool))
 }
 
 fn key(headers: &HeaderMap, given: Option<&str>) -> Answered<Option<String>> {
@@ -140,11 +146,19 @@ fn key(headers: &HeaderMap, given: Option<&str>) -> Answered<Option<String>> {
 }
 
 /// What is handed to the gate. Only the operator's own hand vouches as a person; programs are clients.
-pub(super) fn to_request(caller: &Caller, face: &Face, body: CallBody, key: Option<String>) -> Answered<call::Request> {
+pub(super) fn to_request(
+    web: &Web,
+    caller: &Caller,
+    face: &Face,
+    body: CallBody,
+    key: Option<String>,
+) -> Answered<call::Request> {
     let args = match &body.args {
         None => Value::Null,
         Some(raw) => json::parse(raw.get()).map_err(|error| {
-            unreadable(Fault::invalid(format!("the arguments of `{}`: {error}", body.tool)), caller, &body.tool)
+            let why = shorten(&visible(&error.to_string()), 300);
+            let fault = Fault::invalid(format!("the arguments of {}: {why}", quote(&body.tool)));
+            misfit(web, fault, caller, &body.tool)
         })?,
     };
     let by_hand = caller.actor.kind == ActorKind::Operator;

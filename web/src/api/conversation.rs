@@ -22,9 +22,11 @@ use crate::web::Web;
 pub(super) struct Which {
     /// Words that title or text hold.
     #[serde(default)]
+    #[param(max_length = 200)]
     search: String,
     /// 1 to 200.
     #[serde(default = "fifty")]
+    #[param(minimum = 1, maximum = 200)]
     limit: u32,
 }
 

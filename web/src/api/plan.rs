@@ -11,7 +11,7 @@ use jarvis_safety::{Refusal, Tier};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::{accepted, read, to_request, unreadable};
+use super::call::{accepted, misfit, read, to_request};
 use crate::auth::{Caller, Face};
 use crate::guard::prefer::Wait;
 use crate::problem::{Answered, Fault};
@@ -46,9 +46,9 @@ pub(super) async fn make_plan(
     for step in plan.steps {
         if step.key.is_some() {
             let fault = Fault::invalid("calls of a plan take no key; the plan's digest keeps them from running twice");
-            return Err(unreadable(fault, &caller, &step.tool));
+            return Err(misfit(&web, fault, &caller, &step.tool));
         }
-        requests.push(to_request(&caller, &face, step, None)?);
+        requests.push(to_request(&web, &caller, &face, step, None)?);
     }
     match web.gate.plan(requests).await {
         PlanAnswer::Refused(refusal) => Err(refusal.into()),

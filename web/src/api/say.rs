@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use jarvis_agents::{After, Said, SayPlan};
 use jarvis_client::wire;
 use jarvis_client::wire::{SayAnswer, SayBody};
+use jarvis_safety::plain::{shorten, visible};
 use std::str::FromStr;
 
 use super::turn::answer;
@@ -51,7 +52,7 @@ fn said(body: SayBody) -> Answered<Said> {
 }
 
 fn id<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Answered<T> {
-    text.parse().map_err(|error: T::Err| Fault::invalid(error.to_string()))
+    text.parse().map_err(|error: T::Err| Fault::invalid(shorten(&visible(&error.to_string()), 300)))
 }
 
 fn written(plan: SayPlan) -> wire::SayPlan {
@@ -92,5 +93,7 @@ mod tests {
         let turn = TurnId::new(2).to_string();
         assert_eq!(said(body(Some(&turn), None)).unwrap_err().code(), "invalid_arguments");
         assert_eq!(said(body(None, Some(&turn))).unwrap_err().code(), "invalid_arguments");
+        let hidden = said(body(Some("conv_\u{1b}[2J"), None)).unwrap_err();
+        assert!(hidden.detail().contains(r"conv_\u{1b}[2J"), "{}", hidden.detail());
     }
 }

@@ -7,8 +7,9 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use http::HeaderMap;
-use jarvis_safety::Refusal;
+use jarvis_safety::plain::visible;
 use jarvis_safety::refusal::Code;
+use jarvis_safety::{Actor, Refusal};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,8 +19,9 @@ use utoipa::IntoParams;
 use super::session::From;
 use crate::auth::{Caller, authenticate};
 use crate::guard::locate::Asked;
-use crate::problem::{Answered, Fault};
-use crate::stream::{Ends, Message, Pump, Topics};
+use crate::problem::{Answered, Fault, quote};
+use crate::stream::{Ends, Full, Message, Pump, Topics};
+use crate::view;
 use crate::web::Web;
 
 /// Messages that may wait for one client.
@@ -34,6 +36,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// Sequence of the last event that the client has; without it the stream begins now. `Last-Event-ID` counts more.
+    #[param(format = "uint64")]
     after: Option<u64>,
     /// Live frames beside the events: `turns`, `gauges`, with commas between them.
     #[serde(default)]
@@ -52,8 +55,8 @@ pub(super) async fn stream(
     Asked(wanted): Asked<Wanted>,
 ) -> Answered<Response> {
     let topics = Topics::parse(&wanted.topics)
-        .map_err(|word| Fault::invalid(format!("there is no topic `{word}`; there are turns and gauges")))?;
-    let permit = web.streams.clone().try_acquire_owned().map_err(|_| too_many())?;
+        .map_err(|word| Fault::invalid(format!("there is no topic {}; there are turns and gauges", quote(&word))))?;
+    let seat = web.seats.take(&first.actor).map_err(|full| too_many(&first.actor, full))?;
     // Looked up again after the subscription: a session that ends in between would otherwise live on here.
     let ended = web.identities.ended();
     let caller = authenticate(&web.auth(), &headers, from.door).await?;
@@ -76,10 +79,13 @@ pub(super) async fn stream(
     let pumping = async move {
         let end = pump.run(ends, out).await;
         tracing::debug!(?end, "an event stream ended");
-        drop(permit);
     };
     tokio::spawn(pumping.in_current_span());
-    let events = ReceiverStream::new(messages).map(|message| Ok::<_, axum::Error>(written(&message)));
+    let events = ReceiverStream::new(messages).map(move |message| {
+        // The seat lives as long as the body: a client that does not read holds memory after its pump has let it go.
+        let _held = &seat;
+        Ok::<_, axum::Error>(written(&message))
+    });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive")).into_response())
 }
 
@@ -99,20 +105,27 @@ struct Hello {
 fn written(message: &Message) -> Event {
     let (event, data) = match message {
         Message::Hello { head } => (Event::default().event("hello"), serde_json::to_string(&Hello { head: *head })),
-        Message::Event(event) => {
-            (Event::default().event("event").id(event.seq.to_string()), serde_json::to_string(event))
-        }
-        Message::Frame(frame) => (Event::default().event("frame"), serde_json::to_string(frame)),
+        Message::Event(event) => (
+            Event::default().event("event").id(event.seq.to_string()),
+            serde_json::to_string(&view::event::event(event)),
+        ),
+        Message::Frame(frame) => (Event::default().event("frame"), serde_json::to_string(&view::event::frame(frame))),
     };
     // Wire types are plain strings, numbers and JSON values: they can be written.
     event.data(data.unwrap_or_default())
 }
 
-fn too_many() -> Fault {
-    let refusal = Refusal::new(
-        Code::RateLimited,
-        "streams",
-        "too many event streams are open; close one, a browser needs only one for all its tabs",
-    );
-    Fault::from(refusal).after(5)
+fn too_many(actor: &Actor, full: Full) -> Fault {
+    let message = match full {
+        Full::Own(most) => format!(
+            "{} has {most} event streams open, the most that one caller may have; close one and ask again. One stream \
+             tells of everything, so a program or a browser needs only one",
+            visible(&actor.name)
+        ),
+        Full::All(most) => format!(
+            "{most} event streams of tokens and programs are open, the most that this server holds; close those that \
+             nobody reads, or revoke tokens that are not used any more"
+        ),
+    };
+    Fault::from(Refusal::new(Code::RateLimited, "streams", message)).after(5)
 }

@@ -12,7 +12,7 @@ use jarvis_safety::identity::TokenGrant;
 use crate::auth::{Face, Operator};
 use crate::guard::body::Sent;
 use crate::guard::locate::At;
-use crate::problem::{Answered, Fault};
+use crate::problem::{Answered, Fault, quote};
 use crate::view;
 use crate::web::Web;
 
@@ -63,15 +63,17 @@ fn grant(body: &TokenBody) -> Result<TokenGrant, String> {
     if !(1..=60).contains(&length) || name.chars().any(char::is_control) {
         return Err(format!("name has {length} characters; take 1 to 60, none of them a control character"));
     }
-    let ceiling: Tier = body.ceiling.parse().map_err(|error| format!("ceiling: {error}"))?;
+    let ceiling: Tier = body
+        .ceiling
+        .parse()
+        .map_err(|_| format!("ceiling: {} is not a tier; use green, yellow, orange or red", quote(&body.ceiling)))?;
     let confirm = match body.confirm.as_deref() {
         None | Some("yellow") => Tier::Yellow,
         Some("orange") => Tier::Orange,
         Some(_) => return Err("confirm must be yellow or orange; red is never confirmed by a client's form".to_owned()),
     };
     if let Some(scope) = body.scopes.iter().find(|scope| *scope != "approve") {
-        let scope = jarvis_safety::plain::visible(scope);
-        return Err(format!("there is no scope `{scope}`; the only one is `approve`"));
+        return Err(format!("there is no scope {}; the only one is `approve`", quote(scope)));
     }
     Ok(TokenGrant { name: name.to_owned(), ceiling, confirm, approve: !body.scopes.is_empty() })
 }
@@ -99,7 +101,9 @@ mod tests {
     #[test]
     fn a_wrong_field_is_named() {
         assert!(grant(&body(" ", "green", None, &[])).unwrap_err().starts_with("name"));
-        assert!(grant(&body("a", "blue", None, &[])).unwrap_err().starts_with("ceiling"));
+        assert!(grant(&body("a", "blue", None, &[])).unwrap_err().starts_with("ceiling: `blue`"));
+        let long = grant(&body("a", &"\u{1b}".repeat(1_000), None, &[])).unwrap_err();
+        assert!(long.len() < 200 && !long.contains('\u{1b}'), "{long}");
         assert!(grant(&body("a", "green", None, &["admin"])).unwrap_err().contains("`admin`"));
         assert!(grant(&body("a", "green", None, &["approve"])).unwrap().approve);
     }

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::{HeaderValue, StatusCode};
-use jarvis_safety::event::EventKind;
+use jarvis_safety::event::{Draft, EventKind};
 use tracing::Instrument as _;
 
 use super::record;
@@ -66,7 +66,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
 
 async fn conclude(web: &Web, fault: &Fault, correlation: &str) -> Response {
     tracing::info!(code = fault.code(), status = fault.status().as_u16(), "refused");
-    let Some(Record { kind, actor, subject }) = &fault.said().record else { return fault.render(correlation) };
+    let Some(Record { kind, actor, subject, tool }) = &fault.said().record else { return fault.render(correlation) };
     if actor.is_none() && !web.nameless.admit(web.clock.now()) {
         return fault.render(correlation);
     }
@@ -76,7 +76,11 @@ async fn conclude(web: &Web, fault: &Fault, correlation: &str) -> Response {
     } else {
         format!("{subject}: {}", fault.detail())
     };
-    let row = record::row(*kind, actor, subject, correlation, &summary);
+    let row = Draft {
+        tool: tool.map(|(name, _)| name.to_owned()),
+        tier: tool.map(|(_, tier)| tier),
+        ..record::row(*kind, actor, subject, correlation, &summary)
+    };
     if let Err(error) = web.ledger.append(row, web.gate.settings().audit_reads).await {
         tracing::error!(%error, "a refusal at the door could not be recorded");
     }

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jarvis_client::wire::{EventInfo, FrameInfo};
 use jarvis_safety::ActorId;
 use jarvis_safety::event::Event;
 use jarvis_safety::frame::Frame;
@@ -17,12 +16,11 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::Topics;
-use crate::view;
 
-/// Rows that are read at once.
-const PAGE: u32 = 500;
+/// Rows that are read at once. They stay in memory while the client takes them, so there are few.
+const PAGE: u32 = 100;
 
-/// One message to a client.
+/// One message to a client. What happens now is one event for all streams, and not a copy for each.
 #[derive(Debug, Clone)]
 pub enum Message {
     /// The stream stands; the newest event is this one.
@@ -31,9 +29,9 @@ pub enum Message {
         head: u64,
     },
     /// A durable event.
-    Event(Box<EventInfo>),
+    Event(Arc<Event>),
     /// A live frame.
-    Frame(Box<FrameInfo>),
+    Frame(Arc<Frame>),
 }
 
 /// Why a stream ended.
@@ -87,6 +85,8 @@ impl Pump {
         tokio::select! {
             biased;
             end = ends.come() => end,
+            // Without this the stream of a client that went away would live on until something happens.
+            () = out.closed() => End::Gone,
             end = self.flow(&out) => end,
         }
     }
@@ -109,12 +109,12 @@ impl Pump {
         loop {
             tokio::select! {
                 event = events.recv() => match event {
-                    Ok(event) => self.event(&event, &mut position, out).await?,
+                    Ok(event) => self.event(event, &mut position, out).await?,
                     Err(RecvError::Lagged(_)) => self.replay(&mut position, out).await?,
                     Err(RecvError::Closed) => return Err(End::Broken),
                 },
                 frame = next(&mut frames) => match frame {
-                    Some(frame) => self.frame(&frame, out).await?,
+                    Some(frame) => self.frame(frame, out).await?,
                     // Text continues at an offset: who missed a piece needs the whole.
                     None => self.snapshot(out).await?,
                 },
@@ -125,7 +125,7 @@ impl Pump {
     async fn snapshot(&self, out: &mpsc::Sender<Message>) -> Result<(), End> {
         if self.topics.any() {
             for frame in self.live.snapshot() {
-                self.frame(&frame, out).await?;
+                self.frame(frame, out).await?;
             }
         }
         Ok(())
@@ -141,26 +141,26 @@ impl Pump {
             if page.is_empty() {
                 return Ok(());
             }
-            for event in &page {
-                self.event(event, position, out).await?;
+            for event in page {
+                self.event(Arc::new(event), position, out).await?;
             }
         }
     }
 
-    async fn event(&self, event: &Event, position: &mut u64, out: &mpsc::Sender<Message>) -> Result<(), End> {
+    async fn event(&self, event: Arc<Event>, position: &mut u64, out: &mpsc::Sender<Message>) -> Result<(), End> {
         if event.seq <= *position {
             return Ok(());
         }
         *position = event.seq;
         if self.may_see(&[&event.owner, &event.actor]) {
-            self.send(out, Message::Event(Box::new(view::event::event(event)))).await?;
+            self.send(out, Message::Event(event)).await?;
         }
         Ok(())
     }
 
-    async fn frame(&self, frame: &Frame, out: &mpsc::Sender<Message>) -> Result<(), End> {
-        if self.topics.want(frame) && self.may_see(&[&frame.owner]) {
-            self.send(out, Message::Frame(Box::new(view::event::frame(frame)))).await?;
+    async fn frame(&self, frame: Arc<Frame>, out: &mpsc::Sender<Message>) -> Result<(), End> {
+        if self.topics.want(&frame) && self.may_see(&[&frame.owner]) {
+            self.send(out, Message::Frame(frame)).await?;
         }
         Ok(())
     }

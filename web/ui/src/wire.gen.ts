@@ -1280,8 +1280,7 @@ export interface operations {
     list_approvals: {
         parameters: {
             query?: {
-                /** @description `pending` (the default), `all`, or another state. */
-                state?: string;
+                state?: "all" | "pending" | "approved" | "running" | "done" | "failed" | "unknown" | "denied" | "expired" | "stale";
                 /** @description 1 to 200. */
                 limit?: number;
             };
@@ -1388,7 +1387,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["DenyBody"];
             };
@@ -1859,7 +1858,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["KillBody"];
             };

@@ -1,5 +1,6 @@
 //! Settings, inwards: every field is checked, and what is wrong is said in a sentence that names it.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use jarvis_client::wire::{AutonomyInfo, ModelInfo, RootInfo, SettingsInfo};
@@ -8,28 +9,33 @@ use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::setting::{AuditReads, ModelSetting, Root, Settings};
 use url::Url;
 
+use crate::problem::quote;
+
 /// Most rules, roots or hosts.
 const MAX_ITEMS: usize = 200;
 /// Longest text of a single value.
 const MAX_TEXT: usize = 400;
 
+/// Families that are named where one does not exist.
+const MAX_NEAR: usize = 3;
+
 /// What is wrong, or the settings.
 type Checked<T> = Result<T, String>;
 
-/// Checks all of them. `data` is the data directory.
-pub(super) async fn settings(given: &SettingsInfo, data: &Path) -> Checked<Settings> {
+/// Checks all of them. `data` is the data directory, `families` are those of all tools.
+pub(super) async fn settings(given: &SettingsInfo, data: &Path, families: &BTreeSet<&str>) -> Checked<Settings> {
     let mut roots = Vec::with_capacity(given.roots.len().min(MAX_ITEMS));
     few("roots", given.roots.len())?;
     for given in &given.roots {
         let root = root(given, data).await?;
         if roots.iter().any(|known: &Root| known.path == root.path) {
-            return Err(format!("roots: `{}` stands there twice", visible(&root.path)));
+            return Err(format!("roots: `{}` stands there twice", shorten(&visible(&root.path), 200)));
         }
         roots.push(root);
     }
     few("hosts", given.hosts.len())?;
     Ok(Settings {
-        autonomy: autonomy(&given.autonomy)?,
+        autonomy: autonomy(&given.autonomy, families)?,
         model: given.model.as_ref().map(model).transpose()?,
         roots,
         hosts: given.hosts.iter().map(|pattern| host(pattern)).collect::<Checked<_>>()?,
@@ -59,7 +65,7 @@ fn text(field: &str, value: &str) -> Checked<String> {
     if fits { Ok(value.to_owned()) } else { Err(format!("{field} must have 1 to {MAX_TEXT} printable characters")) }
 }
 
-fn autonomy(given: &AutonomyInfo) -> Checked<Autonomy> {
+fn autonomy(given: &AutonomyInfo, families: &BTreeSet<&str>) -> Checked<Autonomy> {
     few("autonomy.rules", given.rules.len())?;
     let level = |field: &str, number: u8| Level::try_from(number).map_err(|error| format!("{field}: {error}"));
     let rules = given.rules.iter().enumerate().map(|(index, rule)| {
@@ -67,16 +73,36 @@ fn autonomy(given: &AutonomyInfo) -> Checked<Autonomy> {
         if rule.capability.is_none() && rule.target.is_none() {
             return Err(format!("{field} names neither capability nor target; change autonomy.default instead"));
         }
-        let named = |part: &str, value: &Option<String>| {
-            value.as_ref().map(|value| text(&format!("{field}.{part}"), value)).transpose()
-        };
+        let family = |given: &String| capability(&format!("{field}.capability"), given, families);
+        let pattern = |given: &String| text(&format!("{field}.target"), given);
         Ok(AutonomyRule {
-            capability: named("capability", &rule.capability)?,
-            target: named("target", &rule.target)?,
+            capability: rule.capability.as_ref().map(family).transpose()?,
+            target: rule.target.as_ref().map(pattern).transpose()?,
             level: level(&format!("{field}.level"), rule.level)?,
         })
     });
     Ok(Autonomy { default: level("autonomy.default", given.default)?, rules: rules.collect::<Checked<_>>()? })
+}
+
+/// A family of tools: `docker`, or `docker_*`, which means the same. A rule that fits no tool would look like a limit and
+/// be none.
+fn capability(field: &str, given: &str, families: &BTreeSet<&str>) -> Checked<String> {
+    let name = given.trim();
+    let name = name.strip_suffix("_*").unwrap_or(name);
+    if families.contains(name) {
+        return Ok(name.to_owned());
+    }
+    let shown = quote(given);
+    if let Some(family) = name.split_once('_').map(|(family, _)| family).filter(|family| families.contains(family)) {
+        return Err(format!(
+            "{field} is {shown}, but a rule holds for a whole family of tools: write `{family}`, and name a target if it \
+             is meant for one thing only"
+        ));
+    }
+    let mut near: Vec<_> = families.iter().map(|family| (strsim::jaro_winkler(name, family), family)).collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let near: Vec<_> = near.iter().take(MAX_NEAR).map(|(_, family)| format!("`{family}`")).collect();
+    Err(format!("{field} is {shown}, and no tool is of that family; the nearest are {}", near.join(", ")))
 }
 
 fn model(given: &ModelInfo) -> Checked<ModelSetting> {
@@ -175,7 +201,31 @@ mod tests {
     async fn fault(change: impl FnOnce(&mut SettingsInfo)) -> String {
         let mut given = info();
         change(&mut given);
-        settings(&given, Path::new("/nonexistent/data")).await.unwrap_err()
+        settings(&given, Path::new("/nonexistent/data"), &families()).await.unwrap_err()
+    }
+
+    fn families() -> BTreeSet<&'static str> {
+        BTreeSet::from(["docker", "file", "http", "log", "service", "system"])
+    }
+
+    #[test]
+    fn a_rule_for_a_family_that_no_tool_is_of_is_refused_and_the_nearest_are_named() {
+        let check = |given: &str| capability("autonomy.rules[2].capability", given, &families());
+        for good in ["docker", " docker ", "docker_*"] {
+            assert_eq!(check(good).as_deref(), Ok("docker"), "{good}");
+        }
+        let said = check("dokcer").unwrap_err();
+        assert!(said.starts_with("autonomy.rules[2].capability is `dokcer`"), "{said}");
+        assert!(said.contains("the nearest are `docker`, "), "{said}");
+        for of_a_tool in ["docker_stop", "docker_st*", "docker_"] {
+            let said = check(of_a_tool).unwrap_err();
+            assert!(said.contains("a whole family of tools: write `docker`"), "{said}");
+        }
+        for bad in ["", "*", "_*", "Docker", "docker*", "dock", "kubernetes_*"] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        let hidden = check(&"\u{1b}[2J".repeat(200)).unwrap_err();
+        assert!(hidden.contains(r"\u{1b}[2J") && hidden.chars().count() < 300, "{hidden}");
     }
 
     fn model_info(url: &str, key: Option<&str>) -> ModelInfo {
@@ -190,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_read_can_be_saved_again() {
-        let again = settings(&info(), Path::new("/nonexistent/data")).await.unwrap();
+        let again = settings(&info(), Path::new("/nonexistent/data"), &families()).await.unwrap();
         assert_eq!(again, Settings::default());
     }
 

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use jarvis_client::wire::SettingsInfo;
 use jarvis_safety::event::EventKind;
+use jarvis_safety::kernel::Described;
 use jarvis_safety::setting::Settings;
 
 use crate::auth::{Face, Operator};
@@ -29,8 +30,10 @@ pub(super) async fn put_settings(
     face: Face,
     Sent(body): Sent<SettingsInfo>,
 ) -> Answered<Json<SettingsInfo>> {
-    let settings =
-        check::settings(&body, &web.data).await.map_err(|why| Fault::invalid(format!("{why}. Nothing was changed")))?;
+    let families = web.gate.registry().described().map(Described::family).collect();
+    let settings = check::settings(&body, &web.data, &families)
+        .await
+        .map_err(|why| Fault::invalid(format!("{why}. Nothing was changed")))?;
     let _changing = web.changing.lock().await;
     let before = web.settings.settings().await?;
     let shown = view::setting::settings(&settings);

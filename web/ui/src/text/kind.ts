@@ -10,6 +10,8 @@ export type EventKind =
   | 'conversation.renamed' | 'conversation.deleted' | 'body.erased'
   | 'kill.on' | 'kill.off' | 'policy.loaded' | 'policy.unreadable' | 'setting.changed'
   | 'token.created' | 'token.revoked' | 'session.opened' | 'session.closed' | 'session.refused'
+  | 'job.submitted' | 'job.retried' | 'job.stopping' | 'job.done' | 'job.failed' | 'job.cancelled' | 'job.unknown'
+  | 'schedule.saved' | 'schedule.missed' | 'schedule.removed'
   | 'operator.set' | 'server.started';
 
 /** `lead` stands before the summary where that is only a sentence of what would happen. */
@@ -49,6 +51,16 @@ export const kinds: Record<EventKind, Kind> = {
   'session.opened': { mark: 'ok', word: 'signed in' },
   'session.closed': { mark: 'off', word: 'signed out' },
   'session.refused': { mark: 'warn', word: 'sign-in refused' },
+  'job.submitted': { mark: 'busy', word: 'job submitted' },
+  'job.retried': { mark: 'busy', word: 'job tried again' },
+  'job.stopping': { mark: 'off', word: 'job is being cancelled' },
+  'job.done': { mark: 'ok', word: 'job done' },
+  'job.failed': { mark: 'bad', word: 'job failed' },
+  'job.cancelled': { mark: 'off', word: 'job cancelled' },
+  'job.unknown': { mark: 'unknown', word: 'outcome of a job unknown' },
+  'schedule.saved': { mark: 'ok', word: 'schedule saved' },
+  'schedule.missed': { mark: 'off', word: 'schedule missed' },
+  'schedule.removed': { mark: 'off', word: 'schedule removed' },
   'operator.set': { mark: 'ok', word: 'password set' },
   'server.started': { mark: 'ok', word: 'started' },
 };
