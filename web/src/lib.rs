@@ -15,6 +15,7 @@ mod dashboard;
 mod metric;
 mod openapi;
 mod parts;
+mod straight;
 mod web;
 
 pub use guard::door::Door;

@@ -12,12 +12,10 @@ use axum::response::{IntoResponse as _, Response};
 use jarvis_safety::Actor;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Face;
 use super::session::{self, Sessions};
-use super::stateless::Straight;
 use super::strict::{self, Unread};
 
 /// Largest request.
@@ -48,30 +46,18 @@ pub(crate) fn routes(face: Face, stop: CancellationToken) -> Router {
         .layer(middleware::from_fn_with_state(judge, strictly))
 }
 
-/// Refuses messages that two parsers could read differently, before anything else reads them; answers what can go
-/// straight.
+/// Refuses messages that two parsers could read differently, before anything else reads them.
 async fn strictly(State(face): State<Face>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let judged = match to_bytes(body, MAX_BODY).await {
         Err(_) => Err((StatusCode::PAYLOAD_TOO_LARGE, strict::too_large(MAX_BODY as u64))),
-        Ok(bytes) if bytes.is_empty() => Ok((bytes, Value::Null)),
-        Ok(bytes) => {
-            let read = strict::judge(&bytes);
-            read.map(|message| (bytes, message)).map_err(|unread| (StatusCode::BAD_REQUEST, unread))
-        }
+        Ok(bytes) if bytes.is_empty() => Ok(bytes),
+        Ok(bytes) => strict::judge(&bytes).map(|_| bytes).map_err(|unread| (StatusCode::BAD_REQUEST, unread)),
     };
-    let actor = parts.extensions.get::<Actor>();
     match judged {
-        Ok((bytes, message)) => {
-            if let (Some(actor), Some(call)) = (actor, Straight::of(&parts, message))
-                && let Some(answer) = face.straight(actor, call).await
-            {
-                return answer;
-            }
-            next.run(Request::from_parts(parts, Body::from(bytes))).await
-        }
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
         Err((status, unread)) => {
-            if let Some(actor) = actor {
+            if let Some(actor) = parts.extensions.get::<Actor>() {
                 face.tell_unread(actor, &unread).await;
             }
             refused(status, &unread)

@@ -28,6 +28,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 
 pub(crate) use http::routes;
+pub(crate) use stateless::StraightDoor;
 pub(crate) use stdio::{SOCKET as STDIO_SOCKET, serve as serve_stdio};
 
 /// Versions that are served: the stateless one, and the last one with sessions.

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use crate::config::Config;
+use crate::mcp::StraightDoor;
 
 /// Connections at once over TCP: half of what a process may usually open, so that the sockets and the store have theirs.
 const MAX_CONNECTIONS: usize = 512;
@@ -60,7 +61,12 @@ pub(super) fn socket(path: &Path) -> anyhow::Result<(UnixListener, SocketFile)> 
 }
 
 /// Serves a router on TCP until told to stop.
-pub(super) async fn serve_tcp(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+pub(super) async fn serve_tcp(
+    listener: TcpListener,
+    straight: StraightDoor,
+    router: Router,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -74,7 +80,7 @@ pub(super) async fn serve_tcp(listener: TcpListener, router: Router, stop: Cance
         };
         match taken {
             Ok((place, stream, peer)) => {
-                let served = serve_connection(stream, peer, router.clone(), stop.clone());
+                let served = serve_connection(stream, peer, straight.clone(), router.clone(), stop.clone());
                 connections.spawn(async move {
                     served.await;
                     drop(place);
@@ -91,11 +97,24 @@ pub(super) async fn serve_tcp(listener: TcpListener, router: Router, stop: Cance
     Ok(())
 }
 
-async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
-    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().call(request)
-    });
+async fn serve_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    straight: StraightDoor,
+    router: Router,
+    stop: CancellationToken,
+) {
+    // Answers are small and whole: waiting to fill a packet would only delay them.
+    let _ = stream.set_nodelay(true);
+    let (straight, router) = (&straight, &router);
+    let service =
+        service_fn(async |request: hyper::Request<hyper::body::Incoming>| match straight.take(request).await {
+            Ok(answer) => Ok(answer),
+            Err(mut request) => {
+                request.extensions_mut().insert(ConnectInfo(peer));
+                router.clone().call(request).await
+            }
+        });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_ARRIVAL)

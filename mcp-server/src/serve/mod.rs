@@ -24,10 +24,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Environment, SOCKET};
 use crate::mcp;
 
-pub(crate) use clock::SystemClock;
+pub(crate) use clock::{SystemClock, UuidIds};
 pub(crate) use doctor::offline_report;
 
-use clock::UuidIds;
 use house::House;
 
 /// How long running effects may take to end before they are cancelled.
@@ -90,7 +89,8 @@ async fn serve(
     let mut tasks = tokio::task::JoinSet::new();
     let web = house.web(address, stop.clone());
     let router = |door| web.router(door, house.mcp(stop.clone()));
-    tasks.spawn(listen::serve_tcp(tcp, router(Door::Tcp), stop.clone()));
+    let straight = mcp::StraightDoor::new(web.clone(), house.face());
+    tasks.spawn(listen::serve_tcp(tcp, straight, router(Door::Tcp), stop.clone()));
     tasks.spawn(listen::serve_socket(local, router(Door::Local), stop.clone()));
     let (stdio, _stdio_file) = listen::socket(&config.data.join(mcp::STDIO_SOCKET))?;
     tasks.spawn(mcp::serve_stdio(house.face(), stdio, stop.clone()));

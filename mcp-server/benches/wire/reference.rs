@@ -1,0 +1,44 @@
+//! The bare reference: rmcp with one tool, no token, no policy, no audit.
+
+use rmcp::handler::server::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, ServerCapabilities, ServerConfig,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+
+/// With it the benchmark is the reference server instead.
+pub(crate) const FLAG: &str = "--reference";
+
+#[derive(Clone)]
+struct Echo;
+
+impl ServerHandler for Echo {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    async fn call_tool(
+        &self,
+        params: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let text = params.arguments.as_ref().and_then(|arguments| arguments.get("text")).and_then(|text| text.as_str());
+        Ok(CallToolResult::success(vec![ContentBlock::text(text.unwrap_or_default().to_owned())]).into())
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+pub(crate) fn serve() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let config = StreamableHttpServerConfig::default().with_json_response(true);
+        let service = StreamableHttpService::new(|| Ok(Echo), LocalSessionManager::default().into(), config);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("listens on http://{}", listener.local_addr().unwrap());
+        axum::serve(listener, axum::Router::new().route_service("/mcp", service)).await.unwrap();
+    });
+}
