@@ -99,6 +99,26 @@ kinds! {
     OperatorSet = "operator.set",
     /// A body was erased.
     BodyErased = "body.erased",
+    /// A job was handed in.
+    JobSubmitted = "job.submitted",
+    /// An attempt of a job came to nothing, or its worker was lost; it will be tried again.
+    JobRetried = "job.retried",
+    /// Somebody wants a running job to stop.
+    JobStopping = "job.stopping",
+    /// A job was done.
+    JobDone = "job.done",
+    /// A job came to nothing.
+    JobFailed = "job.failed",
+    /// A job was cancelled.
+    JobCancelled = "job.cancelled",
+    /// Nobody can tell what became of a job: a person must look.
+    JobUnknown = "job.unknown",
+    /// A schedule was made or changed.
+    ScheduleSaved = "schedule.saved",
+    /// Runs of a schedule were missed and are not caught up.
+    ScheduleMissed = "schedule.missed",
+    /// A schedule was removed.
+    ScheduleRemoved = "schedule.removed",
     /// The server began to serve.
     ServerStarted = "server.started",
 }

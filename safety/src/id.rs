@@ -99,6 +99,16 @@ id!(
     SessionId,
     "sess"
 );
+id!(
+    /// One job.
+    JobId,
+    "job"
+);
+id!(
+    /// One schedule, by which jobs are submitted again and again.
+    ScheduleId,
+    "sched"
+);
 
 /// Who acted, as it stands in the audit: `operator`, `local`, `mcp:stdio`, `token:tok_…`, `system`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ mod follow;
 pub mod frame;
 pub mod id;
 pub mod identity;
+pub mod job;
 pub mod json;
 pub mod kernel;
 mod kill;
@@ -40,7 +41,7 @@ mod undo;
 
 pub use actor::{Actor, ActorKind};
 pub use digest::Digest;
-pub use id::{ActorId, ApprovalId, CallId, ConversationId, TurnId};
+pub use id::{ActorId, ApprovalId, CallId, ConversationId, JobId, ScheduleId, TurnId};
 pub use refusal::Refusal;
 pub use target::Target;
 pub use tier::{Effects, Tier};
