@@ -73,6 +73,7 @@ const KNOWN: &[&str] = &[
     "JARVIS_URL",
     "JARVIS_TOKEN",
     "JARVIS_OPERATOR_PASSWORD",
+    "JARVIS_BACKUP_PASSPHRASE",
     "JARVIS_LOG",
 ];
 

@@ -5,6 +5,7 @@
 
 mod lint;
 mod process;
+mod proof;
 mod run;
 mod size;
 mod test;
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 const HELP: &str = "cargo xtask run [-- ARGS]   build everything and start Jarvis
 cargo xtask test            run every test
 cargo xtask lint            check budgets of lines, packages and script
+cargo xtask proof           hold the real program to its word: kill it under load, break it, look what is left
+                            (--suite NAME, --minutes N, --cycles N, --seed N, --release)
 cargo xtask ui              build the dashboard
 cargo xtask wire            write the dashboard's types from the OpenAPI document";
 
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         Some("run") => run::run(rest),
         Some("test") => test::run(),
         Some("lint") => lint::run(),
+        Some("proof") => proof::run(rest),
         Some("ui") => ui::build(),
         Some("wire") => ui::wire(),
         _ => Err(HELP.to_owned()),

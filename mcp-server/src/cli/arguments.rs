@@ -128,6 +128,13 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Write everything into one verified file, also while the server runs.
+    #[command(after_help = "Example: jarvis backup /mnt/nas/jarvis-2026-11-20.backup --files\n\
+        JARVIS_BACKUP_PASSPHRASE or --recipient encrypts it with age. PostgreSQL is backed up with pg_dump.")]
+    Backup(BackupWanted),
+    /// Make a data directory out of a backup, in the place that --data names.
+    #[command(after_help = "Example: jarvis restore /mnt/nas/jarvis-2026-11-20.backup --data ~/jarvis-restored")]
+    Restore(RestoreWanted),
     /// Make, list and revoke the tokens of clients. Needs the operator.
     Token {
         #[command(subcommand)]
@@ -195,6 +202,35 @@ pub(super) struct TokenWanted {
     /// `approve` lets a bot decide approvals; such a token cannot be used over MCP.
     #[arg(long, value_name = "SCOPE", value_parser = ["approve"])]
     pub(super) scope: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupWanted {
+    /// The file to write; nothing may be there.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) file: PathBuf,
+    /// Also what the file tools keep: `files/` and `trash/`.
+    #[arg(long)]
+    pub(super) files: bool,
+    /// Encrypt it for the holder of this age key.
+    #[arg(long, value_name = "AGE_KEY")]
+    pub(super) recipient: Option<String>,
+    /// Write it although the audit is not whole.
+    #[arg(long)]
+    pub(super) damaged: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreWanted {
+    /// The backup.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) file: PathBuf,
+    /// File with the age key that it was encrypted for.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) identity: Option<PathBuf>,
+    /// Restore it although the audit is not whole.
+    #[arg(long)]
+    pub(super) damaged: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -127,7 +127,7 @@ fn line(event: &EventInfo) -> String {
 }
 
 /// Date and time in UTC, to the second.
-fn clock_time(millis: i64) -> String {
+pub(super) fn clock_time(millis: i64) -> String {
     let days = millis.div_euclid(86_400_000);
     let seconds = millis.rem_euclid(86_400_000) / 1000;
     let (year, month, day) = civil(days);

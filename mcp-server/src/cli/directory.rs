@@ -16,10 +16,7 @@ pub(super) async fn open(data: &Path) -> Result<Option<Store>> {
     if !data.join("jarvis.db").try_exists().map_err(unreadable)? {
         return Ok(None);
     }
-    let owner = std::fs::metadata(data).map_err(unreadable)?.uid();
-    // Without a /proc nobody can tell, and then it is tried.
-    let own = std::fs::metadata("/proc/self").map_or(owner, |own| own.uid());
-    check_owner(data, owner, own)?;
+    must_be_own(data)?;
     match open_store(data, Arc::new(SystemClock)).await {
         Ok(store) => Ok(Some(store)),
         Err(OpenError::InUse { holder, .. }) => Err(Stop {
@@ -36,6 +33,14 @@ pub(super) async fn open(data: &Path) -> Result<Option<Store>> {
         }),
         Err(error) => Err(Stop { code: error.code().to_owned(), ..Stop::new(Exit::Failed, error.to_string()) }),
     }
+}
+
+/// Refuses the directory of another user. One that is not there is nobody's.
+pub(super) fn must_be_own(data: &Path) -> Result<()> {
+    let Ok(found) = std::fs::metadata(data) else { return Ok(()) };
+    // Without a /proc nobody can tell, and then it is tried.
+    let own = std::fs::metadata("/proc/self").map_or(found.uid(), |own| own.uid());
+    check_owner(data, found.uid(), own)
 }
 
 /// Files that root makes in another's directory would keep its server from starting.

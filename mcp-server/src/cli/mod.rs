@@ -4,6 +4,7 @@ mod address;
 mod approve;
 mod arguments;
 mod audit;
+mod backup;
 mod call;
 mod connect;
 mod directory;
@@ -59,6 +60,8 @@ async fn dispatch(arguments: Arguments, environment: Environment, printer: &Prin
         Command::Stop { all } => operator::stop(connection, printer, all).await,
         Command::Resume => operator::resume(connection, printer).await,
         Command::Audit { command } => audit::run(connection, printer, command).await,
+        Command::Backup(wanted) => backup::backup(connection, printer, wanted).await,
+        Command::Restore(wanted) => backup::restore(connection, printer, wanted).await,
         Command::Token { command } => token::run(connection, printer, command).await,
         Command::Operator { command: OperatorCommand::Reset } => operator::reset(connection, printer).await,
         Command::Doctor => doctor::run(connection, printer).await,

@@ -7,6 +7,7 @@
 
 mod app;
 mod approval;
+mod backup;
 mod catalogue;
 mod corpus;
 mod crash;
@@ -20,6 +21,7 @@ mod plan;
 mod race;
 mod refusal;
 mod restart;
+mod space;
 mod start;
 mod stream;
 mod table;

@@ -51,6 +51,8 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["audit", "tail"], 4),
     (&["audit", "tail", "--follow"], 4),
     (&["audit", "verify"], 4),
+    (&["backup", "no-such-place/jarvis.backup"], 2),
+    (&["restore", "no-such-place/jarvis.backup"], 1),
     (&["token", "create", "ide", "--ceiling", "yellow"], 4),
     (&["token", "list"], 4),
     (&["token", "revoke", "tok_01m7y712k7etmvpk3cb77ryrd6"], 4),
@@ -198,8 +200,8 @@ fn text_that_deceives_a_terminal_stays_json_and_comes_back_unchanged() {
 fn the_help_is_reviewed() {
     let data = tempfile::tempdir().unwrap();
     let mut pages = String::new();
-    let commands = "serve mcp say call undo tools approvals approve deny stop resume audit token operator doctor openapi \
-                    completions";
+    let commands = "serve mcp say call undo tools approvals approve deny stop resume audit backup restore token operator \
+                    doctor openapi completions";
     let below = ["audit tail", "audit verify", "token create", "token list", "token revoke", "operator reset"];
     for command in [""].into_iter().chain(commands.split_whitespace()).chain(below) {
         let words: Vec<_> = command.split_whitespace().chain(["--help"]).collect();

@@ -1,0 +1,140 @@
+//! `backup` and `restore`. Both work on the files themselves: a backup beside the server that runs, a restore where none
+//! does.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jarvis_memory::{Backup, BackupError, BackupKey, BackupOptions, Protection, RestoreOptions, Restored};
+use jarvis_safety::port::Secret;
+
+use super::arguments::{BackupWanted, RestoreWanted};
+use super::audit::clock_time;
+use super::connect::Connection;
+use super::directory;
+use super::exit::{Exit, Result, Stop};
+use super::print::Printer;
+use crate::serve::{SystemClock, UuidIds};
+
+const PASSPHRASE: &str = "JARVIS_BACKUP_PASSPHRASE";
+
+pub(super) async fn backup(connection: &Connection, printer: &Printer, wanted: BackupWanted) -> Result {
+    connection.must_be_local("a backup is made of the data directory on the server's own machine")?;
+    let data = connection.data();
+    directory::must_be_own(&data)?;
+    let protection = match (wanted.recipient, passphrase(connection)) {
+        (Some(recipient), _) => Protection::Recipient(recipient),
+        (None, Some(secret)) => Protection::Passphrase(secret),
+        (None, None) => Protection::Open,
+    };
+    let options = BackupOptions {
+        data: data.clone(),
+        file: wanted.file,
+        files: wanted.files,
+        protection,
+        damaged: wanted.damaged,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(UuidIds),
+    };
+    let taken = jarvis_memory::backup(options).await.map_err(stop)?;
+    if !taken.encrypted {
+        printer.remark(&format!(
+            "{} is not encrypted and holds the audit key and every text; keep it where only you can read, or use \
+             --recipient or {PASSPHRASE}.",
+            taken.file.display()
+        ));
+    }
+    if !taken.left_out.is_empty() {
+        printer.remark(&format!("Not copied, because they are no files: {}.", some(&taken.left_out)));
+    }
+    printer.answer(&taken, || taken_words(&data, &taken));
+    Ok(end(printer, &taken.faults))
+}
+
+pub(super) async fn restore(connection: &Connection, printer: &Printer, wanted: RestoreWanted) -> Result {
+    connection.must_be_local("a backup is restored on the server's own machine")?;
+    let key = match (wanted.identity, passphrase(connection)) {
+        (Some(path), _) => BackupKey::Identity(path),
+        (None, Some(secret)) => BackupKey::Passphrase(secret),
+        (None, None) => BackupKey::None,
+    };
+    let options = RestoreOptions {
+        file: wanted.file,
+        data: connection.data(),
+        key,
+        damaged: wanted.damaged,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(UuidIds),
+    };
+    let restored = jarvis_memory::restore(options).await.map_err(stop)?;
+    printer.answer(&restored, || restored_words(&restored));
+    Ok(end(printer, &restored.faults))
+}
+
+fn passphrase(connection: &Connection) -> Option<Secret> {
+    connection.environment.get(PASSPHRASE).filter(|text| !text.is_empty()).cloned().map(Secret::new)
+}
+
+fn stop(error: BackupError) -> Stop {
+    let exit = if error.is_refusal() { Exit::Refused } else { Exit::Failed };
+    Stop { code: error.code().to_owned(), ..Stop::new(exit, error.to_string()) }
+}
+
+/// Done, and still no success if the audit in it is not whole.
+fn end(printer: &Printer, faults: &[String]) -> Exit {
+    if faults.is_empty() {
+        return Exit::Done;
+    }
+    printer.remark(&format!("THE AUDIT IN IT IS NOT WHOLE:\n{}", faults.join("\n")));
+    Exit::Failed
+}
+
+/// The first few of some names.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let left = names.len().saturating_sub(SHOWN);
+    if left == 0 { shown } else { format!("{shown} and {left} more") }
+}
+
+/// A count with its noun.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn head(head: u64, hash: &str) -> String {
+    format!("head {head} {}", hash.get(..12).unwrap_or_default())
+}
+
+fn taken_words(data: &Path, taken: &Backup) -> String {
+    let Backup { file, bytes, rows, parts, .. } = taken;
+    format!(
+        "Backed up {} as it was at {} to {}: {}, {}, {}; {bytes} bytes. It was read again and verified.",
+        data.display(),
+        clock_time(taken.taken_at),
+        file.display(),
+        counted(*rows, "row", "rows"),
+        head(taken.head, &taken.hash),
+        counted(*parts as u64, "file", "files"),
+    )
+}
+
+fn restored_words(restored: &Restored) -> String {
+    let Restored { data, version, rows, lapsed, sessions, running, tokens, .. } = restored;
+    let running = match running {
+        0 => String::new(),
+        count => format!(
+            " {} under way then; the next start looks what came of that.",
+            counted(*count as u64, "call was", "calls were")
+        ),
+    };
+    let data = data.display();
+    format!(
+        "Restored what Jarvis {version} backed up at {} into {data}: {}, {}. {} void, {} ended.{running}\nTokens are \
+         valid as they were then ({tokens}): revoke what was revoked since. Start it with `jarvis serve --data {data}`.",
+        clock_time(restored.taken_at),
+        counted(*rows, "row", "rows"),
+        head(restored.head, &restored.hash),
+        counted(*lapsed, "open approval is", "open approvals are"),
+        counted(*sessions, "session has", "sessions have"),
+    )
+}

@@ -1,0 +1,222 @@
+//! A database of every released version opens with all that it held, also when the process that upgraded it was killed.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use jarvis_safety::approval::ApprovalState;
+use jarvis_safety::call::CallState;
+use jarvis_safety::conversation::{Entry, TurnState};
+use jarvis_safety::event::EventKind;
+use jarvis_safety::id::TokenId;
+use jarvis_safety::identity::TokenGrant;
+use jarvis_safety::port::{Conversations as _, Identities as _, Ledger as _};
+use jarvis_safety::{Digest, Tier};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
+
+use crate::world::{World, burglar, outcome, row};
+
+/// All migrations, in their order.
+fn migrations() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "sql")).collect();
+    files.sort();
+    files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+/// The statements of a migration, as SQLite gets them.
+fn statements(migration: &str) -> Vec<String> {
+    let lines = migration.lines().filter(|line| !line.trim_start().starts_with("--"));
+    let text = lines.collect::<Vec<_>>().join("\n").replace("{{sequence}}", "integer");
+    text.split(';').map(|statement| statement.trim().to_owned()).filter(|statement| !statement.is_empty()).collect()
+}
+
+async fn run(connection: &mut AnyConnection, sql: &str) {
+    let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await;
+    done.unwrap_or_else(|error| panic!("{error}: {sql}"));
+}
+
+async fn column(connection: &mut AnyConnection, sql: &str) -> Vec<String> {
+    let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(connection).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Tables of a database with the number of their rows.
+async fn tables(connection: &mut AnyConnection) -> Vec<(String, i64)> {
+    let names = "select name from sqlite_master where type = 'table' and name <> 'migration' order by name";
+    let mut tables = Vec::new();
+    for name in column(connection, names).await {
+        let sql = format!("select count(*) from {name}");
+        let count = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *connection).await.unwrap().get(0);
+        tables.push((name, count));
+    }
+    tables
+}
+
+/// A store with something in every table of the first version.
+async fn filled(data: PathBuf) {
+    let world = World::at(data, 1).await.unwrap();
+    world.store.set_password("correct horse", row(EventKind::OperatorSet, "operator")).await.unwrap();
+    world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    let grant = TokenGrant { name: "ide".to_owned(), ceiling: Tier::Yellow, confirm: Tier::Green, approve: false };
+    world.store.create_token(TokenId::new(world.id()), grant, row(EventKind::TokenCreated, "t")).await.unwrap();
+    let kill = jarvis_safety::kernel::KillSwitch::Off;
+    world.store.set_kill_switch(kill, row(EventKind::KillOff, "kill")).await.unwrap();
+    for index in 0..40 {
+        let conversation = world.conversation(&format!("talk {index}"));
+        world.store.begin(&conversation).await.unwrap();
+        let turn = world.turn(&conversation, "what is filling the disk?");
+        world.store.add_turn(&turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
+        let said = Entry::Said { text: "logs".repeat(100) };
+        let told = Some(row(EventKind::TurnDone, turn.id.as_str()));
+        world.store.step(&turn.id, &[said], TurnState::Done, told).await.unwrap();
+        let card = world.card(&format!("question {index}"), 2);
+        world.store.ask(&card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
+        let record = world.record(None);
+        world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+        let told = row(EventKind::CallDone, record.id.as_str());
+        world.store.settle(&outcome(&record, CallState::Done), None, None, 1, told).await.unwrap();
+    }
+    world.whole().await;
+    world.store.close().await;
+}
+
+/// Turns a data directory into one that a Jarvis with only the first migrations has left: the same rows, in the tables
+/// and columns of that time.
+async fn set_back(data: &Path, applied: usize) {
+    let (new, old) = (data.join("jarvis.db"), data.join("jarvis.db.newer"));
+    std::fs::rename(&new, &old).unwrap();
+    std::fs::File::create(&new).unwrap();
+    let mut connection = burglar(data).await;
+    run(&mut connection, "pragma foreign_keys = off; pragma journal_mode = wal").await;
+    let ledger = "create table migration (version bigint not null primary key, digest text not null, \
+                  applied_at bigint not null)";
+    run(&mut connection, ledger).await;
+    for (index, text) in migrations().iter().take(applied).enumerate() {
+        for statement in statements(text) {
+            run(&mut connection, &statement).await;
+        }
+        let (version, digest) = (index + 1, Digest::of(text.as_bytes()));
+        run(&mut connection, &format!("insert into migration values ({version}, '{}', 0)", digest.as_str())).await;
+    }
+    run(&mut connection, &format!("attach '{}' as newer", old.display())).await;
+    for (name, _) in tables(&mut connection).await {
+        let columns =
+            column(&mut connection, &format!("select name from pragma_table_info('{name}')")).await.join(", ");
+        run(&mut connection, &format!("delete from main.{name}")).await;
+        let copy = format!("insert into main.{name} ({columns}) select {columns} from newer.{name}");
+        run(&mut connection, &copy).await;
+    }
+    run(&mut connection, "detach newer").await;
+    connection.close().await.unwrap();
+    std::fs::remove_file(old).unwrap();
+}
+
+/// Opens it as the newest Jarvis does and compares it with what was there.
+async fn opens_with_all(data: &Path, before: &[(String, i64)]) {
+    let world = World::at(data.to_owned(), 1_000_000).await.unwrap();
+    world.whole().await;
+    let open = world.store.approvals(&[ApprovalState::Pending], 100).await.unwrap();
+    assert!(open.len() == 40 && open[0].steps.len() == 2, "{}", open.len());
+    world.append(crate::world::read("it goes on")).await;
+    world.whole().await;
+    world.store.close().await;
+    let mut connection = burglar(data).await;
+    let after = tables(&mut connection).await;
+    for (name, count) in before {
+        let found = after.iter().find(|(table, _)| table == name).map(|(_, count)| *count);
+        let grown = ["event", "body"].contains(&name.as_str());
+        assert_eq!(found, Some(count + i64::from(grown)), "{name}");
+    }
+    let count = column(&mut connection, "select cast(count(*) as text) from migration").await;
+    assert_eq!(count, [migrations().len().to_string()]);
+    let faults = column(&mut connection, "pragma integrity_check").await;
+    assert_eq!(faults, ["ok"]);
+    connection.close().await.unwrap();
+}
+
+/// Copies of one database at a version, so that it is made once.
+struct Released {
+    dir: tempfile::TempDir,
+    before: Vec<(String, i64)>,
+}
+
+impl Released {
+    async fn new(applied: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("released");
+        filled(data.clone()).await;
+        set_back(&data, applied).await;
+        let mut connection = burglar(&data).await;
+        let before = tables(&mut connection).await;
+        connection.close().await.unwrap();
+        Self { dir, before }
+    }
+
+    fn copy(&self, name: &str) -> PathBuf {
+        let (from, to) = (self.dir.path().join("released"), self.dir.path().join(name));
+        std::fs::create_dir_all(to.join("keys")).unwrap();
+        for file in ["jarvis.db", "audit.seal", "keys/audit.key"] {
+            std::fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+        to
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_every_released_version_opens_with_all_that_it_held() {
+    for applied in 1..=migrations().len() {
+        let released = Released::new(applied).await;
+        let first = statements(&migrations()[0]);
+        for (name, count) in &released.before {
+            let of_the_first = first.iter().any(|statement| statement.starts_with(&format!("create table {name} ")));
+            assert!(*count > 0 || !of_the_first, "{name} must hold something");
+        }
+        opens_with_all(&released.copy("opened"), &released.before).await;
+    }
+}
+
+const DATA: &str = "JARVIS_MEMORY_MIGRATE_DATA";
+const VERSION: &str = "JARVIS_MEMORY_MIGRATE_VERSION";
+const UPTO: &str = "JARVIS_MEMORY_MIGRATE_UPTO";
+
+/// The process that is killed in the middle of a migration: does nothing unless the test below starts it.
+#[tokio::test]
+async fn child() {
+    let Ok(data) = std::env::var(DATA) else { return };
+    let number = |name| std::env::var(name).unwrap().parse::<usize>().unwrap();
+    let mut connection = burglar(Path::new(&data)).await;
+    // Pages of the open transaction stand in the log file when the process dies.
+    run(&mut connection, "pragma cache_size = 1; pragma journal_mode = wal").await;
+    run(&mut connection, "begin immediate").await;
+    for statement in &statements(&migrations()[number(VERSION) - 1])[..number(UPTO)] {
+        run(&mut connection, statement).await;
+    }
+    println!("reached");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_any_statement_of_a_migration_leaves_none_of_it_and_the_next_start_finishes() {
+    for version in 2..=migrations().len() {
+        let released = Released::new(version - 1).await;
+        for upto in 0..=statements(&migrations()[version - 1]).len() {
+            let data = released.copy(&format!("killed-{upto}"));
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "migration::child", "--nocapture", "--test-threads=1"])
+                .envs([(DATA, data.display().to_string()), (VERSION, version.to_string()), (UPTO, upto.to_string())])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+            let reached = lines.any(|line| line.contains("reached"));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(reached, "the child did not come to statement {upto} of migration {version}");
+            opens_with_all(&data, &released.before).await;
+            std::fs::remove_dir_all(data).unwrap();
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Breaking a promise on purpose, from outside, to see that this is found.
+//!
+//! Each one does what a defect of the program would: it loses what was kept, forgets a key, does a thing twice. What
+//! then complains is the same code as in an honest run.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use serde_json::json;
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+
+use crate::book;
+use crate::chain::{Key, Walk};
+use crate::life::Life;
+use crate::life::ledger::{Effect, State};
+use crate::life::load::People;
+use crate::seal::Seal;
+use crate::wire::{Ask, Wire};
+
+/// What is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sabotage {
+    /// The newest rows are gone and the seal is made anew, so that chain and seal fit: only who was told knows.
+    LostAck,
+    /// An effect is done again under a new key.
+    DoubleEffect,
+    /// The summary of a row is altered.
+    ForgedRow,
+    /// A file that was written is gone.
+    LostEffect,
+    /// A card that was approved waits again.
+    LostDecision,
+    /// A call no longer knows its idempotency key.
+    ForgottenKey,
+    /// Reads are answered before they are on the disk, while strict reads are promised (only where power is cut).
+    EarlyAck,
+}
+
+impl Sabotage {
+    /// Breaks a promise while the program does not run.
+    pub(crate) async fn break_dead(self, life: &Life) -> anyhow::Result<()> {
+        // Nobody else holds the ledger now; it is taken out, because the database is waited for.
+        let mut state = std::mem::take(&mut *life.ledger.state());
+        let broken = self.while_dead(&life.house.data, life.seen()?.key(), &mut state, life.checked.0).await;
+        *life.ledger.state() = state;
+        broken
+    }
+
+    /// The same while it runs.
+    pub(crate) async fn break_alive(self, life: &Life, host: &str) -> anyhow::Result<()> {
+        let mut state = std::mem::take(&mut *life.ledger.state());
+        let broken = self.while_alive(host, &life.people, &mut state).await;
+        *life.ledger.state() = state;
+        broken
+    }
+
+    async fn while_dead(self, data: &Path, key: &Key, state: &mut State, checked: usize) -> anyhow::Result<()> {
+        match self {
+            Self::LostAck => {
+                let fresh = state.greens.get(checked..).unwrap_or_default();
+                let told = fresh.get(fresh.len() / 2).context("nothing was acknowledged that could be lost")?;
+                cut_off(data, key, &told.call).await
+            }
+            Self::ForgedRow => {
+                let sql = "update event set summary = summary || '.' \
+                           where seq = (select max(seq) from event where kind = 'call.read')";
+                alter(data, sql, "").await
+            }
+            Self::LostEffect => {
+                let effect = some(state, |effect| effect.done.is_some())?;
+                Ok(std::fs::remove_file(data.join("files").join(&effect.path))?)
+            }
+            Self::LostDecision => {
+                let effect = some(state, |effect| effect.decided == Some(true))?;
+                let card = effect.card.clone().unwrap_or_default();
+                alter(data, "update approval set state = 'pending', decided_at = null where id = ?", &card).await
+            }
+            Self::ForgottenKey => {
+                let effect = some(state, |effect| effect.done.is_some() && effect.key.is_some() && !effect.asks())?;
+                let (path, call) = (effect.path.clone(), effect.done.clone().unwrap_or_default());
+                // The next one that is sent again.
+                state.again.push(path);
+                alter(data, "update call set idempotency = null where id = ?", &call).await
+            }
+            Self::DoubleEffect | Self::EarlyAck => Ok(()),
+        }
+    }
+
+    async fn while_alive(self, host: &str, people: &People, state: &mut State) -> anyhow::Result<()> {
+        let (path, key) = match self {
+            Self::DoubleEffect => {
+                let done = state.effects.values().find(|effect| effect.done.is_some() && !effect.asks());
+                (
+                    done.context("nothing was done that could be done twice")?.path.clone(),
+                    Some("another one".to_owned()),
+                )
+            }
+            Self::ForgottenKey => (state.again.pop().context("no key was forgotten")?, None),
+            _ => return Ok(()),
+        };
+        let effect = state.sent(&path).context("there is no such effect")?;
+        let args = json!({ "path": effect.path, "content": effect.content, "append": true });
+        let body = json!({ "tool": "file_write", "args": args, "key": key.or(effect.key) });
+        let mut wire = Wire::connect(host).await?;
+        let reply = wire.ask(Ask::post("/api/call", people.secret(effect.actor), Some(body))).await?;
+        anyhow::ensure!(reply.status == 200, "it could not be done twice: {}", reply.body);
+        Ok(())
+    }
+}
+
+/// The newest effect of a kind, marked as one that is to be looked at.
+fn some(state: &mut State, fits: impl Fn(&Effect) -> bool) -> anyhow::Result<&Effect> {
+    let found = state.effects.values_mut().rev().find(|effect| fits(effect));
+    let effect = found.context("nothing was acknowledged that could be broken")?;
+    effect.fresh = true;
+    Ok(effect)
+}
+
+async fn alter(data: &Path, sql: &'static str, subject: &str) -> anyhow::Result<()> {
+    let mut connection = book::open_to_break(data).await?;
+    let mut query = sqlx::query(sql);
+    if !subject.is_empty() {
+        query = query.bind(subject);
+    }
+    let altered = query.execute(&mut connection).await?.rows_affected();
+    connection.close().await?;
+    anyhow::ensure!(altered == 1, "{altered} rows were altered instead of one");
+    Ok(())
+}
+
+/// Takes away the row of a call and everything after it, and makes head and seal fit.
+async fn cut_off(data: &Path, key: &Key, call: &str) -> anyhow::Result<()> {
+    let mut connection = book::open_to_break(data).await?;
+    let head = before(&mut connection, call).await?;
+    for sql in ["delete from event where seq > ?", "delete from body where seq > ?"] {
+        sqlx::query(sql).bind(head.seq).execute(&mut connection).await?;
+    }
+    sqlx::query("update head set seq = ?, at = ?, hash = ?")
+        .bind(head.seq)
+        .bind(head.at)
+        .bind(&head.hash)
+        .execute(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(Seal::forge(key, data, &head)?)
+}
+
+/// The row before that of a call.
+async fn before(connection: &mut SqliteConnection, call: &str) -> anyhow::Result<Walk> {
+    let sql = "select seq, at, hash from event where seq < (select min(seq) from event where subject = ?) \
+               order by seq desc limit 1";
+    let row = sqlx::query(sql).bind(call).fetch_one(connection).await?;
+    Ok(Walk { seq: row.try_get(0)?, at: row.try_get(1)?, hash: row.try_get(2)? })
+}

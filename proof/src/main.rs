@@ -1,0 +1,172 @@
+//! `proof`: holds the real program to its word, from outside.
+//!
+//! Each suite starts the binary that people run, does to it what the world does (kills it, fills its disk, lets its disk
+//! fail), writes down every answer that was read to its end, and then looks for what was promised: in the database by
+//! queries of its own, in the files, and along the hash chain by an implementation of its own. It depends on no crate
+//! of ours.
+//!
+//! A checker that never complains proves nothing, so each suite has sabotages: it breaks a promise on purpose, and must
+//! then end like any run that finds one broken.
+//!
+//! Exit codes: 0 every promise was kept, 3 one was broken (a line `VIOLATION <kind>: …` for each), 1 the proof itself
+//! could not be carried out, 2 wrong words, 4 it was skipped (a line `skipped: needs …`; in CI that is a 1).
+
+mod book;
+mod chain;
+mod chance;
+mod disk;
+mod fault;
+mod kill;
+mod life;
+mod report;
+mod seal;
+mod server;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::kill::sabotage::Sabotage;
+use crate::report::Verdict;
+
+/// Holds the real program to its word, from outside.
+#[derive(Debug, Parser)]
+#[command(name = "proof", version)]
+struct Arguments {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Debug, Subcommand)]
+enum Suite {
+    /// Kill -9 at a random moment under load, start again, and look for everything that was acknowledged.
+    Kill(KillArguments),
+    /// The same with a disk whose power is cut: only what was fsynced is left. Needs root and loop devices.
+    Power(KillArguments),
+    /// Disks that fail: writes and fsyncs that end in errors or last, and a disk that is full. Needs root and strace.
+    Faults(FaultArguments),
+}
+
+/// What every suite is told.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// The binary that is held to its word.
+    #[arg(long)]
+    binary: PathBuf,
+    /// Folder for data directories and logs; what broke a promise stays there.
+    #[arg(long)]
+    work: PathBuf,
+    /// Where chance begins; printed, and different each time unless it is given.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Common {
+    /// A folder of this run alone, and in it a copy of the binary: a build in the meantime must not change what is
+    /// looked at.
+    pub(crate) fn prepare(&self) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let work = self.work.join(format!("run-{}", std::process::id()));
+        std::fs::create_dir_all(&work).with_context(|| format!("{} cannot be made", work.display()))?;
+        // Whole, because other programs are told of it.
+        let work = work.canonicalize()?;
+        let binary = work.join("jarvis");
+        std::fs::copy(&self.binary, &binary)
+            .with_context(|| format!("{} cannot be copied; build it first", self.binary.display()))?;
+        Ok((work, binary))
+    }
+
+    /// Ends with that folder: what broke a promise stays, to be looked at.
+    pub(crate) fn keep(&self, work: &Path, stays: bool) -> anyhow::Result<()> {
+        if stays {
+            report::say(&format!("data directory and log stay in {}", work.display()));
+            return Ok(());
+        }
+        std::fs::remove_dir_all(work).with_context(|| format!("{} cannot be removed", work.display()))
+    }
+}
+
+#[derive(Debug, Args)]
+struct KillArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Kills; with --minutes the most.
+    #[arg(long)]
+    cycles: Option<u64>,
+    /// Goes on for so long instead of for a number of kills.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Breaks one promise on purpose, to see that this is found.
+    #[arg(long)]
+    sabotage: Option<Sabotage>,
+}
+
+#[derive(Debug, Args)]
+struct FaultArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Outages; with --minutes the most.
+    #[arg(long)]
+    cycles: Option<u64>,
+    /// Goes on for so long instead of for a number of outages.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Breaks one promise on purpose, to see that this is found.
+    #[arg(long)]
+    sabotage: Option<fault::Sabotage>,
+}
+
+/// Outages when nothing else is said.
+const OUTAGES: u64 = 60;
+
+impl FaultArguments {
+    fn options(self) -> fault::Options {
+        let unlimited = if self.minutes.is_some() { u64::MAX } else { OUTAGES };
+        fault::Options {
+            common: self.common,
+            cycles: self.cycles.unwrap_or(unlimited),
+            minutes: self.minutes,
+            sabotage: self.sabotage,
+        }
+    }
+}
+
+/// Kills when nothing else is said, and power cuts.
+const KILLS: u64 = 300;
+const CUTS: u64 = 100;
+
+impl KillArguments {
+    fn options(self, power: bool) -> kill::Options {
+        let usual = if power { CUTS } else { KILLS };
+        let unlimited = if self.minutes.is_some() { u64::MAX } else { usual };
+        kill::Options {
+            common: self.common,
+            cycles: self.cycles.unwrap_or(unlimited),
+            minutes: self.minutes,
+            sabotage: self.sabotage,
+            power,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let ended = match Arguments::parse().suite {
+        Suite::Kill(given) => kill::run(given.options(false)).await,
+        Suite::Faults(given) => fault::run(given.options()).await,
+        Suite::Power(given) => kill::run(given.options(true)).await,
+    };
+    match ended {
+        Ok(Verdict::Kept) => ExitCode::SUCCESS,
+        Ok(Verdict::Broken) => ExitCode::from(3),
+        // In CI everything is there, so a skip would hide something.
+        Ok(Verdict::Skipped) if std::env::var_os("JARVIS_CI").is_some() => ExitCode::FAILURE,
+        Ok(Verdict::Skipped) => ExitCode::from(4),
+        Err(error) => {
+            report::say(&format!("the proof could not be carried out: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

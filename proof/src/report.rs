@@ -1,0 +1,108 @@
+//! What a suite found, and how it says so.
+
+use std::fmt;
+use std::io::Write as _;
+
+/// How a suite ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Every promise was kept.
+    Kept,
+    /// At least one was not.
+    Broken,
+    /// It could not be tried here; why was said.
+    Skipped,
+}
+
+/// Which promise was broken. The words are stable: whoever starts a sabotage looks for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A row that an acknowledgement stood for is not there.
+    LostRow,
+    /// An effect that was told as done is not there.
+    LostEffect,
+    /// A decision that was acknowledged does not hold, or an approved call never ran.
+    LostDecision,
+    /// A setting, session or token that was acknowledged is gone.
+    LostSetting,
+    /// One effect happened, or was begun, twice.
+    DoubleEffect,
+    /// What is recorded of an effect is not what happened.
+    Untrue,
+    /// Something was acknowledged while it could not be kept.
+    EarlyAck,
+    /// The program's answer was not one that it may give.
+    WrongAnswer,
+    /// The hash chain has a fault.
+    Chain,
+    /// The seal does not fit the chain.
+    Seal,
+    /// `jarvis audit verify` complains.
+    Verify,
+    /// It did not start, or did not end in good order.
+    NoStart,
+    /// A defect stopped a part of it: its log tells of a panic.
+    Panic,
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::LostRow => "lost-row",
+            Self::LostEffect => "lost-effect",
+            Self::LostDecision => "lost-decision",
+            Self::LostSetting => "lost-setting",
+            Self::DoubleEffect => "double-effect",
+            Self::Untrue => "untrue",
+            Self::EarlyAck => "early-ack",
+            Self::WrongAnswer => "wrong-answer",
+            Self::Chain => "chain",
+            Self::Seal => "seal",
+            Self::Verify => "verify",
+            Self::NoStart => "no-start",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+/// One broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) kind: Kind,
+    pub(crate) what: String,
+}
+
+impl Violation {
+    pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "VIOLATION {}: {}", self.kind.word(), self.what)
+    }
+}
+
+/// Most violations that are told of one kind; the rest are counted.
+const TOLD: usize = 5;
+
+/// Tells what was broken, each kind in its turn.
+pub(crate) fn tell(violations: &[Violation]) {
+    let mut sorted: Vec<_> = violations.iter().collect();
+    sorted.sort_by_key(|violation| violation.kind);
+    for same in sorted.chunk_by(|a, b| a.kind == b.kind) {
+        for violation in same.iter().take(TOLD) {
+            say(&violation.to_string());
+        }
+        if same.len() > TOLD {
+            say(&format!("… and {} more of this kind", same.len() - TOLD));
+        }
+    }
+}
+
+/// A line for whoever watches.
+pub(crate) fn say(line: &str) {
+    // Whoever stopped watching is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
