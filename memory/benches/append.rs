@@ -1,27 +1,42 @@
-//! How fast appends are: `cargo bench -p jarvis-memory`. Prints and asserts nothing.
+//! How fast appends are: `cargo bench -p jarvis-memory`. Prints and asserts nothing. With `JARVIS_TEST_POSTGRES` they are
+//! measured there too.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a measurement, not a product")]
 
 #[path = "../tests/it/world.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod world;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jarvis_safety::event::EventKind;
 use jarvis_safety::port::{Feed as _, Ledger as _};
 use jarvis_safety::setting::AuditReads;
 
-use world::{World, read, row};
+use world::{Scratch, World, read, row};
 
 #[tokio::main]
 async fn main() {
+    measure("SQLite", false).await;
+    if std::env::var("JARVIS_TEST_POSTGRES").is_ok() {
+        measure("PostgreSQL", true).await;
+    }
+}
+
+async fn world(postgres: bool) -> World {
+    let scratch = if postgres { Some(Arc::new(Scratch::new().await)) } else { None };
+    World::on(scratch).await
+}
+
+async fn measure(name: &str, postgres: bool) {
+    println!("{name}");
     for (clients, rows, reads) in [
         (1, 2000, AuditReads::Wal),
         (128, 40_000, AuditReads::Wal),
         (1, 300, AuditReads::Fsync),
         (128, 20_000, AuditReads::Fsync),
     ] {
-        let world = World::new().await;
+        let world = world(postgres).await;
         let begun = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..clients {
@@ -50,7 +65,7 @@ async fn main() {
         println!("     verify: {:9.0} rows/s", found.rows as f64 / begun.elapsed().as_secs_f64());
         world.store.close().await;
     }
-    let world = World::new().await;
+    let world = world(postgres).await;
     let begun = Instant::now();
     for _ in 0..300 {
         let record = world.record(None);

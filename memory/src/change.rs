@@ -3,7 +3,8 @@
 //! A change looks first and writes afterwards. If it finds that it contradicts what is there it says so before it has
 //! written anything, so that the others of its batch stay as they are and no savepoints are needed. If the database
 //! itself fails under a change, the whole batch is rolled back and each change is tried again alone; it must therefore
-//! be repeatable.
+//! be repeatable. On a database that replicas share the whole batch holds the lock on the head of the chain: what a
+//! change has seen stays so until its commit.
 
 use async_trait::async_trait;
 use jarvis_safety::port::{StoreError, Stored};
@@ -11,6 +12,7 @@ use sqlx::AnyConnection;
 use tokio::sync::oneshot;
 
 use crate::chain::{Chain, Head};
+use crate::dialect::Dialect;
 use crate::row::{self, Linked, Row};
 use crate::stored::Halt;
 
@@ -50,6 +52,7 @@ pub(crate) trait Change: Send + Sync + 'static {
 pub(crate) struct Tx<'w> {
     /// The connection; it sees what the changes before this one have written.
     pub(crate) connection: &'w mut AnyConnection,
+    pub(crate) dialect: Dialect,
     chain: &'w Chain,
     head: Head,
     now: i64,
@@ -59,8 +62,14 @@ pub(crate) struct Tx<'w> {
 }
 
 impl<'w> Tx<'w> {
-    pub(crate) fn new(connection: &'w mut AnyConnection, chain: &'w Chain, head: Head, now: i64) -> Self {
-        Self { connection, chain, head, now, buffer: Vec::with_capacity(512), rows: Vec::new(), written: 0 }
+    pub(crate) fn new(
+        connection: &'w mut AnyConnection,
+        dialect: Dialect,
+        chain: &'w Chain,
+        head: Head,
+        now: i64,
+    ) -> Self {
+        Self { connection, dialect, chain, head, now, buffer: Vec::with_capacity(512), rows: Vec::new(), written: 0 }
     }
 
     /// Adds a row to the audit and answers its sequence.
@@ -73,7 +82,7 @@ impl<'w> Tx<'w> {
 
     /// Writes the rows told so far, for a change that must see those of its own batch.
     pub(crate) async fn write_rows(&mut self) -> Result<(), sqlx::Error> {
-        row::insert(self.connection, &self.rows[self.written..]).await?;
+        row::insert(self.connection, self.dialect, &self.rows[self.written..]).await?;
         self.written = self.rows.len();
         Ok(())
     }
@@ -161,6 +170,8 @@ pub(crate) enum Job {
     Append(Box<Append>),
     /// A change.
     Change(Box<dyn Operation>),
+    /// Others may have written: see what.
+    Look,
     /// The last one: finish what is queued and stop.
     Close(oneshot::Sender<()>),
 }
@@ -185,7 +196,7 @@ impl Job {
         match self {
             Self::Append(append) => append.durability,
             Self::Change(operation) => operation.durability(),
-            Self::Close(_) => Durability::Wal,
+            Self::Look | Self::Close(_) => Durability::Wal,
         }
     }
 
@@ -203,6 +214,7 @@ impl Job {
                 let _ = append.reply.send(answer);
             }
             Self::Change(operation) => operation.answer(end),
+            Self::Look => {}
             Self::Close(done) => {
                 let _ = done.send(());
             }

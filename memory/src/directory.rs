@@ -13,6 +13,7 @@ const DATABASE: &str = "jarvis.db";
 pub(crate) struct Directory {
     data: PathBuf,
     lock: File,
+    new: bool,
 }
 
 impl Directory {
@@ -25,11 +26,12 @@ impl Directory {
             .create(data)
             .map_err(|error| wrong(format!("{error}; choose one that can be written")))?;
         make_private(data)?;
+        let new = !data.join("lock").exists();
         let lock = take_lock(data)?;
         let keys = data.join("keys");
         DirBuilder::new().recursive(true).mode(0o700).create(&keys).map_err(|error| wrong(error.to_string()))?;
         std::fs::set_permissions(&keys, Permissions::from_mode(0o700)).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { data: data.to_owned(), lock })
+        Ok(Self { data: data.to_owned(), lock, new })
     }
 
     /// Lets go of it before the last clone is gone.
@@ -37,6 +39,11 @@ impl Directory {
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the data directory stays locked until this process ends");
         }
+    }
+
+    /// Whether nobody has used it before.
+    pub(crate) const fn is_new(&self) -> bool {
+        self.new
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -74,7 +81,7 @@ fn make_private(data: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     // What an operator may have laid there before the first start.
-    let ours = ["jarvis.toml", "policy.toml", "prompts", "serve.log"];
+    let ours = ["jarvis.toml", "keys", "policy.toml", "prompts", "serve.log"];
     let mut entries = std::fs::read_dir(data).map_err(|error| wrong(error.to_string()))?;
     let foreign = entries.any(|entry| !entry.is_ok_and(|entry| ours.iter().any(|name| entry.file_name() == *name)));
     if foreign && !data.join("lock").exists() && !data.join(DATABASE).exists() {

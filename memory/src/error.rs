@@ -32,13 +32,13 @@ pub enum OpenError {
         /// What is wrong and what to do.
         why: String,
     },
-    /// The database engine is too old to be trusted.
-    #[error("SQLite {found} is linked, and before {needed} it can corrupt a database; build with the bundled one")]
+    /// The database engine cannot be trusted.
+    #[error("{found} cannot be used: {why}")]
     Engine {
-        /// What is linked.
+        /// What is there.
         found: String,
-        /// What is needed.
-        needed: String,
+        /// What is wrong and what to do.
+        why: String,
     },
     /// The database was written by a newer Jarvis.
     #[error(
@@ -57,6 +57,12 @@ pub enum OpenError {
         /// Its number.
         version: i64,
     },
+    /// A move to this database was not carried through.
+    #[error(
+        "a move to this database was begun and not finished, so it holds only a part; run `jarvis migrate-database` to \
+         the end"
+    )]
+    Unfinished,
     /// Something stored can no longer be read.
     #[error("the stored {what} cannot be read: {why}")]
     Unreadable {
@@ -81,6 +87,7 @@ impl OpenError {
             Self::Engine { .. } => "database_engine",
             Self::Newer { .. } => "database_newer",
             Self::Altered { .. } => "migration_altered",
+            Self::Unfinished => "database_unfinished",
             Self::Unreadable { .. } => "stored_unreadable",
             Self::Database(_) => "database",
         }

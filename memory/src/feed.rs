@@ -98,6 +98,27 @@ impl Store {
     }
 }
 
+/// Rows that follow a sequence, up to and with another one; no more than a page. What cannot be read is left out, and
+/// told in the log of this process: the stream goes on.
+pub(crate) async fn between(
+    connection: &mut AnyConnection,
+    after: u64,
+    until: u64,
+    limit: usize,
+) -> Result<(Vec<Event>, Option<u64>), sqlx::Error> {
+    let sql = format!("select {COLUMNS} from event e where e.seq > $1 and e.seq <= $2 order by e.seq limit {limit}");
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(after.cast_signed())
+        .bind(until.cast_signed())
+        .fetch_all(connection)
+        .await?;
+    let last = rows.last().map(|row| row.try_get::<i64, _>(0)).transpose()?.map(i64::cast_unsigned);
+    let events = rows.iter().filter_map(|row| {
+        row::event(row).inspect_err(|error| tracing::error!(%error, "a row of the audit is not shown")).ok()
+    });
+    Ok((events.collect(), last))
+}
+
 /// The end of the chain as the database has it: the row that says so, or the last event if that is further.
 pub(crate) async fn stored_head(connection: &mut AnyConnection) -> Result<Head, sqlx::Error> {
     let read = |row: sqlx::any::AnyRow| -> Result<Head, sqlx::Error> {

@@ -2,16 +2,18 @@
 
 use jarvis_safety::port::{Document, Index};
 use tantivy::collector::TopDocs;
+use tantivy::directory::RamDirectory;
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value as _};
 use tantivy::tokenizer::{
     AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer, TextAnalyzer,
-    TokenStream as _,
+    TokenStream as _, TokenizerManager,
 };
-use tantivy::{IndexReader, TantivyDocument, Term};
+use tantivy::{IndexBuilder, IndexReader, TantivyDocument, Term};
 
-/// Memory of the writer, which lives only while the index is built. tantivy takes no less.
-const ARENA: usize = 15_000_000;
+/// Memory of the writer, which lives only while the index is built. Its tables are made for a part of it at once, and
+/// an idle server would keep what it has touched.
+const ARENA: usize = 1_000_000;
 
 /// Words of a question that are looked for; a longer one is cut.
 const WORDS: usize = 64;
@@ -56,9 +58,11 @@ impl ToolIndex {
         let name = schema.add_text_field("name", words.clone());
         let examples = schema.add_text_field("examples", words.clone());
         let text = schema.add_text_field("text", words);
-        let index = tantivy::Index::create_in_ram(schema.build());
-        index.tokenizers().register(ANALYZER, analyzer());
-        let mut writer = index.writer_with_num_threads(1, ARENA)?;
+        let tokenizers = TokenizerManager::default();
+        tokenizers.register(ANALYZER, analyzer());
+        let index = IndexBuilder::new().schema(schema.build()).tokenizers(tokenizers);
+        // A few dozen documents need no threads and no merging.
+        let mut writer = index.single_segment_index_writer(RamDirectory::create(), ARENA)?;
         for document in documents {
             let mut fields = TantivyDocument::default();
             fields.add_text(key, document.key);
@@ -67,8 +71,7 @@ impl ToolIndex {
             fields.add_text(text, document.text);
             writer.add_document(fields)?;
         }
-        writer.commit()?;
-        writer.wait_merging_threads()?;
+        let index = writer.finalize()?;
         let reader = index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into()?;
         Ok(Self { reader, analyzer: analyzer(), key, weighed: [(name, 3.0), (examples, 2.0), (text, 1.0)] })
     }

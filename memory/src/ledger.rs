@@ -16,6 +16,7 @@ use crate::call::{self, Intend, Settle};
 use crate::change::Durability;
 use crate::row::Row;
 use crate::setting;
+use crate::space;
 use crate::store::Store;
 
 #[async_trait]
@@ -29,6 +30,7 @@ impl Ledger for Store {
     }
 
     async fn intend(&self, record: &CallRecord, draft: Draft) -> Stored<Intended> {
+        space::room(&self.0.directory)?;
         self.0.writer.submit(Intend::new(record, draft)?).await
     }
 
@@ -67,6 +69,7 @@ impl Ledger for Store {
     }
 
     async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked> {
+        space::room(&self.0.directory)?;
         self.0.writer.submit(Ask::new(approval, most_open, draft)?).await
     }
 

@@ -13,6 +13,7 @@
 //! named in `index` only.
 
 mod approval;
+mod backup;
 mod call;
 mod chain;
 mod change;
@@ -22,25 +23,39 @@ mod directory;
 mod erase;
 mod error;
 mod feed;
+mod follow;
 mod identity;
 mod index;
+mod job;
+mod key;
 mod ledger;
 mod live;
 mod migration;
 mod password;
+mod retention;
 mod row;
 mod seal;
 mod session;
 mod setting;
+mod space;
 mod store;
 mod stored;
 mod sync;
+mod table;
 mod token;
+mod transfer;
 mod turn;
 mod verify;
 mod writer;
 
+pub use backup::{
+    Backup, BackupError, BackupKey, BackupOptions, Protection, RestoreOptions, Restored, backup, restore,
+};
+pub use dialect::Database;
 pub use error::OpenError;
 pub use index::{IndexError, ToolIndex};
+pub use job::JobStore;
 pub use live::LiveHub;
+pub use retention::{Pruned, Retention};
 pub use store::{Options, Store};
+pub use transfer::{Moved, Progress, TransferError, Transferred, transfer};

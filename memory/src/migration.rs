@@ -4,15 +4,26 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use jarvis_safety::Digest;
 
-use crate::dialect;
+use crate::dialect::Dialect;
 use crate::error::OpenError;
 
 /// All of them, in order; the number is the position from 1.
-const ALL: [&str; 2] =
-    [include_str!("../../migrations/0001_first.sql"), include_str!("../../migrations/0002_approval_due.sql")];
+const ALL: [&str; 3] = [
+    include_str!("../../migrations/0001_first.sql"),
+    include_str!("../../migrations/0002_approval_due.sql"),
+    include_str!("../../migrations/0003_job.sql"),
+];
 
 /// Brings a database to the newest version.
-pub(crate) async fn migrate(connection: &mut AnyConnection, now: i64) -> Result<(), OpenError> {
+pub(crate) async fn migrate(connection: &mut AnyConnection, dialect: Dialect, now: i64) -> Result<(), OpenError> {
+    // On an error the connection is dropped, and the lock with it.
+    dialect.lock_schema(connection).await?;
+    bring(connection, dialect, now).await?;
+    dialect.unlock_schema(connection).await?;
+    Ok(())
+}
+
+async fn bring(connection: &mut AnyConnection, dialect: Dialect, now: i64) -> Result<(), OpenError> {
     sqlx::raw_sql(
         "create table if not exists migration (version bigint not null primary key, digest text not null, \
          applied_at bigint not null)",
@@ -32,16 +43,21 @@ pub(crate) async fn migrate(connection: &mut AnyConnection, now: i64) -> Result<
         }
     }
     for (index, text) in ALL.iter().enumerate().skip(applied.len()) {
-        apply(connection, index as i64 + 1, text, now).await?;
+        apply(connection, dialect, index as i64 + 1, text, now).await?;
     }
     Ok(())
 }
 
-async fn apply(connection: &mut AnyConnection, version: i64, text: &str, now: i64) -> Result<(), OpenError> {
-    let sql = text.replace("{{sequence}}", dialect::SEQUENCE);
-    sqlx::raw_sql(dialect::BEGIN).execute(&mut *connection).await?;
+async fn apply(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    version: i64,
+    text: &str,
+    now: i64,
+) -> Result<(), OpenError> {
+    sqlx::raw_sql(dialect.begin_schema()).execute(&mut *connection).await?;
     // On an error the connection is dropped, and the transaction with it.
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(dialect.schema(text))).execute(&mut *connection).await?;
     sqlx::query("insert into migration (version, digest, applied_at) values ($1, $2, $3)")
         .bind(version)
         .bind(Digest::of(text.as_bytes()).as_str())

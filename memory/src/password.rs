@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use async_trait::async_trait;
 use jarvis_safety::port::{StoreError, Stored};
-use sqlx::{AnyPool, Row as _};
+use sqlx::{AnyConnection, AnyPool, Row as _};
 use tokio::sync::Semaphore;
 
 use crate::chain;
@@ -58,6 +58,17 @@ impl Operator {
         Ok(operator)
     }
 
+    /// Lets what is known here become what another replica made of it.
+    pub(crate) async fn follow(&self, connection: &mut AnyConnection) -> Result<(), Halt> {
+        let exists = sqlx::query("select id from operator").fetch_optional(connection).await?.is_some();
+        match (exists, self.exists()) {
+            (true, _) => self.password_is_set(),
+            (false, true) => self.password_is_forgotten(),
+            (false, false) => {}
+        }
+        Ok(())
+    }
+
     pub(crate) fn exists(&self) -> bool {
         self.exists.load(Ordering::Acquire)
     }
@@ -95,6 +106,13 @@ impl Operator {
         self.exists.store(true, Ordering::Release);
         if let Err(error) = directory::remove(&self.code_file) {
             tracing::warn!(%error, "the used setup code could not be removed; the next start does");
+        }
+    }
+
+    fn password_is_forgotten(&self) {
+        self.exists.store(false, Ordering::Release);
+        if let Err(error) = self.new_code() {
+            tracing::error!(%error, "no new setup code could be made; the next start makes one");
         }
     }
 
@@ -196,10 +214,7 @@ impl Change for Reset {
     }
 
     fn committed(&self, _: &()) {
-        self.operator.exists.store(false, Ordering::Release);
+        self.operator.password_is_forgotten();
         self.sessions.end_all();
-        if let Err(error) = self.operator.new_code() {
-            tracing::error!(%error, "no new setup code could be made; the next start makes one");
-        }
     }
 }

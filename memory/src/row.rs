@@ -11,7 +11,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
 
 use crate::chain::{self, Chain, Fields, Head};
-use crate::dialect;
+use crate::dialect::Dialect;
 use crate::stored::{clean, from_word, to_json, unreadable};
 
 /// Longest summary, in characters.
@@ -189,7 +189,7 @@ const BODY: Shape = Shape { into: "insert into body (seq, salt, json)", columns:
 
 impl Shape {
     /// The statement for so many rows, its parameters numbered from `first`.
-    fn sql(self, rows: usize, first: usize) -> String {
+    fn sql(self, dialect: Dialect, rows: usize, first: usize) -> String {
         let mut sql = String::with_capacity(self.into.len() + rows * self.columns * 6);
         sql.push_str(self.into);
         sql.push_str(" values ");
@@ -197,7 +197,7 @@ impl Shape {
             sql.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..self.columns {
                 sql.push_str(if column == 0 { "" } else { ", " });
-                dialect::place(&mut sql, first + row * self.columns + column);
+                dialect.place(&mut sql, first + row * self.columns + column);
             }
             sql.push(')');
         }
@@ -208,19 +208,20 @@ impl Shape {
 /// Statements for 1, 2, 4 … 64 rows: few enough that the connection keeps all of them prepared.
 struct Statements {
     shape: Shape,
-    by_power: [OnceLock<Arc<str>>; 7],
+    by_power: [[OnceLock<Arc<str>>; 7]; Dialect::COUNT],
 }
 
 impl Statements {
     const fn new(shape: Shape) -> Self {
-        Self { shape, by_power: [const { OnceLock::new() }; 7] }
+        Self { shape, by_power: [const { [const { OnceLock::new() }; 7] }; Dialect::COUNT] }
     }
 
     /// The largest one that takes no more than so many rows, and how many it takes.
-    fn largest(&self, rows: usize) -> (usize, Arc<str>) {
+    fn largest(&self, dialect: Dialect, rows: usize) -> (usize, Arc<str>) {
         let power = rows.min(CHUNK).ilog2() as usize;
         let size = 1 << power;
-        (size, Arc::clone(self.by_power[power].get_or_init(|| self.shape.sql(size, 1).into())))
+        let sql = self.by_power[dialect as usize][power].get_or_init(|| self.shape.sql(dialect, size, 1).into());
+        (size, Arc::clone(sql))
     }
 }
 
@@ -228,10 +229,14 @@ static EVENTS: Statements = Statements::new(EVENT);
 static BODIES: Statements = Statements::new(BODY);
 
 /// Inserts rows and their bodies.
-pub(crate) async fn insert(connection: &mut AnyConnection, rows: &[Linked]) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    rows: &[Linked],
+) -> Result<(), sqlx::Error> {
     let mut rest = rows;
     while !rest.is_empty() {
-        let (size, sql) = EVENTS.largest(rest.len());
+        let (size, sql) = EVENTS.largest(dialect, rest.len());
         let (chunk, after) = rest.split_at(size);
         let mut arguments = AnyArguments::default();
         arguments.reserve(size * EVENT.columns, 0);
@@ -244,7 +249,7 @@ pub(crate) async fn insert(connection: &mut AnyConnection, rows: &[Linked]) -> R
     let bodies: Vec<_> = rows.iter().filter_map(|row| row.row.body.as_ref().map(|body| (row, body))).collect();
     let mut rest = bodies.as_slice();
     while !rest.is_empty() {
-        let (size, sql) = BODIES.largest(rest.len());
+        let (size, sql) = BODIES.largest(dialect, rest.len());
         let (chunk, after) = rest.split_at(size);
         let mut arguments = AnyArguments::default();
         arguments.reserve(size * BODY.columns, 0);
@@ -268,9 +273,14 @@ pub(crate) async fn move_head(connection: &mut AnyConnection, head: &Head) -> Re
     Ok(())
 }
 
-/// Inserts one row and moves the head, as a transaction of its own, in one message to the database.
-pub(crate) async fn insert_alone(connection: &mut AnyConnection, row: &Linked, head: &Head) -> Result<(), sqlx::Error> {
-    static SQL: [OnceLock<Arc<str>>; 2] = [const { OnceLock::new() }; 2];
+/// Inserts one row and moves the head, as a transaction of its own, in one message to a database that takes scripts.
+pub(crate) async fn insert_alone(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    row: &Linked,
+    head: &Head,
+) -> Result<(), sqlx::Error> {
+    static SQL: [[OnceLock<Arc<str>>; 2]; Dialect::COUNT] = [const { [const { OnceLock::new() }; 2] }; Dialect::COUNT];
     let body = row.row.body.as_ref();
     let mut arguments = AnyArguments::default();
     arguments.reserve(EVENT.columns + BODY.columns + 3, 0);
@@ -284,28 +294,29 @@ pub(crate) async fn insert_alone(connection: &mut AnyConnection, row: &Linked, h
         arguments.add(head.hash.as_str())
     };
     put(&mut arguments).map_err(sqlx::Error::Encode)?;
-    let sql = SQL[usize::from(body.is_some())].get_or_init(|| alone_sql(body.is_some()).into());
+    let sql = &SQL[dialect as usize][usize::from(body.is_some())];
+    let sql = sql.get_or_init(|| alone_sql(dialect, body.is_some()).into());
     sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments).execute(connection).await?;
     Ok(())
 }
 
-fn alone_sql(body: bool) -> String {
-    let event = EVENT.sql(1, 1);
+fn alone_sql(dialect: Dialect, body: bool) -> String {
+    let event = EVENT.sql(dialect, 1, 1);
     let after = EVENT.columns + 1;
-    let with_body = if body { BODY.sql(1, after) } else { String::new() };
+    let with_body = if body { BODY.sql(dialect, 1, after) } else { String::new() };
     let at = if body { after + BODY.columns } else { after };
     let mut head = String::from("update head set seq = ");
-    dialect::place(&mut head, at);
+    dialect.place(&mut head, at);
     head.push_str(", at = ");
-    dialect::place(&mut head, at + 1);
+    dialect.place(&mut head, at + 1);
     head.push_str(", hash = ");
-    dialect::place(&mut head, at + 2);
+    dialect.place(&mut head, at + 2);
     head.push_str(" where id = 1");
     let statements: Vec<&str> = [event.as_str(), &with_body, &head].into_iter().filter(|sql| !sql.is_empty()).collect();
-    dialect::at_once(&statements)
+    dialect.at_once(&statements)
 }
 
-/// The columns of an event in the order that [`event`] reads them.
+/// The columns of an event in the order that [`event`] and [`fields`] read them; the digest of its body comes next.
 pub(crate) const COLUMNS: &str =
     "e.seq, e.at, e.kind, e.actor, e.owner, e.subject, e.correlation, e.tool, e.tier, e.summary, e.hash";
 
@@ -329,4 +340,23 @@ pub(crate) fn event(row: &AnyRow) -> Result<Event, StoreError> {
         summary: row.try_get(9).map_err(wrong)?,
         hash: row.try_get(10).map_err(wrong)?,
     })
+}
+
+/// The hashed fields of a row, and its hash.
+pub(crate) fn fields(row: &AnyRow) -> Result<(Fields<'_>, &str), sqlx::Error> {
+    let seq: i64 = row.try_get(0)?;
+    let fields = Fields {
+        seq: seq.cast_unsigned(),
+        at: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        actor: row.try_get(3)?,
+        owner: row.try_get(4)?,
+        subject: row.try_get(5)?,
+        correlation: row.try_get(6)?,
+        tool: row.try_get(7)?,
+        tier: row.try_get(8)?,
+        summary: row.try_get(9)?,
+        body: row.try_get(11)?,
+    };
+    Ok((fields, row.try_get(10)?))
 }

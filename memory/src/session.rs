@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use jarvis_safety::id::SessionId;
 use jarvis_safety::identity::Session;
-use sqlx::{AnyPool, Row as _};
+use jarvis_safety::port::StoreError;
+use sqlx::{AnyConnection, AnyPool, Row as _};
 use tokio::sync::broadcast;
 
 use crate::chain::secret_digest;
@@ -26,18 +27,21 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) async fn open(readers: &AnyPool, now: i64, ended: broadcast::Sender<String>) -> Result<Self, OpenError> {
-        let rows = sqlx::query("select secret, id, created_at, expires_at from session where expires_at > $1")
-            .bind(now)
-            .fetch_all(readers)
-            .await?;
-        let mut open = HashMap::with_capacity(rows.len());
-        for row in rows {
-            let id = from_word("session", row.try_get(1)?)
-                .map_err(|error| OpenError::Unreadable { what: "session".to_owned(), why: error.to_string() })?;
-            let session = Session { id, created_at: row.try_get(2)?, expires_at: row.try_get(3)? };
-            open.insert(row.try_get(0)?, session);
-        }
+        let mut connection = readers.acquire().await?;
+        let mut open = stored(&mut connection).await.map_err(|halt| OpenError::Unreadable {
+            what: "session".to_owned(),
+            why: StoreError::from(halt).to_string(),
+        })?;
+        open.retain(|_, session| session.expires_at > now);
         Ok(Self { open: RwLock::new(open), ended })
+    }
+
+    /// Lets the sessions in memory become what their rows say.
+    pub(crate) async fn follow(&self, connection: &mut AnyConnection) -> Result<(), Halt> {
+        let stored = stored(connection).await?;
+        self.end_where(|session| !stored.values().any(|kept| kept.id == session.id));
+        self.open.write().unwrap_or_else(PoisonError::into_inner).extend(stored);
+        Ok(())
     }
 
     /// The session with this secret, unless it is over.
@@ -70,6 +74,17 @@ impl Sessions {
             let _ = self.ended.send(session.id.to_string());
         }
     }
+}
+
+/// What is kept, by the digest of its secret. Few: the operator's browsers of one day.
+async fn stored(connection: &mut AnyConnection) -> Result<HashMap<String, Session>, Halt> {
+    let rows = sqlx::query("select secret, id, created_at, expires_at from session").fetch_all(connection).await?;
+    let mut open = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let id = from_word("session", row.try_get(1)?)?;
+        open.insert(row.try_get(0)?, Session { id, created_at: row.try_get(2)?, expires_at: row.try_get(3)? });
+    }
+    Ok(open)
 }
 
 /// Opens a session.

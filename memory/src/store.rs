@@ -8,20 +8,23 @@ use std::time::Duration;
 
 use jarvis_safety::event::Event;
 use jarvis_safety::port::{Clock, Ids};
-use sqlx::AnyPool;
+use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::chain::{Chain, Head};
 use crate::change::{Durability, Job};
+use crate::dialect::{Database, Engine, Listening};
 use crate::directory::{self, Directory};
 use crate::error::OpenError;
 use crate::feed::stored_head;
+use crate::follow::Followers;
 use crate::password::Operator;
 use crate::session::Sessions;
 use crate::token::Tokens;
-use crate::writer::{Handle, Outlets, QUEUE, Writer};
-use crate::{dialect, migration, seal, setting, sync};
+use crate::transfer::is_unfinished;
+use crate::writer::{Handle, Look, Outlets, QUEUE, Writer};
+use crate::{key, migration, seal, setting, sync};
 
 /// Events that a slow subscriber may lag behind before it must read on from the database.
 const LAG: usize = 4096;
@@ -34,7 +37,8 @@ const EXPIRY: Duration = Duration::from_secs(15);
 
 /// How to open the store.
 pub struct Options {
-    /// The data directory. Created if it is not there; owned by one process at a time.
+    /// The data directory. Created if it is not there; owned by one process at a time. Also with PostgreSQL it holds the
+    /// keys and the seal: replicas have one each, with the same `keys/audit.key`.
     pub data: PathBuf,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -55,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) readers: AnyPool,
     pub(crate) writer: Handle,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
+    pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) operator: Arc<Operator>,
     pub(crate) sessions: Arc<Sessions>,
@@ -63,37 +68,32 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     sealer: Mutex<Option<JoinHandle<()>>>,
+    listening: Mutex<Option<Listening>>,
 }
 
 impl Store {
-    /// Opens the store: takes the directory, brings the database to the newest version, compares it with the seal, and
-    /// starts the writer.
+    /// Opens the store with SQLite in the data directory; see [`Store::open_on`].
     ///
     /// # Errors
     /// Each says what to do; see [`OpenError`].
     pub async fn open(options: Options) -> Result<Self, OpenError> {
+        Self::open_on(Database::Directory, options).await
+    }
+
+    /// Opens the store: takes the directory, brings the database to the newest version, compares it with key and seal,
+    /// and starts the writer.
+    ///
+    /// # Errors
+    /// Each says what to do; see [`OpenError`].
+    pub async fn open_on(database: Database, options: Options) -> Result<Self, OpenError> {
         let Options { data, clock, ids } = options;
         let directory = tokio::task::spawn_blocking(move || Directory::open(&data))
             .await
             .map_err(|error| OpenError::Database(error.to_string()))??;
         let directory = Arc::new(directory);
-        let database = directory.database();
-        let in_directory =
-            |error: std::io::Error| OpenError::Directory { path: directory.database(), why: error.to_string() };
-        let fresh = !database.try_exists().map_err(in_directory)?;
-        let chain = Arc::new(Chain::open(&directory, fresh)?);
-        if fresh {
-            // Before the database: from its first row on, a seal that is missing was removed.
-            seal::write(&directory, &chain, &Head::genesis()).map_err(in_directory)?;
-            directory::touch(&database).map_err(in_directory)?;
-        }
-        let mut connection = dialect::writer(&database).await?;
-        migration::migrate(&mut connection, clock.now()).await?;
-        let stored = stored_head(&mut connection).await?;
-        let head = seal::compare(&directory, &chain, &mut connection, stored).await?;
-        let log = File::open(directory.wal()).map_err(in_directory)?;
+        let Opened { engine, connection, chain, head } = opened(database, &directory, clock.now()).await?;
 
-        let readers = dialect::readers(&database).await?;
+        let readers = engine.readers().await?;
         setting::check(&readers).await?;
         let (ended, _) = broadcast::channel(ENDED);
         let operator = Arc::new(Operator::open(&readers, directory.setup_code()).await?);
@@ -101,25 +101,43 @@ impl Store {
         let tokens = Arc::new(Tokens::open(&readers, ended.clone()).await?);
 
         let (events, _) = broadcast::channel(LAG);
+        let (elsewhere, _) = broadcast::channel(LAG);
         let seq = Arc::new(AtomicU64::new(head.seq));
         let (queue, received) = mpsc::channel(QUEUE);
         let (written, written_seen) = watch::channel(head.clone());
         let (durable, durable_seen) = watch::channel(head.clone());
         let durable = Arc::new(durable);
+        if let Some(log) = log(&engine, &directory)? {
+            tokio::spawn(sync::run(log, written_seen, Arc::clone(&durable)));
+        }
+        let look = Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
+        let listening = engine.listen(look);
         let writer = Writer {
-            database,
+            engine,
             connection,
             chain: Arc::clone(&chain),
             clock: Arc::clone(&clock),
+            published: head.seq,
             head,
             durability: Durability::Fsync,
             certain: true,
+            lost: false,
             purging: false,
             queue: received,
-            outlets: Outlets { events: events.clone(), seq: Arc::clone(&seq), written, durable: Arc::clone(&durable) },
+            outlets: Outlets {
+                events: events.clone(),
+                elsewhere: elsewhere.clone(),
+                seq: Arc::clone(&seq),
+                written,
+                durable,
+            },
+            followers: Followers {
+                operator: Arc::clone(&operator),
+                sessions: Arc::clone(&sessions),
+                tokens: Arc::clone(&tokens),
+            },
         };
         tokio::spawn(writer.run());
-        tokio::spawn(sync::run(log, written_seen, durable));
         // The sealer holds the directory: its lock goes when the last seal is written.
         let sealer = tokio::spawn(seal::run(Arc::clone(&directory), Arc::clone(&chain), durable_seen));
         let inner = Arc::new(Inner {
@@ -128,6 +146,7 @@ impl Store {
             readers,
             writer: Handle(queue),
             events,
+            elsewhere,
             seq,
             operator,
             sessions,
@@ -136,9 +155,18 @@ impl Store {
             clock,
             ids,
             sealer: Mutex::new(Some(sealer)),
+            listening: Mutex::new(listening),
         });
         tokio::spawn(end_expired(Arc::downgrade(&inner)));
         Ok(Self(inner))
+    }
+
+    /// Rows that other replicas wrote, in their order, for whoever holds in memory what they tell of: the kill switch,
+    /// the settings. What the store itself holds has followed by then. Nothing ever comes without replicas; who lags
+    /// behind reads everything anew.
+    #[must_use]
+    pub fn elsewhere(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.0.elsewhere.subscribe()
     }
 
     /// Finishes what was handed in, writes everything to disk, seals the head, and closes the database. Whatever is
@@ -146,6 +174,7 @@ impl Store {
     pub async fn close(&self) {
         // The readers first, so that the writer is the last to leave and folds the log into the database.
         self.0.readers.close().await;
+        drop(self.0.listening.lock().unwrap_or_else(PoisonError::into_inner).take());
         let (done, finished) = oneshot::channel();
         if self.0.writer.0.send(Job::Close(done)).await.is_ok() {
             // An error means that the writer has stopped meanwhile.
@@ -159,6 +188,46 @@ impl Store {
         }
         self.0.directory.release();
     }
+}
+
+/// What a database and a directory are once they were found to fit together.
+struct Opened {
+    engine: Engine,
+    connection: AnyConnection,
+    chain: Arc<Chain>,
+    head: Head,
+}
+
+async fn opened(database: Database, directory: &Directory, now: i64) -> Result<Opened, OpenError> {
+    let file = directory.database();
+    let engine = Engine::new(database, file.clone());
+    let dialect = engine.dialect();
+    if !dialect.is_shared() {
+        directory::touch(&file).map_err(|error| OpenError::Directory { path: file.clone(), why: error.to_string() })?;
+    }
+    let mut connection = engine.writer().await?;
+    migration::migrate(&mut connection, dialect, now).await?;
+    if is_unfinished(&mut connection).await? {
+        return Err(OpenError::Unfinished);
+    }
+    let stored = stored_head(&mut connection).await?;
+    let (chain, fresh) = key::open(directory, dialect, &mut connection, &stored).await?;
+    if fresh || (dialect.is_shared() && directory.is_new()) {
+        // From here on a seal that is missing was removed.
+        seal::write(directory, &chain, &stored)
+            .map_err(|error| OpenError::Directory { path: directory.seal(), why: error.to_string() })?;
+    }
+    let head = seal::compare(directory, &chain, &mut connection, stored).await?;
+    Ok(Opened { engine, connection, chain: Arc::new(chain), head })
+}
+
+/// The log file that is fsynced here, where that is not the server's.
+fn log(engine: &Engine, directory: &Directory) -> Result<Option<File>, OpenError> {
+    if engine.dialect().is_shared() {
+        return Ok(None);
+    }
+    let opened = File::open(directory.wal());
+    opened.map(Some).map_err(|error| OpenError::Directory { path: directory.wal(), why: error.to_string() })
 }
 
 /// Ends sessions whose time is over, for as long as the store is there.

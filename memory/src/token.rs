@@ -10,7 +10,7 @@ use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::{Token, TokenGrant};
 use jarvis_safety::port::Stored;
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row as _};
+use sqlx::{AnyConnection, AnyPool, Row as _};
 use tokio::sync::broadcast;
 
 use crate::chain::secret_digest;
@@ -85,6 +85,31 @@ impl Tokens {
         Ok(Self { alive: RwLock::new(index), ended })
     }
 
+    /// Lets the token in memory become what its row says.
+    pub(crate) async fn follow(&self, connection: &mut AnyConnection, id: &str) -> Result<(), Halt> {
+        let Ok(id) = id.parse::<TokenId>() else { return Ok(()) };
+        let sql = format!("select {COLUMNS}, secret from token where id = $1 and revoked_at is null");
+        let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str()).fetch_optional(connection).await?;
+        match found {
+            Some(row) => {
+                let (token, secret) = (token(&row)?, row.try_get(8)?);
+                self.alive.write().unwrap_or_else(PoisonError::into_inner).insert(token, secret);
+            }
+            None => self.end(&id),
+        }
+        Ok(())
+    }
+
+    fn end(&self, id: &TokenId) {
+        let mut index = self.alive.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(alive) = index.by_id.remove(id) {
+            index.by_secret.remove(&alive.secret);
+        }
+        drop(index);
+        // Nobody may have a stream open.
+        let _ = self.ended.send(id.to_string());
+    }
+
     /// The token with this secret, and whether its use is worth noting.
     pub(crate) fn find(&self, secret: &str, now: i64) -> Option<(Token, bool)> {
         if !secret.starts_with(PREFIX) {
@@ -116,8 +141,9 @@ impl Tokens {
         let index = self.alive.read().unwrap_or_else(PoisonError::into_inner);
         for token in &mut tokens {
             if let Some(alive) = index.by_id.get(&token.id) {
+                // What was kept may be older than what is known here, or come from another replica.
                 let used_at = alive.used_at.load(Ordering::Relaxed);
-                token.used_at = Some(used_at).filter(|at| *at != i64::MIN);
+                token.used_at = token.used_at.max(Some(used_at).filter(|at| *at != i64::MIN));
             }
         }
         Ok(tokens)
@@ -191,16 +217,9 @@ impl Change for RevokeToken {
     }
 
     fn committed(&self, revoked: &bool) {
-        if !revoked {
-            return;
+        if *revoked {
+            self.tokens.end(&self.id);
         }
-        let mut index = self.tokens.alive.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(alive) = index.by_id.remove(&self.id) {
-            index.by_secret.remove(&alive.secret);
-        }
-        drop(index);
-        // Nobody may have a stream open.
-        let _ = self.tokens.ended.send(self.id.to_string());
     }
 }
 

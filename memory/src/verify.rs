@@ -7,10 +7,10 @@
 use jarvis_safety::event::EventKind;
 use jarvis_safety::port::{Feed as _, Stored, Verification};
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 
-use crate::chain::{self, Chain, Fields, GENESIS, Head};
-use crate::row::COLUMNS;
+use crate::chain::{self, Chain, GENESIS, Head};
+use crate::row::{self, COLUMNS};
 use crate::seal::{self, Sealed};
 use crate::store::Store;
 use crate::stored::{unavailable, unreadable};
@@ -24,9 +24,22 @@ const FAULTS: usize = 20;
 pub(crate) async fn verify(store: &Store) -> Stored<Verification> {
     // The seal first: whatever it vouches for must be there when the rows are read.
     let sealed = read_seal(store).await?;
-    let known = store.head();
-    let mut walk = Walk::new(&store.0.chain);
-    if let Sealed::Head(head) = &sealed {
+    let mut found = audit(&store.0.readers, &store.0.chain, &sealed, store.head()).await?;
+    if store.0.directory.refused_seal().exists() && found.faults.len() < FAULTS {
+        found.faults.push(format!(
+            "at a start the seal was missing or contradicted the database; it lies in {} until you have looked into it \
+             and remove it",
+            store.0.directory.refused_seal().display()
+        ));
+    }
+    found.at = store.0.clock.now();
+    Ok(found)
+}
+
+/// Reads an audit whose last row is known to be this one or a later one.
+pub(crate) async fn audit(readers: &AnyPool, chain: &Chain, sealed: &Sealed, known: u64) -> Stored<Verification> {
+    let mut walk = Walk::new(chain);
+    if let Sealed::Head(head) = sealed {
         walk.watched = Some(head.seq);
     }
     let sql = format!(
@@ -36,7 +49,7 @@ pub(crate) async fn verify(store: &Store) -> Stored<Verification> {
     loop {
         let page = sqlx::query(AssertSqlSafe(sql.clone()))
             .bind(walk.last.seq.cast_signed())
-            .fetch_all(&store.0.readers)
+            .fetch_all(readers)
             .await
             .map_err(|error| unavailable(&error))?;
         for row in &page {
@@ -50,22 +63,12 @@ pub(crate) async fn verify(store: &Store) -> Stored<Verification> {
         tokio::task::yield_now().await;
     }
     walk.end(known);
-    walk.orphans(store).await?;
-    walk.seal(&sealed);
-    if store.0.directory.refused_seal().exists() {
-        walk.fault(|| {
-            format!(
-                "at a start the seal was missing or contradicted the database; it lies in {} until you have looked \
-                 into it and remove it",
-                store.0.directory.refused_seal().display()
-            )
-        });
-    }
+    walk.orphans(readers).await?;
+    walk.seal(sealed);
     let mut found = walk.found;
     found.head = walk.last.seq;
     found.hash = walk.last.hash;
     found.sealed = if let Sealed::Head(head) = sealed { head.seq } else { 0 };
-    found.at = store.0.clock.now();
     Ok(found)
 }
 
@@ -108,27 +111,12 @@ impl<'a> Walk<'a> {
     }
 
     fn row(&mut self, row: &AnyRow) -> Result<(), sqlx::Error> {
-        let stored: i64 = row.try_get(0)?;
-        let seq = stored.cast_unsigned();
-        let hash: &str = row.try_get(10)?;
-        let body: Option<&str> = row.try_get(11)?;
+        let (fields, hash) = row::fields(row)?;
+        let seq = fields.seq;
         let whole = seq == self.last.seq + 1;
         if !whole {
             self.gap(seq);
         }
-        let fields = Fields {
-            seq,
-            at: row.try_get(1)?,
-            kind: row.try_get(2)?,
-            actor: row.try_get(3)?,
-            owner: row.try_get(4)?,
-            subject: row.try_get(5)?,
-            correlation: row.try_get(6)?,
-            tool: row.try_get(7)?,
-            tier: row.try_get(8)?,
-            summary: row.try_get(9)?,
-            body,
-        };
         // After a gap the row before is not there, so only the rows behind this one can be checked.
         let fits = whole && self.chain.hash(&self.last.hash, &fields, &mut self.buffer) == hash;
         if whole && !fits {
@@ -137,7 +125,7 @@ impl<'a> Walk<'a> {
         if fits && fields.kind == EventKind::BodyErased.as_str() {
             self.told_erased += erased_count(fields.summary);
         }
-        self.body(seq, body, row.try_get(12)?, row.try_get(13)?);
+        self.body(seq, fields.body, row.try_get(12)?, row.try_get(13)?);
         self.pass(seq, hash);
         Ok(())
     }
@@ -195,9 +183,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn orphans(&mut self, store: &Store) -> Stored<()> {
+    async fn orphans(&mut self, readers: &AnyPool) -> Stored<()> {
         let count = sqlx::query("select count(*) from body b left join event e on e.seq = b.seq where e.seq is null")
-            .fetch_one(&store.0.readers)
+            .fetch_one(readers)
             .await
             .and_then(|row| row.try_get::<i64, _>(0))
             .map_err(|error| unavailable(&error))?;

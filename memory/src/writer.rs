@@ -4,8 +4,11 @@
 //! commit and many clients share one. A batch is one transaction: the changes in their order, then the rows that they
 //! told, then the head. Only after the commit is anyone told anything: first what is held in memory, then the
 //! subscribers, then the callers.
+//!
+//! Where replicas share a database each batch first takes the lock on the stored head and goes on from there. Rows that
+//! others wrote meanwhile are published before its own, so that a subscriber of any replica sees every row once and in
+//! its order.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,15 +19,20 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::chain::{Chain, Head};
 use crate::change::{Append, Change, Durability, End, Job, Tx};
-use crate::dialect;
-use crate::feed::stored_head;
+use crate::dialect::{Dialect, Engine};
+use crate::feed::{self, stored_head};
+use crate::follow::Followers;
 use crate::row::{self, Linked, Row};
+use crate::stored::Halt;
 
 /// Most changes in one transaction: bounds how long the last of them waits.
 const BATCH: usize = 512;
 
 /// Changes that may queue up; beyond it callers wait to hand theirs in.
 pub(crate) const QUEUE: usize = 4096;
+
+/// Rows of others that are read at once.
+const PAGE: usize = 1000;
 
 /// Where changes are handed in.
 #[derive(Clone)]
@@ -55,6 +63,26 @@ impl Handle {
     }
 }
 
+/// Tells the writer that others may have written. Does not hold the store open.
+pub(crate) struct Look {
+    pub(crate) queue: mpsc::WeakSender<Job>,
+    pub(crate) seq: Arc<AtomicU64>,
+}
+
+impl Look {
+    /// Whether a row was published here already.
+    pub(crate) fn knows(&self, seq: u64) -> bool {
+        seq <= self.seq.load(Ordering::Acquire)
+    }
+
+    /// Lets the writer see what is there. Answers false once the store is closed.
+    pub(crate) fn look(&self) -> bool {
+        let Some(queue) = self.queue.upgrade() else { return false };
+        // With a full queue a batch is about to begin, and that looks too.
+        !matches!(queue.try_send(Job::Look), Err(mpsc::error::TrySendError::Closed(_)))
+    }
+}
+
 fn stopped() -> StoreError {
     StoreError::Unknown("the store was stopped meanwhile".to_owned())
 }
@@ -63,6 +91,8 @@ fn stopped() -> StoreError {
 pub(crate) struct Outlets {
     /// Newly committed rows.
     pub(crate) events: broadcast::Sender<Arc<Event>>,
+    /// Those of them that other replicas wrote.
+    pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
     /// Sequence of the newest row.
     pub(crate) seq: Arc<AtomicU64>,
     /// Head that is in the log file.
@@ -72,18 +102,23 @@ pub(crate) struct Outlets {
 }
 
 pub(crate) struct Writer {
-    pub(crate) database: PathBuf,
+    pub(crate) engine: Engine,
     pub(crate) connection: AnyConnection,
     pub(crate) chain: Arc<Chain>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) head: Head,
+    /// Sequence of the last row that was published.
+    pub(crate) published: u64,
     pub(crate) durability: Durability,
     /// Whether the head in memory is the one in the database.
     pub(crate) certain: bool,
+    /// Whether the connection is of no use any more.
+    pub(crate) lost: bool,
     /// Whether erased texts still stand in the log file.
     pub(crate) purging: bool,
     pub(crate) queue: mpsc::Receiver<Job>,
     pub(crate) outlets: Outlets,
+    pub(crate) followers: Followers,
 }
 
 enum Failure {
@@ -105,6 +140,9 @@ impl Writer {
                 self.queue.close();
                 closers.extend(jobs.extract_if(.., |job| matches!(job, Job::Close(_))));
             }
+            if jobs.extract_if(.., |job| matches!(job, Job::Look)).count() > 0 {
+                self.look().await;
+            }
             self.carry_out(&mut jobs).await;
         }
         self.stop().await;
@@ -113,16 +151,20 @@ impl Writer {
         }
     }
 
+    const fn dialect(&self) -> Dialect {
+        self.engine.dialect()
+    }
+
     async fn stop(self) {
-        let Self { mut connection, head, outlets, certain, .. } = self;
-        match dialect::checkpoint(&mut connection).await {
+        let Self { engine, mut connection, head, outlets, certain, .. } = self;
+        match engine.dialect().checkpoint(&mut connection).await {
             Ok(()) if certain => {
                 outlets.durable.send_replace(head);
             }
             Ok(()) => {}
             Err(error) => tracing::error!(%error, "the database's log could not be written back; the next start does"),
         }
-        if let Err(error) = connection.close().await {
+        if let Err(error) = engine.dialect().patiently(connection.close()).await {
             tracing::warn!(%error, "the database was not closed in order");
         }
     }
@@ -146,62 +188,94 @@ impl Writer {
 
     /// Carries out a batch and answers it; or answers the error of a statement, with the jobs as they were.
     async fn batch(&mut self, jobs: &mut Vec<Job>) -> Option<sqlx::Error> {
-        if let Err(error) = self.become_certain().await {
-            fail_all(jobs, &error);
-            return None;
-        }
-        match self.attempt(jobs).await {
-            Ok(rows) => {
-                self.purging |= jobs.iter().any(Job::erases);
-                if self.purging {
-                    self.purge().await;
+        let mut again = true;
+        loop {
+            if let Err(error) = self.become_certain().await {
+                fail_all(jobs, &error);
+                return None;
+            }
+            match self.attempt(jobs).await {
+                Ok(rows) => {
+                    self.purging |= jobs.iter().any(Job::erases);
+                    if self.purging {
+                        self.purge().await;
+                    }
+                    self.publish(jobs, rows).await;
+                    return None;
                 }
-                self.publish(jobs, rows);
-                None
+                // The connection broke while it was idle; over a new one it may well go.
+                Err(Failure::NotBegun(error)) if again && self.doubt(&error) => again = false,
+                Err(Failure::NotBegun(error)) => {
+                    self.doubt(&error);
+                    fail_all(jobs, &StoreError::Unavailable(error.to_string()));
+                    return None;
+                }
+                Err(Failure::Unknown(error)) => {
+                    tracing::error!(%error, "a commit failed");
+                    self.doubt(&error);
+                    fail_all(jobs, &StoreError::Unknown(error.to_string()));
+                    return None;
+                }
+                Err(Failure::Broken(error)) => return Some(error),
             }
-            Err(Failure::NotBegun(error)) => {
-                self.certain = false;
-                fail_all(jobs, &StoreError::Unavailable(error.to_string()));
-                None
-            }
-            Err(Failure::Unknown(error)) => {
-                tracing::error!(%error, "a commit failed");
-                self.certain = false;
-                fail_all(jobs, &StoreError::Unknown(error.to_string()));
-                None
-            }
-            Err(Failure::Broken(error)) => Some(error),
         }
     }
 
+    /// From here on the head must be read anew. Answers whether the connection was lost with the error.
+    fn doubt(&mut self, error: &sqlx::Error) -> bool {
+        self.certain = false;
+        self.lost |= self.dialect().lost(error);
+        self.lost
+    }
+
     async fn attempt(&mut self, jobs: &mut [Job]) -> Result<Vec<Linked>, Failure> {
+        let dialect = self.dialect();
         let durability = jobs.iter().map(Job::durability).max().unwrap_or(Durability::Wal);
+        let durability = dialect.durability(durability);
         if durability != self.durability {
             // Outside a transaction: inside one it has no effect.
-            dialect::set_durability(&mut self.connection, durability).await.map_err(Failure::NotBegun)?;
+            dialect.set_durability(&mut self.connection, durability).await.map_err(Failure::NotBegun)?;
             self.durability = durability;
         }
-        if let [Job::Append(append)] = jobs {
+        if let [Job::Append(append)] = jobs
+            && dialect.takes_scripts()
+        {
             return self.append_alone(append).await.map_err(Failure::Unknown);
         }
-        sqlx::query(dialect::BEGIN).execute(&mut self.connection).await.map_err(Failure::NotBegun)?;
-        let mut tx = Tx::new(&mut self.connection, &self.chain, self.head.clone(), self.clock.now());
-        let applied = apply(jobs, &mut tx).await;
+        let begun = dialect.patiently(dialect.begin(&mut self.connection)).await.map_err(Failure::NotBegun)?;
+        self.move_on(begun);
+        let mut tx = Tx::new(&mut self.connection, dialect, &self.chain, self.head.clone(), self.clock.now());
+        let applied = dialect.patiently(apply(jobs, &mut tx)).await;
         let (rows, head) = tx.into_rows();
         if let Err(error) = applied {
             give_back(jobs, rows);
             // If even this fails the connection is in doubt and is looked at before the next batch.
-            self.certain = sqlx::query("rollback").execute(&mut self.connection).await.is_ok();
+            if self.doubt(&error) {
+                return Err(Failure::Broken(error));
+            }
+            let rollback = sqlx::query("rollback").execute(&mut self.connection);
+            self.certain = dialect.patiently(rollback).await.is_ok();
             return Err(Failure::Broken(error));
         }
-        sqlx::query("commit").execute(&mut self.connection).await.map_err(Failure::Unknown)?;
+        let told = rows.last().map(Linked::seq);
+        dialect.patiently(dialect.commit(&mut self.connection, told)).await.map_err(Failure::Unknown)?;
         self.head = head;
         Ok(rows)
     }
 
+    /// Goes on from where others have moved the head. Never back: the head of an audit whose end was cut off, or of a
+    /// server that lost its end, stays where it was, and the gap can be seen (see `seal`).
+    fn move_on(&mut self, found: Option<Head>) {
+        if let Some(found) = found
+            && found.seq > self.head.seq
+        {
+            self.head = found;
+        }
+    }
+
     /// Takes what was erased out of the log file too; if a reader holds that up, after the next batch.
     async fn purge(&mut self) {
-        match dialect::purge(&mut self.connection).await {
+        match self.dialect().purge(&mut self.connection).await {
             Ok(done) => self.purging = !done,
             Err(error) => tracing::warn!(%error, "erased texts still stand in the database's log; trying again"),
         }
@@ -212,30 +286,106 @@ impl Writer {
         let mut head = self.head.clone();
         let linked = Linked::next(row, &mut head, self.clock.now(), &self.chain, &mut Vec::with_capacity(512));
         append.seq = linked.seq();
-        row::insert_alone(&mut self.connection, &linked, &head).await?;
+        row::insert_alone(&mut self.connection, self.engine.dialect(), &linked, &head).await?;
         self.head = head;
         Ok(vec![linked])
     }
 
-    fn publish(&self, jobs: &mut Vec<Job>, rows: Vec<Linked>) {
+    async fn publish(&mut self, jobs: &mut Vec<Job>, rows: Vec<Linked>) {
         for job in jobs.iter() {
             if let Job::Change(operation) = job {
                 operation.committed();
             }
         }
         if !rows.is_empty() {
-            self.outlets.seq.store(self.head.seq, Ordering::Release);
             match self.durability {
                 Durability::Fsync => self.outlets.durable.send_replace(self.head.clone()),
                 Durability::Wal => self.outlets.written.send_replace(self.head.clone()),
             };
         }
+        let before = rows.first().map_or(self.head.seq, |row| row.seq() - 1);
+        match self.catch_up(before).await {
+            Ok(()) => self.publish_own(rows),
+            // What was committed is answered; it is published when the rows can be read again.
+            Err(error) => {
+                tracing::warn!(%error, "what other replicas wrote cannot be read yet");
+            }
+        }
+        for job in jobs.drain(..) {
+            job.answer(End::Kept);
+        }
+    }
+
+    fn publish_own(&mut self, rows: Vec<Linked>) {
+        self.published = self.head.seq;
+        self.outlets.seq.store(self.published, Ordering::Release);
         for row in rows {
             // Nobody may be listening; that is no fault.
             let _ = self.outlets.events.send(Arc::new(row.event()));
         }
-        for job in jobs.drain(..) {
-            job.answer(End::Kept);
+    }
+
+    /// Publishes what stands between the last published row and this one: what others wrote, and what was found to be
+    /// committed after all.
+    async fn catch_up(&mut self, until: u64) -> Result<(), sqlx::Error> {
+        let caught_up = self.read_on(until).await;
+        if let Err(error) = &caught_up {
+            self.doubt(error);
+        }
+        caught_up
+    }
+
+    async fn read_on(&mut self, until: u64) -> Result<(), sqlx::Error> {
+        let dialect = self.dialect();
+        while self.published < until {
+            let page = feed::between(&mut self.connection, self.published, until, PAGE);
+            let (events, last) = dialect.patiently(page).await?;
+            for event in events {
+                let follow = self.followers.follow(&mut self.connection, &event);
+                match dialect.patiently(async { Ok(follow.await) }).await? {
+                    Ok(()) => {}
+                    Err(Halt::Broken(error)) => return Err(error),
+                    Err(Halt::Refused(error)) => {
+                        tracing::error!(%error, seq = event.seq, "what another replica changed cannot be followed");
+                    }
+                }
+                self.published = event.seq;
+                self.outlets.seq.store(event.seq, Ordering::Release);
+                let event = Arc::new(event);
+                let _ = self.outlets.elsewhere.send(Arc::clone(&event));
+                let _ = self.outlets.events.send(event);
+            }
+            // What is missing at the end was cut off, and verification tells of it.
+            self.published = last.unwrap_or(until);
+        }
+        self.outlets.seq.fetch_max(self.published, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Sees whether others wrote, and publishes it.
+    async fn look(&mut self) {
+        if let Err(error) = self.become_certain().await {
+            tracing::warn!(%error, "what other replicas write cannot be read");
+            return;
+        }
+        let dialect = self.dialect();
+        match dialect.patiently(stored_head(&mut self.connection)).await {
+            Ok(head) => {
+                self.move_on(Some(head));
+                // Who published it last is told here too: the catching up has said what it could not do.
+                if self.catch_up(self.head.seq).await.is_ok() {
+                    self.outlets.durable.send_if_modified(|known| {
+                        let newer = self.head.seq > known.seq;
+                        if newer {
+                            known.clone_from(&self.head);
+                        }
+                        newer
+                    });
+                }
+            }
+            Err(error) => {
+                self.doubt(&error);
+            }
         }
     }
 
@@ -244,24 +394,24 @@ impl Writer {
         if self.certain {
             return Ok(());
         }
-        let _ = sqlx::query("rollback").execute(&mut self.connection).await;
-        let head = match stored_head(&mut self.connection).await {
-            Ok(head) => head,
-            Err(_) => {
-                let unavailable = |why: String| StoreError::Unavailable(why);
-                self.connection =
-                    dialect::writer(&self.database).await.map_err(|error| unavailable(error.to_string()))?;
-                self.durability = Durability::Fsync;
-                stored_head(&mut self.connection).await.map_err(|error| unavailable(error.to_string()))?
-            }
-        };
-        // The one that is further: the head of an audit whose end was cut off does not move back (see `seal`).
-        if head.seq >= self.head.seq {
-            self.head = head;
-            self.outlets.seq.store(self.head.seq, Ordering::Release);
+        let dialect = self.dialect();
+        let mut head = None;
+        if !self.lost {
+            let _ = dialect.patiently(sqlx::query("rollback").execute(&mut self.connection)).await;
+            head = dialect.patiently(stored_head(&mut self.connection)).await.ok();
         }
+        if head.is_none() {
+            let unavailable = |why: String| StoreError::Unavailable(why);
+            self.connection = self.engine.writer().await.map_err(|error| unavailable(error.to_string()))?;
+            self.lost = false;
+            self.durability = Durability::Fsync;
+            let found = dialect.patiently(stored_head(&mut self.connection)).await;
+            head = Some(found.map_err(|error| unavailable(error.to_string()))?);
+        }
+        self.move_on(head);
         self.certain = true;
-        Ok(())
+        // What was committed although nobody was told.
+        self.catch_up(self.head.seq).await.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
 
@@ -274,7 +424,7 @@ async fn apply(jobs: &mut [Job], tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
                 }
             }
             Job::Change(operation) => operation.apply(tx).await?,
-            Job::Close(_) => {}
+            Job::Look | Job::Close(_) => {}
         }
     }
     tx.finish().await

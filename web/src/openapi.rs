@@ -3,7 +3,7 @@
 use jarvis_client::wire::Problem;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, ResponseBuilder};
+use utoipa::openapi::{Content, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::auth::cookie;
@@ -11,6 +11,9 @@ use crate::problem::PROBLEM_JSON;
 
 /// Operations that nobody has to sign in for.
 const OPEN: [&str; 5] = ["health", "openapi_json", "session_info", "sign_in", "set_up"];
+
+/// Operations whose body may be left out, because no field of it must be there.
+const BODY_OPTIONAL: [&str; 2] = ["stop", "deny"];
 
 /// The document of the whole API.
 #[must_use]
@@ -57,6 +60,10 @@ fn complete_operation(operation: &mut Operation) {
         ResponseBuilder::new().description("Not carried out; `code` says why").content(PROBLEM_JSON, problem).build();
     operation.responses.responses.insert("default".to_owned(), refused.into());
     let open = operation.operation_id.as_deref().is_some_and(|id| OPEN.contains(&id));
+    let optional = operation.operation_id.as_deref().is_some_and(|id| BODY_OPTIONAL.contains(&id));
+    if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| optional) {
+        body.required = Some(Required::False);
+    }
     let nothing: [&str; 0] = [];
     operation.security = (!open)
         .then(|| vec![SecurityRequirement::new("session", nothing), SecurityRequirement::new("bearer", nothing)]);

@@ -169,14 +169,14 @@ async fn a_title_can_be_changed() {
     assert!(matches!(nowhere, Err(StoreError::NotFound(_))));
 }
 
-const SECRET: &str = "wobblewine";
+pub(crate) const SECRET: &str = "wobblewine";
 
 fn telling(kind: EventKind, subject: &str) -> Draft {
     Draft { body: Some(json!({ "words": SECRET })), ..row(kind, subject) }
 }
 
 /// A conversation about the secret word, with a read, a refusal, an effect and a card in it.
-async fn talkative(world: &World) -> (Conversation, Turn, jarvis_safety::call::CallRecord) {
+pub(crate) async fn talkative(world: &World) -> (Conversation, Turn, jarvis_safety::call::CallRecord) {
     let (conversation, turn) = begun(world, SECRET, SECRET).await;
     let mut record = world.record(None);
     record.origin = Origin {
@@ -249,26 +249,6 @@ async fn deleting_a_conversation_erases_every_text_of_it_and_the_chain_stays_who
     let again = world.store.delete(&conversation.id, draft).await;
     assert!(matches!(again, Err(StoreError::NotFound(_))));
     world.restart().await.whole().await;
-}
-
-#[tokio::test]
-async fn what_was_erased_stands_in_no_file_any_more() {
-    let world = World::new().await;
-    let (conversation, _, _) = talkative(&world).await;
-    let holding = || {
-        let mut holding = Vec::new();
-        for entry in std::fs::read_dir(&world.data).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file())
-        {
-            let bytes = std::fs::read(entry.path()).unwrap();
-            if bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()) {
-                holding.push(entry.file_name().into_string().unwrap());
-            }
-        }
-        holding
-    };
-    assert_eq!(holding(), ["jarvis.db-wal"], "it has not been written back yet");
-    world.store.delete(&conversation.id, row(EventKind::ConversationDeleted, conversation.id.as_str())).await.unwrap();
-    assert_eq!(holding(), [""; 0]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report, also in what tests share")]
 
 mod approval;
+mod backup;
 mod call;
 mod chain;
 mod conversation;
@@ -11,6 +12,18 @@ mod directory;
 mod feed;
 mod identity;
 mod index;
+mod job;
+mod job_call;
+mod job_crash;
+mod job_race;
+mod job_schedule;
+mod job_worker;
+mod job_world;
 mod live;
+mod migration;
+mod retention;
 mod setting;
+mod space;
+mod sqlite;
+#[expect(dead_code, reason = "tests with replicas use the rest of it")]
 mod world;

@@ -1,6 +1,5 @@
 //! Settings.
 
-use jarvis_memory::Store;
 use jarvis_safety::event::EventKind;
 use jarvis_safety::port::SettingStore as _;
 use jarvis_safety::setting::{AuditReads, Root, Settings};
@@ -30,8 +29,8 @@ async fn settings_that_no_longer_parse_are_refused_by_name() {
     let world = World::new().await;
     world.store.save(&Settings::default(), row(EventKind::SettingChanged, "settings")).await.unwrap();
     world.store.close().await;
-    world.tamper("update setting set json = '{\"approval_minutes\":\"soon\"}'").await;
-    let error = Store::open(world.options()).await.err().unwrap();
+    world.tamper("update setting set json = '{\"approval_minutes\":\"soon\"}' where name = 'settings'").await;
+    let error = world.open().await.err().unwrap();
     assert_eq!(error.code(), "stored_unreadable");
     assert!(error.to_string().contains("settings"), "{error}");
 }

@@ -1,10 +1,16 @@
 //! A store in a temporary directory with a clock and ids that the test turns by hand, and things to put into it.
+//!
+//! The same tests are compiled into two binaries: `it` keeps everything in SQLite, `postgres` in databases of its own on
+//! the server that `JARVIS_TEST_POSTGRES` names.
 
+#![allow(clippy::print_stderr, reason = "whoever runs the tests must see what was skipped")]
+
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use jarvis_memory::{OpenError, Options, Store};
+use jarvis_memory::{Database, OpenError, Options, Store};
 use jarvis_safety::approval::{Approval, ApprovalState, Step, StepState};
 use jarvis_safety::call::{CallRecord, CallState, Origin, Vouching};
 use jarvis_safety::conversation::{Conversation, Turn, TurnState};
@@ -15,7 +21,7 @@ use jarvis_safety::setting::AuditReads;
 use jarvis_safety::tool::Preview;
 use jarvis_safety::{Actor, ActorId, ApprovalId, CallId, ConversationId, Digest, Target, Tier, TurnId};
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use tempfile::TempDir;
 
 pub(crate) struct HandClock(AtomicI64);
@@ -43,29 +49,154 @@ impl Ids for CountedIds {
 /// The first moment of every test.
 pub(crate) const START: i64 = 1_700_000_000_000;
 
+/// Whether this binary keeps everything in PostgreSQL.
+pub(crate) const ON_POSTGRES: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"postgres");
+
+/// A schema of PostgreSQL that is dropped at the end. Cheaper than a database, and as far from its neighbours: only
+/// wake-up calls are heard through the wall.
+pub(crate) struct Scratch {
+    server: String,
+    name: String,
+}
+
+impl Scratch {
+    /// Makes one. Without a server nothing in this binary can be tested: it says so and ends.
+    pub(crate) async fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let Ok(server) = std::env::var("JARVIS_TEST_POSTGRES") else {
+            assert!(std::env::var("JARVIS_CI").is_err(), "JARVIS_TEST_POSTGRES is not set, and in CI it must be");
+            eprintln!("skipped: needs JARVIS_TEST_POSTGRES, the address of a server (.ci/parts/postgres start)");
+            std::process::exit(0);
+        };
+        let name = format!("jarvis_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+        // Left over from a process that had the same number and was killed.
+        execute(&server, &format!("drop schema if exists {name} cascade; create schema {name}")).await;
+        Self { server, name }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}?options[search_path]={name}&application_name={name}", self.server, name = self.name)
+    }
+
+    pub(crate) fn database(&self) -> Database {
+        self.url().parse().unwrap()
+    }
+
+    /// Throws out whoever is connected, as a crash of the server does, and answers how many that were.
+    pub(crate) async fn cut(&self) -> usize {
+        let sql = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1";
+        let mut connection = connect(&self.server).await;
+        sqlx::query(sql).bind(self.name.as_str()).fetch_all(&mut connection).await.unwrap().len()
+    }
+
+    /// The number that a query answers.
+    pub(crate) async fn number(&self, sql: &'static str, parameter: &str) -> i64 {
+        let mut connection = connect(&self.url()).await;
+        sqlx::query(sql).bind(parameter).fetch_one(&mut connection).await.unwrap().get(0)
+    }
+
+    /// Empties it.
+    pub(crate) async fn clear(&self) {
+        self.cut().await;
+        execute(&self.server, &format!("drop schema {name} cascade; create schema {name}", name = self.name)).await;
+    }
+
+    /// Does something with it away from the runtime of the test, which may be busy or about to end.
+    pub(crate) fn aside<T: Send>(&self, what: impl AsyncFnOnce(&Self) -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let task = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(what(self))
+            });
+            task.join().unwrap()
+        })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.aside(async |scratch| {
+            scratch.cut().await;
+            execute(&scratch.server, &format!("drop schema {} cascade", scratch.name)).await;
+        });
+    }
+}
+
+async fn connect(url: &str) -> AnyConnection {
+    sqlx::any::install_default_drivers();
+    AnyConnection::connect(url).await.unwrap()
+}
+
+/// Carries out statements beside a store.
+pub(crate) async fn execute(url: &str, sql: &str) {
+    connect(url).await.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+}
+
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) ids: Arc<CountedIds>,
     pub(crate) data: PathBuf,
-    // Removes the directory at the end; `None` where somebody else does.
+    // Both are removed at the end; `None` where somebody else does.
+    scratch: Option<Arc<Scratch>>,
     dir: Option<TempDir>,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
+        let scratch = if ON_POSTGRES { Some(Arc::new(Scratch::new().await)) } else { None };
+        Self::on(scratch).await
+    }
+
+    /// A new world in a database that is there.
+    pub(crate) async fn on(scratch: Option<Arc<Scratch>>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut world = Self::at(dir.path().join("data"), 1).await.unwrap();
+        let mut world = Self::open_at(dir.path().join("data"), scratch, 1).await.unwrap();
         world.dir = Some(dir);
         world
     }
 
     /// Opens a directory that somebody else removes; ids count from `first`.
     pub(crate) async fn at(data: PathBuf, first: u64) -> Result<Self, OpenError> {
+        Self::open_at(data, None, first).await
+    }
+
+    pub(crate) async fn open_at(data: PathBuf, scratch: Option<Arc<Scratch>>, first: u64) -> Result<Self, OpenError> {
         let clock = Arc::new(HandClock(AtomicI64::new(START)));
         let ids = Arc::new(CountedIds(AtomicU64::new(first)));
         let options = Options { data: data.clone(), clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
-        Ok(Self { store: Store::open(options).await?, clock, ids, data, dir: None })
+        let database = scratch.as_ref().map_or(Database::Directory, |scratch| scratch.database());
+        Ok(Self { store: Store::open_on(database, options).await?, clock, ids, data, scratch, dir: None })
+    }
+
+    /// Another replica: a data directory of its own with the same key, on the same database.
+    pub(crate) async fn replica(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        std::fs::create_dir_all(data.join("keys")).unwrap();
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::copy(self.data.join("keys/audit.key"), data.join("keys/audit.key")).unwrap();
+        Self { dir: Some(dir), ..self.beside(data).await.unwrap() }
+    }
+
+    /// Opens another data directory on the same database.
+    pub(crate) async fn beside(&self, data: PathBuf) -> Result<Self, OpenError> {
+        static REPLICAS: AtomicU64 = AtomicU64::new(1);
+        let first = REPLICAS.fetch_add(1, Ordering::SeqCst) * 1_000_000;
+        Self::open_at(data, self.scratch.clone(), first).await
+    }
+
+    /// Opens the same once more, as it is configured.
+    pub(crate) async fn open(&self) -> Result<Store, OpenError> {
+        Store::open_on(self.database(), self.options()).await
+    }
+
+    pub(crate) fn scratch(&self) -> &Scratch {
+        self.scratch.as_ref().unwrap()
+    }
+
+    pub(crate) fn database(&self) -> Database {
+        self.scratch.as_ref().map_or(Database::Directory, |scratch| scratch.database())
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -75,7 +206,7 @@ impl World {
     /// Ends this process's hold on the directory and opens it again, as a restart does.
     pub(crate) async fn restart(mut self) -> Self {
         self.store.close().await;
-        self.store = Store::open(self.options()).await.unwrap();
+        self.store = self.open().await.unwrap();
         self
     }
 
@@ -104,7 +235,10 @@ impl World {
 
     /// A connection beside the store, as a burglar has it.
     pub(crate) async fn burglar(&self) -> AnyConnection {
-        burglar(&self.data).await
+        match &self.scratch {
+            Some(scratch) => connect(&scratch.url()).await,
+            None => burglar(&self.data).await,
+        }
     }
 
     pub(crate) async fn tamper(&self, sql: &str) {
@@ -197,9 +331,12 @@ impl World {
 }
 
 pub(crate) async fn burglar(data: &std::path::Path) -> AnyConnection {
-    sqlx::any::install_default_drivers();
-    let url = format!("sqlite://{}?mode=rw", data.join("jarvis.db").display());
-    AnyConnection::connect(&url).await.unwrap()
+    connect(&format!("sqlite://{}?mode=rw", data.join("jarvis.db").display())).await
+}
+
+/// SQL that the two databases do not share.
+pub(crate) const fn either(sqlite: &'static str, postgres: &'static str) -> &'static str {
+    if ON_POSTGRES { postgres } else { sqlite }
 }
 
 pub(crate) fn client() -> Actor {

@@ -1,7 +1,4 @@
-//! What differs between databases. Today: SQLite.
-//!
-//! Everything else is one SQL text for SQLite and PostgreSQL. Here stand how to connect, the pragmas, which version can
-//! be trusted, how a transaction begins, and the type of a sequence.
+//! SQLite: how to connect, the pragmas, which version can be trusted, and what is erased.
 
 use std::path::Path;
 use std::str::FromStr as _;
@@ -9,6 +6,7 @@ use std::str::FromStr as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Row as _};
 
+use super::run;
 use crate::change::Durability;
 use crate::error::OpenError;
 
@@ -18,23 +16,12 @@ const OLDEST: (u32, u32, u32) = (3, 51, 3);
 /// Connections that only read.
 const READERS: u32 = 4;
 
-/// Type of a primary key that counts. Only `integer` is SQLite's own row number, and only `bigint` is wide enough on
-/// PostgreSQL.
-pub(crate) const SEQUENCE: &str = "integer";
+/// Begins a transaction that will write.
+pub(super) const BEGIN: &str = "begin immediate";
 
-/// Begins a transaction that will write, so that it cannot fail for that later.
-pub(crate) const BEGIN: &str = "begin immediate";
-
-/// Appends the place of a parameter; its number is its position. SQLite finds a numbered one by its name, which it
-/// looks for among all others: in a statement with hundreds of them that costs more than the insert.
-pub(crate) fn place(sql: &mut String, _number: usize) {
-    sql.push('?');
-}
-
-/// Several statements that are sent as one, in a transaction of their own: a single client waits for one thread to
-/// answer instead of five. Parameters are numbered through all of them.
-pub(crate) fn at_once(statements: &[&str]) -> String {
-    format!("{BEGIN}; {}; commit", statements.join("; "))
+/// A migration: only `integer` is SQLite's own row number.
+pub(super) fn schema(text: &str) -> String {
+    text.replace("{{sequence}}", "integer")
 }
 
 fn options(database: &Path) -> Result<AnyConnectOptions, OpenError> {
@@ -55,22 +42,17 @@ fn options(database: &Path) -> Result<AnyConnectOptions, OpenError> {
     Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())
 }
 
-async fn set(connection: &mut AnyConnection, pragmas: &[&'static str]) -> Result<(), sqlx::Error> {
-    for pragma in pragmas {
-        sqlx::raw_sql(*pragma).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// The one connection that writes and makes the checkpoints.
 pub(crate) async fn writer(database: &Path) -> Result<AnyConnection, OpenError> {
     let mut connection = options(database)?.connect().await?;
     let found: String = sqlx::query("select sqlite_version()").fetch_one(&mut connection).await?.try_get(0)?;
     if version(&found) < OLDEST {
         let (major, minor, patch) = OLDEST;
-        return Err(OpenError::Engine { found, needed: format!("{major}.{minor}.{patch}") });
+        return Err(OpenError::Engine {
+            found: format!("SQLite {found}"),
+            why: format!("before {major}.{minor}.{patch} it can corrupt a database; build with the bundled one"),
+        });
     }
-    set(
+    run(
         &mut connection,
         &[
             "pragma busy_timeout = 10000",
@@ -101,15 +83,14 @@ fn version(text: &str) -> (u32, u32, u32) {
     (next(), next(), next())
 }
 
-/// The connections that read.
-pub(crate) async fn readers(database: &Path) -> Result<AnyPool, OpenError> {
+pub(super) async fn readers(database: &Path) -> Result<AnyPool, OpenError> {
     let pool = AnyPoolOptions::new()
         .max_connections(READERS)
         .test_before_acquire(false)
         .acquire_timeout(std::time::Duration::from_secs(10))
         .after_connect(|connection, _| {
             Box::pin(async move {
-                set(
+                run(
                     connection,
                     &[
                         "pragma busy_timeout = 10000",
@@ -126,28 +107,25 @@ pub(crate) async fn readers(database: &Path) -> Result<AnyPool, OpenError> {
     Ok(pool)
 }
 
-/// Says for the transactions that follow how durable they are before their commit returns.
-pub(crate) async fn set_durability(connection: &mut AnyConnection, durability: Durability) -> Result<(), sqlx::Error> {
+pub(super) async fn set_durability(connection: &mut AnyConnection, durability: Durability) -> Result<(), sqlx::Error> {
     let pragma = match durability {
         Durability::Wal => "pragma synchronous = normal",
         Durability::Fsync => "pragma synchronous = full",
     };
-    set(connection, &[pragma]).await
+    run(connection, &[pragma]).await
 }
 
-/// Writes the log back and empties its file, so that nothing that was erased is left in it. Answers whether that could
-/// be done: somebody who reads holds it up, and is waited for only shortly.
-pub(crate) async fn purge(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
-    set(connection, &["pragma busy_timeout = 500"]).await?;
+/// Writes the log back and empties its file. Somebody who reads holds it up, and is waited for only shortly.
+pub(super) async fn purge(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    run(connection, &["pragma busy_timeout = 500"]).await?;
     let busy: Result<i32, _> =
         async { sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut *connection).await?.try_get(0) }.await;
-    set(connection, &["pragma busy_timeout = 10000"]).await?;
+    run(connection, &["pragma busy_timeout = 10000"]).await?;
     busy.map(|busy| busy == 0)
 }
 
-/// Writes the log back into the database and fsyncs both.
-pub(crate) async fn checkpoint(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    set(connection, &["pragma synchronous = full", "pragma wal_checkpoint(truncate)"]).await
+pub(super) async fn checkpoint(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    run(connection, &["pragma synchronous = full", "pragma wal_checkpoint(truncate)"]).await
 }
 
 #[cfg(test)]

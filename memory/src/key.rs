@@ -1,0 +1,86 @@
+//! The audit key and the database that it belongs to.
+//!
+//! The key lies in the data directory and must be the same for every replica of a database. So the database holds a
+//! code that only the right key makes; a key that makes another one is refused before it writes a row that nobody could
+//! verify.
+
+use sqlx::{AnyConnection, Row as _};
+
+use crate::chain::{Chain, Head};
+use crate::dialect::Dialect;
+use crate::directory::Directory;
+use crate::error::OpenError;
+use crate::row::{COLUMNS, fields};
+use crate::stored::to_json;
+
+/// Name under which the code is kept.
+const NAME: &str = "audit key";
+
+/// Opens the key; makes it if this database has never had one. Answers the chain, and whether the database is new.
+pub(crate) async fn open(
+    directory: &Directory,
+    dialect: Dialect,
+    connection: &mut AnyConnection,
+    head: &Head,
+) -> Result<(Chain, bool), OpenError> {
+    // Two replicas that begin with the same new database: one makes the key.
+    dialect.begin(connection).await?;
+    let known: Option<String> = sqlx::query("select json from setting where name = $1")
+        .bind(NAME)
+        .fetch_optional(&mut *connection)
+        .await?
+        .map(|row| row.try_get(0))
+        .transpose()?;
+    let fresh = known.is_none() && head.seq == 0;
+    if !fresh && dialect.is_shared() && !directory.audit_key().exists() {
+        return Err(wrong(
+            directory,
+            "it is not there, and the database is in use already; copy the file from the data \
+            directory of a Jarvis that uses the same database",
+        ));
+    }
+    let chain = Chain::open(directory, fresh)?;
+    let code = to_json(NAME, &chain.own_code()).map_err(|error| wrong(directory, &error.to_string()))?;
+    match known {
+        Some(known) if known == code => {}
+        Some(_) => return Err(wrong(directory, OTHER)),
+        None => {
+            if !fits(connection, &chain, head).await? {
+                return Err(wrong(directory, OTHER));
+            }
+            sqlx::query("insert into setting (name, json) values ($1, $2)")
+                .bind(NAME)
+                .bind(code)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    dialect.commit(connection, None).await?;
+    Ok((chain, fresh))
+}
+
+const OTHER: &str = "the audit in the database was written under another key; copy the file from the data directory \
+                     that the database was used with, or restore both from one backup";
+
+fn wrong(directory: &Directory, why: &str) -> OpenError {
+    OpenError::Key { path: directory.audit_key(), why: why.to_owned() }
+}
+
+/// Whether the newest row could have been written under this key. For a database from before codes were kept.
+async fn fits(connection: &mut AnyConnection, chain: &Chain, head: &Head) -> Result<bool, OpenError> {
+    let sql = format!("select {COLUMNS}, e.body from event e where e.seq = $1 or e.seq = $2 order by e.seq desc");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(head.seq.cast_signed())
+        .bind(head.seq.cast_signed() - 1)
+        .fetch_all(connection)
+        .await?;
+    let Some(newest) = rows.first() else { return Ok(true) };
+    let (newest, hash) = fields(newest)?;
+    let before = match rows.get(1) {
+        Some(row) => row.try_get(10)?,
+        None if newest.seq == 1 => crate::chain::GENESIS,
+        // The row before is gone: verification tells of that.
+        None => return Ok(true),
+    };
+    Ok(chain.hash(before, &newest, &mut Vec::new()) == hash)
+}
