@@ -46,8 +46,8 @@ export async function keyboardOnly(world) {
     await world.open('/');
     await page.keyboard.press('Control+k');
     await page.keyboard.type('file_write');
-    await page.getByRole('option', { selected: true }).getByText('file_write').waitFor();
     await page.keyboard.press('Enter');
+    await until('the tool opens', async () => new URL(page.url()).pathname === '/tools/file_write');
     await until('the first field has the focus', async () => page.evaluate(() => document.activeElement?.tagName === 'INPUT'));
     await page.keyboard.type('e2e/keyboard.txt');
     await page.keyboard.press('Tab');

@@ -1,22 +1,25 @@
 // Many events about one thing cause one request at a time for it, and one more if something came in between. The
-// last answer applied is therefore never older than the last event seen.
+// last answer applied is therefore never older than the last event seen. Everyone who asks waits for that answer.
 
-const running = new Map<string, { again: boolean }>();
+const running = new Map<string, { again: boolean; ended: Promise<void> }>();
 
-export async function coalesce(key: string, run: () => Promise<void>): Promise<void> {
+export function coalesce(key: string, run: () => Promise<void>): Promise<void> {
   const already = running.get(key);
   if (already) {
     already.again = true;
-    return;
+    return already.ended;
   }
-  const mine = { again: false };
+  const mine = { again: false, ended: Promise.resolve() };
   running.set(key, mine);
-  try {
-    do {
-      mine.again = false;
-      await run();
-    } while (mine.again);
-  } finally {
-    running.delete(key);
-  }
+  mine.ended = (async () => {
+    try {
+      do {
+        mine.again = false;
+        await run();
+      } while (mine.again);
+    } finally {
+      running.delete(key);
+    }
+  })();
+  return mine.ended;
 }

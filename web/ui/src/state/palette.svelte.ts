@@ -7,8 +7,12 @@ class PaletteState {
   /** Whether its field is on the screen. Until then, what is typed is caught, so that no letter is lost or obeyed. */
   ready = $state(false);
 
+  /** Enter was pressed before the field was there. */
+  entered = false;
+
   show(query = ''): void {
     this.query = query;
+    this.entered = false;
     this.open = true;
   }
 
@@ -19,7 +23,8 @@ class PaletteState {
 
   caught(event: KeyboardEvent): boolean {
     if (!this.open || this.ready) return false;
-    if (event.key.length === 1) this.query += event.key;
+    if (event.key.length === 1 && !this.entered) this.query += event.key;
+    if (event.key === 'Enter') this.entered = true;
     if (event.key === 'Escape') this.close();
     return true;
   }
