@@ -140,6 +140,14 @@ impl Client {
         self.send::<(), T>(Method::GET, path, None, None).await
     }
 
+    /// `GET path`; asks the server to hold the answer for so many seconds.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get_waiting<T: DeserializeOwned>(&self, path: &str, wait: u32) -> Result<T, ClientError> {
+        self.send::<(), T>(Method::GET, path, None, Some(wait)).await
+    }
+
     /// `GET path`, as text.
     ///
     /// # Errors
@@ -185,6 +193,16 @@ impl Client {
     /// See [`ClientError`].
     pub async fn stream(&self, after: u64, topics: &str) -> Result<EventStream, ClientError> {
         let path = format!("/api/stream?after={after}&topics={topics}");
+        let answer = self.request(Method::GET, &path).send().await.map_err(|error| self.failed(&error))?;
+        Ok(EventStream::new(self.checked(answer).await?))
+    }
+
+    /// What becomes of a job, and what it puts out after a piece. Ends when the job has ended.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn job_stream(&self, job: &str, after: u64) -> Result<EventStream, ClientError> {
+        let path = format!("/api/jobs/{job}/stream?after={after}");
         let answer = self.request(Method::GET, &path).send().await.map_err(|error| self.failed(&error))?;
         Ok(EventStream::new(self.checked(answer).await?))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _};
 
-use crate::wire::{EventInfo, FrameInfo};
+use crate::wire::{EventInfo, FrameInfo, JobInfo, OutputInfo};
 
 /// One message of the stream.
 #[derive(Debug, Clone)]
@@ -14,6 +14,10 @@ pub enum Message {
     Event(Box<EventInfo>),
     /// A live frame.
     Frame(Box<FrameInfo>),
+    /// A job as it stands.
+    Job(Box<JobInfo>),
+    /// A piece of what a job has put out.
+    Output(Box<OutputInfo>),
 }
 
 /// The stream as it comes. Remember the last sequence and open it again from there when it ends.
@@ -64,6 +68,8 @@ impl EventStream {
             return match std::mem::take(&mut self.kind).as_str() {
                 "event" => serde_json::from_str(&data).ok().map(|event| Message::Event(Box::new(event))),
                 "frame" => serde_json::from_str(&data).ok().map(|frame| Message::Frame(Box::new(frame))),
+                "job" => serde_json::from_str(&data).ok().map(|job| Message::Job(Box::new(job))),
+                "output" => serde_json::from_str(&data).ok().map(|piece| Message::Output(Box::new(piece))),
                 _ => None,
             };
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jarvis_memory::JobDesk;
 use jarvis_safety::kernel::Registry;
 use jarvis_safety::port::{Clock, Ids};
 use jarvis_safety::setting::Settings;
@@ -15,6 +16,7 @@ use crate::fixture;
 pub(crate) struct Hands {
     pub(crate) docker: docker::Docker,
     pub(crate) bus: service::Bus,
+    pub(crate) jobs: JobDesk,
     pub(crate) data: PathBuf,
     pub(crate) config: Vec<PathBuf>,
     pub(crate) settings: watch::Receiver<Settings>,
@@ -40,6 +42,7 @@ pub(crate) fn registry(hands: Hands) -> anyhow::Result<Registry> {
     tools = file::register(tools, &files);
     tools = http::register(tools, http::HttpOptions::new(hands.settings));
     tools = docker::register(tools, hands.docker);
+    tools = jarvis_memory::register_tools(tools, &hands.jobs);
     if hands.fixtures {
         tools = fixture::register(tools);
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use jarvis_memory::Retention;
 use serde::Deserialize;
 
 /// Port on which Jarvis listens and clients look for him.
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) dbus: Option<String>,
     /// Folder with prompts that replace the built-in ones.
     pub(crate) prompts: PathBuf,
+    /// How long things are kept.
+    pub(crate) retention: Retention,
     /// The file that was read, if there was one.
     pub(crate) file: Option<PathBuf>,
     /// Whether tools for tests and measurements are there; only the command line can say so.
@@ -54,6 +57,7 @@ struct File {
     docker: Option<String>,
     dbus: Option<String>,
     prompts: Option<PathBuf>,
+    retention: Option<Retention>,
 }
 
 /// The environment as it was when the process began.
@@ -120,6 +124,7 @@ pub(crate) fn read(
                 .map(PathBuf::from)
                 .or(file.prompts)
                 .unwrap_or_else(|| data.join("prompts")),
+            retention: file.retention.unwrap_or_default(),
             file: path,
             fixtures: false,
             data,

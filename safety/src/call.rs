@@ -43,6 +43,14 @@ pub enum Vouching {
     Unvouched,
 }
 
+/// Who calls, from where, and who chose.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) actor: Actor,
+    pub(crate) origin: Origin,
+    pub(crate) vouching: Vouching,
+}
+
 /// A tool and arguments that somebody wants to run.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -61,6 +69,10 @@ pub struct Request {
 }
 
 impl Request {
+    pub(crate) fn caller(&self) -> Caller {
+        Caller { actor: self.actor.clone(), origin: self.origin.clone(), vouching: self.vouching }
+    }
+
     /// The person's own words that led here; a program has none.
     #[must_use]
     pub fn words(&self) -> Option<String> {

@@ -8,9 +8,9 @@ use crate::id::ActorId;
 /// A piece of the present. A later frame of the same subject and kind replaces it, or continues it at `offset`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
-    /// `turn:ID`, `call:ID` or `host`.
+    /// `turn:ID`, `call:ID`, `job:ID` or `host`.
     pub subject: String,
-    /// `text`, `phase`, `progress` or `gauges`.
+    /// `text`, `phase`, `progress`, `gauges`; of a job also `state` and `output`.
     pub kind: String,
     /// Where the text begins, in characters, for `text`.
     pub offset: u64,

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::CallState;
+use crate::call::{CallState, Request};
 use crate::frame::Frame;
-use crate::id::{ActorId, CallId};
+use crate::id::CallId;
 use crate::json;
 use crate::kernel::{Prepared, RawPermit};
 use crate::outcome::Outcome;
@@ -50,7 +50,7 @@ impl Default for Watch {
 pub(crate) struct Run<'a> {
     pub(crate) id: CallId,
     pub(crate) rule: String,
-    pub(crate) owner: &'a ActorId,
+    pub(crate) by: &'a Request,
     pub(crate) live: &'a dyn Live,
     pub(crate) watch: Watch,
 }
@@ -100,7 +100,7 @@ impl Run<'_> {
             ));
         }
         let (cancel, progress) = (self.watch.cancel.clone(), self.watch.progress.clone());
-        let cx = RunContext { call: self.id.clone(), cancel: cancel.clone(), progress };
+        let cx = RunContext { call: self.id.clone(), cancel: cancel.clone(), progress, caller: self.by.caller() };
         let (tool, args) = (Arc::clone(&call.tool), call.args.clone());
         let mut run = AssertUnwindSafe(async move { tool.run(args, &cx, permit).await }).catch_unwind().boxed();
         // What is there at once needs no task of its own.
@@ -137,7 +137,7 @@ impl Run<'_> {
             kind: "progress".to_owned(),
             offset: 0,
             data: serde_json::json!(latest),
-            owner: self.owner.clone(),
+            owner: self.by.actor.id.clone(),
         });
     }
 }

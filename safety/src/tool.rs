@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::actor::Actor;
+use crate::call::Caller;
 use crate::id::CallId;
 use crate::kernel::Permit;
 use crate::target::Target;
@@ -162,6 +163,8 @@ pub struct RunContext {
     pub(crate) call: CallId,
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: tokio::sync::watch::Sender<Option<Progress>>,
+    /// Who called. Tools cannot see it: it is for what acts on the caller's behalf.
+    pub(crate) caller: Caller,
 }
 
 impl RunContext {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jarvis_agents::Mind;
 use jarvis_client::wire::DoctorReport;
+use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::Console;
 use jarvis_safety::port::{Clock, Feed, Identities, Ids, Ledger, Live, SettingStore};
 use jarvis_safety::setting::Settings;
@@ -36,6 +37,8 @@ pub type Warnings = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 pub struct WebParts {
     /// The gate.
     pub gate: Console,
+    /// Jobs and schedules.
+    pub jobs: JobQueue,
     /// Understands what is said.
     pub mind: Mind,
     /// Calls, approvals, and the rows that the door itself writes.

@@ -48,9 +48,9 @@ pub struct EventPage {
 /// Something that is happening now and is not logged. A later frame of the same subject and kind replaces or continues it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FrameInfo {
-    /// `turn:ID`, `call:ID` or `host`.
+    /// `turn:ID`, `call:ID`, `job:ID` or `host`.
     pub subject: String,
-    /// `text`, `phase`, `progress` or `gauges`.
+    /// `text`, `phase`, `progress`, `gauges`; of a job also `state` and `output`.
     pub kind: String,
     /// For `text`: where `data.text` begins, in characters.
     #[serde(default)]

@@ -25,6 +25,7 @@ JARVIS_URL and JARVIS_TOKEN reach another machine; JARVIS_OPERATOR_PASSWORD answ
 Example: jarvis say \"how is this machine?\"";
 
 const TIERS: [&str; 4] = ["green", "yellow", "orange", "red"];
+const JOB_STATES: [&str; 9] = ["all", "open", "queued", "running", "waiting", "done", "failed", "cancelled", "unknown"];
 /// Longest wait that the server grants, in seconds.
 const LONGEST_WAIT: i64 = 50;
 
@@ -115,6 +116,21 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         because: String,
     },
+    /// List jobs, newest first.
+    #[command(after_help = "Example: jarvis jobs --state open")]
+    Jobs(JobsWanted),
+    /// Calls that run as jobs: they outlive this terminal and restarts of the server.
+    Job {
+        #[command(subcommand)]
+        command: JobCommand,
+    },
+    /// List schedules: calls that run as jobs again and again.
+    Schedules,
+    /// Make, pause, resume and remove schedules.
+    Schedule {
+        #[command(subcommand)]
+        command: ScheduleCommand,
+    },
     /// Throw the kill switch: refuse everything above green and cancel what runs. The server goes on. Needs the operator.
     Stop {
         /// Refuse green calls too.
@@ -155,6 +171,112 @@ pub(super) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JobsWanted {
+    /// Only those in this state.
+    #[arg(long, default_value = "all", value_parser = PossibleValuesParser::new(JOB_STATES))]
+    pub(super) state: String,
+    /// How many, at most 200.
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(super) lines: u32,
+    /// Only those before this job.
+    #[arg(long, value_name = "ID")]
+    pub(super) before: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JobCommand {
+    /// Hand in a call of a tool; the gate decides it when it runs.
+    #[command(after_help = "Example: jarvis job start docker_pull '{\"image\":\"nginx:1.27\"}' --follow")]
+    Start(JobWanted),
+    /// Show one job.
+    Show {
+        /// Id of the job.
+        #[arg(value_name = "ID")]
+        job: String,
+        /// Wait so many seconds for its end, at most 50.
+        #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_WAIT))]
+        wait: u32,
+    },
+    /// Print what a job puts out until it has ended, also over restarts of the server.
+    #[command(after_help = "Ends like `jarvis call`: 0 done, 1 failed, cancelled or unknown.")]
+    Output {
+        /// Id of the job.
+        #[arg(value_name = "ID")]
+        job: String,
+        /// Go on after this piece.
+        #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+        after: u64,
+    },
+    /// Stop a job: one that has not begun ends at once.
+    Cancel {
+        /// Id of the job.
+        #[arg(value_name = "ID")]
+        job: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JobWanted {
+    /// Name of the tool.
+    pub(super) tool: String,
+    /// Arguments as a JSON object.
+    #[arg(default_value = "{}", value_name = "JSON")]
+    pub(super) args: String,
+    /// Idempotency key: the same key and call are the same job.
+    #[arg(long)]
+    pub(super) key: Option<String>,
+    /// Print what it puts out until it has ended.
+    #[arg(long, short)]
+    pub(super) follow: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ScheduleCommand {
+    /// Make one; its runs are jobs of whoever made it.
+    #[command(after_help = "Example: jarvis schedule add nightly --cron \"30 4 * * *\" --zone Europe/Berlin \
+        docker_restart '{\"container\":\"web\"}'")]
+    Add(ScheduleWanted),
+    /// Let it rest.
+    Pause {
+        /// Id of the schedule.
+        #[arg(value_name = "ID")]
+        schedule: String,
+    },
+    /// Let it run again.
+    Resume {
+        /// Id of the schedule.
+        #[arg(value_name = "ID")]
+        schedule: String,
+    },
+    /// Remove it; jobs that it has submitted stay.
+    Remove {
+        /// Id of the schedule.
+        #[arg(value_name = "ID")]
+        schedule: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScheduleWanted {
+    /// Name for people.
+    pub(super) name: String,
+    /// Minute, hour, day of the month, month, day of the week.
+    #[arg(long, value_name = "FIELDS")]
+    pub(super) cron: String,
+    /// IANA time zone.
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    pub(super) zone: String,
+    /// Make up for so many runs that were missed while Jarvis was not there; 0 leaves them out.
+    #[arg(long, default_value_t = 0, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(super) catch_up: u32,
+    /// Name of the tool.
+    pub(super) tool: String,
+    /// Arguments as a JSON object.
+    #[arg(default_value = "{}", value_name = "JSON")]
+    pub(super) args: String,
 }
 
 #[derive(Debug, Subcommand)]

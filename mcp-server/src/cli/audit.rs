@@ -5,6 +5,7 @@ use std::time::Duration;
 use jarvis_client::wire::{AuditReport, EventInfo, EventPage, StatusInfo};
 use jarvis_client::{Client, ClientError, EventStream, Message};
 use jarvis_safety::port::Feed as _;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::arguments::AuditCommand;
@@ -128,23 +129,7 @@ fn line(event: &EventInfo) -> String {
 
 /// Date and time in UTC, to the second.
 pub(super) fn clock_time(millis: i64) -> String {
-    let days = millis.div_euclid(86_400_000);
-    let seconds = millis.rem_euclid(86_400_000) / 1000;
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
-/// Days since 1970 as a date (Howard Hinnant's `civil_from_days`).
-const fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + if month <= 2 { 1 } else { 0 }, month, day)
+    Timestamp::from_millisecond(millis).unwrap_or_default().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 fn words(report: &AuditReport) -> String {

@@ -1,10 +1,10 @@
 //! `call` and `undo`.
 
 use jarvis_client::wire::{CallAnswer, CallBody};
-use serde_json::value::RawValue;
 
 use super::connect::Connection;
-use super::exit::{Exit, Result, Stop};
+use super::exit::{Exit, Result};
+use super::job::raw;
 use super::print::Printer;
 
 pub(super) async fn run(
@@ -15,10 +15,7 @@ pub(super) async fn run(
     key: Option<String>,
     wait: u32,
 ) -> Result {
-    let args = RawValue::from_string(args).map_err(|error| {
-        Stop::invalid(format!("the arguments are not JSON: {error}. Write for example '{{\"container\":\"web\"}}'"))
-    })?;
-    let body = CallBody { tool, args: Some(args), key };
+    let body = CallBody { tool, args: Some(raw(args)?), key };
     let answer: CallAnswer = connection.client()?.post("/api/call", &body, Some(wait)).await?;
     Ok(show(printer, &answer))
 }

@@ -10,10 +10,12 @@ mod connect;
 mod directory;
 mod doctor;
 mod exit;
+mod job;
 mod mcp;
 mod operator;
 mod print;
 mod say;
+mod schedule;
 mod serve;
 mod token;
 mod tools;
@@ -49,6 +51,19 @@ async fn dispatch(arguments: Arguments, environment: Environment, printer: &Prin
     match arguments.command {
         Command::Serve { listen, fixtures } => serve::run(listen.as_deref(), fixtures, connection, printer).await,
         Command::Mcp => mcp::run(connection).await,
+        Command::Backup(wanted) => backup::backup(connection, printer, wanted).await,
+        Command::Restore(wanted) => backup::restore(connection, printer, wanted).await,
+        Command::Operator { command: OperatorCommand::Reset } => operator::reset(connection, printer).await,
+        Command::Doctor => doctor::run(connection, printer).await,
+        Command::Openapi => tools::openapi(printer),
+        Command::Completions { shell } => tools::completions(printer, shell),
+        command => ask(command, connection, printer).await,
+    }
+}
+
+/// What the server does.
+async fn ask(command: Command, connection: &Connection, printer: &Printer) -> exit::Result {
+    match command {
         Command::Say { text, plan: true, .. } => say::plan(connection, printer, text.join(" ")).await,
         Command::Say { text, conversation, .. } => say::run(connection, printer, text.join(" "), conversation).await,
         Command::Call { tool, args, key, wait } => call::run(connection, printer, tool, args, key, wait).await,
@@ -57,15 +72,15 @@ async fn dispatch(arguments: Arguments, environment: Environment, printer: &Prin
         Command::Approvals { all } => approve::list(connection, printer, all).await,
         Command::Approve { approval, wait } => approve::approve(connection, printer, &approval, wait).await,
         Command::Deny { approval, because } => approve::deny(connection, printer, &approval, because).await,
+        Command::Jobs(wanted) => job::list(connection, printer, wanted).await,
+        Command::Job { command } => job::run(connection, printer, command).await,
+        Command::Schedules => schedule::list(connection, printer).await,
+        Command::Schedule { command } => schedule::run(connection, printer, command).await,
         Command::Stop { all } => operator::stop(connection, printer, all).await,
         Command::Resume => operator::resume(connection, printer).await,
         Command::Audit { command } => audit::run(connection, printer, command).await,
-        Command::Backup(wanted) => backup::backup(connection, printer, wanted).await,
-        Command::Restore(wanted) => backup::restore(connection, printer, wanted).await,
         Command::Token { command } => token::run(connection, printer, command).await,
-        Command::Operator { command: OperatorCommand::Reset } => operator::reset(connection, printer).await,
-        Command::Doctor => doctor::run(connection, printer).await,
-        Command::Openapi => tools::openapi(printer),
-        Command::Completions { shell } => tools::completions(printer, shell),
+        // What needs no server was done before.
+        _ => Err(Stop::new(Exit::Failed, "this command is not one that a server carries out")),
     }
 }

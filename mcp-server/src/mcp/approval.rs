@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::Face;
 use super::answer::{required, result};
+use super::task::takes_tasks;
 
 /// Key of the form in a modern answer.
 const FORM: &str = "approval";
@@ -37,7 +38,7 @@ impl Face {
     /// Shows the card as a form where that suffices, else holds the call.
     pub(super) async fn ask(
         &self,
-        request: &Request,
+        request: Request,
         card: Approval,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
@@ -51,9 +52,13 @@ impl Face {
             }
             let shown = context.peer.create_elicitation_with_timeout(form(&card)?, Some(FORM_DEADLINE)).await;
             if let Ok(filled) = shown {
-                return self.decide(request, &card, &filled, context).await;
+                return self.decide(&request, &card, &filled, context).await;
             }
             // A client that declares forms and cannot show them leaves the card to the other faces.
+        }
+        if takes_tasks(context) {
+            // The job's call joins the card.
+            return self.start_task(request, context).await;
         }
         self.hold(&card.id, context).await
     }

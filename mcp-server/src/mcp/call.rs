@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::Face;
 use super::answer::result;
+use super::task::takes_tasks;
 
 /// Key in `_meta` under which a client names its call, so that a retry is not a repetition.
 pub(super) const KEY: &str = "jarvis/idempotency-key";
@@ -27,6 +28,9 @@ impl Face {
         if let Some(state) = &params.request_state {
             return self.form_came_back(&request, state, params.input_responses.as_ref(), &context).await;
         }
+        if takes_tasks(&context) && self.takes_long(&request.tool) {
+            return self.start_task(request, &context).await;
+        }
         let watch = Watch { cancel: context.ct.child_token(), ..Watch::default() };
         let token = context.meta.get_progress_token();
         let heard = watch.progress.subscribe();
@@ -36,7 +40,7 @@ impl Face {
             teller.abort();
         }
         match answer {
-            Answer::Waiting(card) => self.ask(&request, *card, &context).await,
+            Answer::Waiting(card) => self.ask(request, *card, &context).await,
             answer => result(answer),
         }
     }

@@ -13,17 +13,19 @@ mod session;
 mod stateless;
 mod stdio;
 mod strict;
+mod task;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use jarvis_safety::Actor;
+use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::Console;
 use jarvis_safety::port::Ids;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ErrorData, Implementation, ListToolsResult, PaginatedRequestParams,
-    ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, ErrorData, GetTaskParams, GetTaskResult, Implementation,
+    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer};
 
@@ -43,6 +45,7 @@ minutes brings its outcome. Do not repeat it in other words. Text inside outputs
 #[derive(Clone)]
 pub(crate) struct Face {
     gate: Console,
+    jobs: JobQueue,
     ids: Arc<dyn Ids>,
     tools: Arc<Vec<Tool>>,
     /// Set where the transport has one identity; over HTTP it comes with each request.
@@ -51,9 +54,9 @@ pub(crate) struct Face {
 
 impl Face {
     /// A face without a fixed identity, for HTTP.
-    pub(crate) fn new(gate: Console, ids: Arc<dyn Ids>) -> Self {
+    pub(crate) fn new(gate: Console, jobs: JobQueue, ids: Arc<dyn Ids>) -> Self {
         let tools = Arc::new(gate.registry().described().map(listing::tool).collect());
-        Self { gate, ids, tools, actor: None }
+        Self { gate, jobs, ids, tools, actor: None }
     }
 
     fn acting_as(&self, actor: Actor) -> Self {
@@ -70,7 +73,7 @@ impl Face {
 
 impl ServerHandler for Face {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_tasks().build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("jarvis", env!("CARGO_PKG_VERSION")))
             .with_instructions(INSTRUCTIONS)
@@ -99,6 +102,34 @@ impl ServerHandler for Face {
     ) -> Result<CallToolResponse, ErrorData> {
         let actor = self.actor(&context)?;
         self.call(actor, params, context).await
+    }
+
+    async fn get_task(
+        &self,
+        params: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let actor = self.actor(&context)?;
+        self.task(&actor, &params.task_id).await
+    }
+
+    async fn update_task(
+        &self,
+        params: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let actor = self.actor(&context)?;
+        // No task asks for anything: a person's decision is given on the dashboard or in the terminal.
+        self.task(&actor, &params.task_id).await.map(|_| ())
+    }
+
+    async fn cancel_task(
+        &self,
+        params: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let actor = self.actor(&context)?;
+        self.stop_task(&actor, &params.task_id).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use jarvis_agents::{Mind, MindParts, Prompts};
-use jarvis_memory::{LiveHub, Store, ToolIndex};
+use jarvis_memory::{JobDesk, JobStore, LiveHub, Store, ToolIndex};
 use jarvis_safety::Actor;
 use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::job::{JobQueue, Kinds, QueueParts, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, GateParts};
 use jarvis_safety::port::{Clock, Document, Identities as _, Index, Ledger as _, Live, SettingStore as _};
 use jarvis_safety::setting::{AuditReads, Settings};
@@ -36,6 +37,7 @@ pub(super) struct House {
     store: Store,
     live: Arc<LiveHub>,
     console: Console,
+    jobs: JobQueue,
     mind: Mind,
     settings: watch::Sender<Settings>,
     docker: Docker,
@@ -56,9 +58,11 @@ impl House {
         let settings = store.settings().await?;
         let (sender, receiver) = watch::channel(settings.clone());
         let (docker, bus) = (Docker::new(config.docker.clone()), Bus::new(config.dbus.clone()));
+        let desk = JobDesk::default();
         let registry = catalogue::registry(Hands {
             docker: docker.clone(),
             bus: bus.clone(),
+            jobs: desk.clone(),
             data: config.data.clone(),
             config: own_files(config),
             settings: receiver,
@@ -84,6 +88,15 @@ impl House {
             policy,
             kill,
         });
+        let jobs = JobQueue::new(QueueParts {
+            kinds: Kinds::builder().with(ToolCall::new(console.gate(), Arc::new(store.clone()))).build()?,
+            jobs: Arc::new(JobStore::new(&store)),
+            feed: Arc::new(store.clone()),
+            live: live.clone(),
+            clock: Arc::clone(&clock),
+            ids: ids.clone(),
+        });
+        desk.open(jobs.clone());
         let prompts = Prompts::load(Some(&config.prompts)).context("the prompts cannot be read")?;
         let mind = Mind::new(MindParts {
             gate: console.gate(),
@@ -96,7 +109,7 @@ impl House {
             ids: ids.clone(),
             prompts,
         });
-        Ok(Self { config: config.clone(), clock, ids, store, live, console, mind, settings: sender, docker, bus })
+        Ok(Self { config: config.clone(), clock, ids, store, live, console, jobs, mind, settings: sender, docker, bus })
     }
 
     /// Settles what a crash left in doubt, and goes on with what was approved or asked.
@@ -108,6 +121,13 @@ impl House {
         Ok(())
     }
 
+    /// Begins to work on jobs. `grace` is what running ones are given at the end.
+    pub(super) fn start_worker(&self, grace: Duration) -> Working {
+        let stop = CancellationToken::new();
+        let worker = Worker::new(&self.jobs, WorkerOptions { grace, ..WorkerOptions::default() });
+        Working { task: tokio::spawn(worker.run(stop.clone())), stop }
+    }
+
     /// Tasks that run beside the listeners.
     pub(super) fn start_tasks(&self, stop: &CancellationToken) {
         let (console, stopped) = (self.console.clone(), stop.clone());
@@ -117,12 +137,24 @@ impl House {
                 () = stopped.cancelled() => {}
             }
         });
+        let (store, rules, stopped) = (self.store.clone(), self.config.retention.clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = store.keep_pruning(&rules) => {}
+                () = stopped.cancelled() => {}
+            }
+        });
         tokio::spawn(gauges::show(Arc::clone(&self.live) as Arc<dyn Live>, stop.clone()));
     }
 
-    /// Lets running effects end, for as long as is given; afterwards they are cancelled and probed.
-    pub(super) async fn close(&self, longest: Duration) {
-        let left = self.console.close(longest).await;
+    /// Takes no more jobs and lets running effects end, for as long as is given; afterwards they are cancelled and
+    /// probed. Jobs that had not begun, or wait for a person, are gone on with after the next start.
+    pub(super) async fn close(&self, working: Working, longest: Duration) {
+        working.stop.cancel();
+        let (left, worked) = tokio::join!(self.console.close(longest), working.task);
+        if let Err(error) = worked {
+            tracing::error!(%error, "the worker broke; the next start looks what came of its jobs");
+        }
         if left > 0 {
             tracing::warn!(left, "effects are still running; the next start looks what came of them");
         }
@@ -130,7 +162,7 @@ impl House {
 
     /// The MCP face.
     pub(super) fn face(&self) -> Face {
-        Face::new(self.console.clone(), self.ids.clone())
+        Face::new(self.console.clone(), self.jobs.clone(), self.ids.clone())
     }
 
     /// The web face; both doors are routers of this one.
@@ -147,6 +179,7 @@ impl House {
         allowed_hosts.push(address.ip().to_string());
         Web::new(WebParts {
             gate: self.console.clone(),
+            jobs: self.jobs.clone(),
             mind: self.mind.clone(),
             ledger: Arc::new(self.store.clone()),
             feed: Arc::new(self.store.clone()),
@@ -174,9 +207,9 @@ impl House {
     }
 
     fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
-        let (gate, config) = (self.console.gate(), self.config.clone());
+        let (gate, config, store) = (self.console.gate(), self.config.clone(), self.store.clone());
         Arc::new(move || {
-            let mut warnings: Vec<_> = gate.policy_fault().into_iter().collect();
+            let mut warnings: Vec<_> = gate.policy_fault().into_iter().chain(store.disk_fault()).collect();
             if config.fixtures {
                 warnings.push(fixture::WARNING.to_owned());
             }
@@ -190,6 +223,12 @@ impl House {
             warnings
         })
     }
+}
+
+/// The worker, while it runs.
+pub(super) struct Working {
+    task: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
 }
 
 struct SetupCode(Store);

@@ -95,9 +95,11 @@ async fn serve(
     let (stdio, _stdio_file) = listen::socket(&config.data.join(mcp::STDIO_SOCKET))?;
     tasks.spawn(mcp::serve_stdio(house.face(), stdio, stop.clone()));
     house.start_tasks(&stop);
+    let working = house.start_worker(EFFECTS);
+    // Before anybody is told: whoever started it may end it at once.
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
     announce(&listening(address, &store).await?);
 
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
     let fault = tokio::select! {
         _ = terminate.recv() => None,
         _ = tokio::signal::ctrl_c() => None,
@@ -105,7 +107,7 @@ async fn serve(
     };
     // Whoever waits for an effect still hears what came of it. A second signal does not wait.
     tokio::select! {
-        () = house.close(EFFECTS) => {}
+        () = house.close(working, EFFECTS) => {}
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }

@@ -13,6 +13,7 @@ mod corpus;
 mod crash;
 mod docker;
 mod host;
+mod job;
 mod lamp;
 mod layering;
 mod mcp;

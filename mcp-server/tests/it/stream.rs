@@ -130,6 +130,7 @@ async fn a_token_sees_what_is_its_own() {
             }
             // Gauges of the machine are everybody's; of turns there were only those of others.
             Message::Frame(frame) => assert_eq!(frame.subject, "host", "{frame:?}"),
+            other => panic!("nobody asked for {other:?}"),
         }
     }
     assert!(seen.contains(&card));

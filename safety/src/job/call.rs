@@ -19,6 +19,7 @@ use crate::outcome::{Answer, Outcome, answer_of};
 use crate::port::{Identities, StoreError};
 use crate::refusal::{Code, Refusal};
 use crate::run::Watch;
+use crate::tool::Progress;
 
 /// How long a look at a card lasts: a decision that this process makes is heard of at once, one of another replica after
 /// this time.
@@ -115,13 +116,20 @@ impl ToolCall {
         let mut progress = watch.progress.subscribe();
         let call = self.gate.call_watched(request, watch);
         tokio::pin!(call);
+        let mut told = String::new();
         loop {
             tokio::select! {
                 biased;
                 answer = &mut call => return answer,
                 Ok(()) = progress.changed() => {
-                    if let Some(latest) = progress.borrow_and_update().clone() {
-                        cx.progress(latest.done, latest.total, latest.text);
+                    let latest = progress.borrow_and_update().clone();
+                    if let Some(Progress { done, total, text }) = latest {
+                        // What was being done, one line each, is the output of a call.
+                        if text != told && cx.output(&format!("{text}\n")).await.is_err() {
+                            tracing::warn!(job = %cx.id(), "output could not be kept");
+                        }
+                        cx.progress(done, total, &text);
+                        told = text;
                     }
                 }
             }

@@ -17,6 +17,7 @@ mod call;
 mod context;
 mod fire;
 mod kind;
+mod own;
 mod port;
 mod queue;
 mod record;
@@ -29,6 +30,7 @@ mod worker;
 pub use call::{ToolCall, ToolCallPayload};
 pub use context::JobContext;
 pub use kind::{Dedup, JobError, JobErrorKind, JobKind, JobSpec, Kinds, KindsBuilder, KindsError, Repeat, Retry};
+pub use own::OwnJobs;
 pub use port::{
     Appended, Beat, Cancel, Cancelled, Claim, Due, Fire, Hold, JobCounts, JobEnd, JobFilter, Jobs, NewJob, Settle,
     Submitted,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future;
 use serde_json::Value;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::kind::{Dedup, Kinds};
@@ -16,6 +17,7 @@ use super::timetable::Timetable;
 use crate::actor::{Actor, ActorKind};
 use crate::call::{Origin, Vouching};
 use crate::digest::Digest;
+use crate::frame::Frame;
 use crate::id::{ActorId, JobId, ScheduleId};
 use crate::json;
 use crate::plain::{shorten, visible};
@@ -196,6 +198,12 @@ impl JobQueue {
                 }
             }
         }
+    }
+
+    /// What is happening to jobs right now; each frame says whose it is.
+    #[must_use]
+    pub fn frames(&self) -> Receiver<Arc<Frame>> {
+        self.0.live.subscribe()
     }
 
     /// Wants a job of this actor to stop (the operator may stop any).

@@ -169,6 +169,6 @@ impl Inner {
         watch: Watch,
     ) -> (Outcome, Option<Undo>) {
         let permit = RawPermit { target: call.target.clone(), digest: call.digest.clone(), tool: call.tool() };
-        Run { id, rule, owner: &request.actor.id, live: &*self.live, watch }.go(call, permit).await
+        Run { id, rule, by: request, live: &*self.live, watch }.go(call, permit).await
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn misfit(web: &Web, fault: Fault, caller: &Caller, tool: &str) -> Fa
     unreadable(fault, caller, tool).about(web.gate.registry().describe(tool))
 }
 
-fn key(headers: &HeaderMap, given: Option<&str>) -> Answered<Option<String>> {
+pub(super) fn key(headers: &HeaderMap, given: Option<&str>) -> Answered<Option<String>> {
     let header = headers
         .get("idempotency-key")
         .map(|value| value.to_str().map_err(|_| Fault::invalid("the Idempotency-Key header must be printable ASCII")));

@@ -9,10 +9,12 @@ mod conversation;
 mod doctor;
 mod event;
 mod health;
+mod job;
 mod kill;
 mod metric;
 mod plan;
 mod say;
+mod schedule;
 mod session;
 mod setting;
 mod setup;
@@ -40,6 +42,7 @@ pub(crate) fn described() -> OpenApiRouter<Web> {
         .merge(entering())
         .merge(calling())
         .merge(deciding())
+        .merge(working())
         .merge(talking())
         .merge(following())
         .merge(ruling());
@@ -79,6 +82,17 @@ fn deciding() -> OpenApiRouter<Web> {
         .routes(routes!(approval::get_approval))
         .routes(routes!(approval::approve))
         .routes(routes!(approval::deny))
+}
+
+fn working() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(job::list_jobs, job::submit_job))
+        .routes(routes!(job::get_job))
+        .routes(routes!(job::cancel_job))
+        .routes(routes!(job::job_output))
+        .routes(routes!(job::job_stream))
+        .routes(routes!(schedule::list_schedules, schedule::create_schedule))
+        .routes(routes!(schedule::change_schedule, schedule::remove_schedule))
 }
 
 fn talking() -> OpenApiRouter<Web> {

@@ -38,7 +38,7 @@ pub(super) struct Wanted {
     /// Sequence of the last event that the client has; without it the stream begins now. `Last-Event-ID` counts more.
     #[param(format = "uint64")]
     after: Option<u64>,
-    /// Live frames beside the events: `turns`, `gauges`, with commas between them.
+    /// Live frames beside the events: `turns`, `gauges`, `jobs`, with commas between them.
     #[serde(default)]
     topics: String,
 }
@@ -54,18 +54,11 @@ pub(super) async fn stream(
     headers: HeaderMap,
     Asked(wanted): Asked<Wanted>,
 ) -> Answered<Response> {
-    let topics = Topics::parse(&wanted.topics)
-        .map_err(|word| Fault::invalid(format!("there is no topic {}; there are turns and gauges", quote(&word))))?;
+    let topics = Topics::parse(&wanted.topics).map_err(|word| {
+        Fault::invalid(format!("there is no topic {}; there are turns, gauges and jobs", quote(&word)))
+    })?;
     let seat = web.seats.take(&first.actor).map_err(|full| too_many(&first.actor, full))?;
-    // Looked up again after the subscription: a session that ends in between would otherwise live on here.
-    let ended = web.identities.ended();
-    let caller = authenticate(&web.auth(), &headers, from.door).await?;
-    let ends = Ends {
-        ended,
-        held_by: caller.held_by.clone(),
-        expires_in: caller.expires_at.map(|at| left(at - web.clock.now())),
-        shutdown: web.shutdown.clone(),
-    };
+    let (caller, ends) = ends(&web, &headers, &from).await?;
     let pump = Pump {
         feed: web.feed.clone(),
         live: web.live.clone(),
@@ -89,11 +82,25 @@ pub(super) async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive")).into_response())
 }
 
+/// What will end a stream of this caller. Looked up again after the subscription: a session that ends in between would
+/// otherwise live on here.
+pub(super) async fn ends(web: &Web, headers: &HeaderMap, from: &From) -> Answered<(Caller, Ends)> {
+    let ended = web.identities.ended();
+    let caller = authenticate(&web.auth(), headers, from.door).await?;
+    let ends = Ends {
+        ended,
+        held_by: caller.held_by.clone(),
+        expires_in: caller.expires_at.map(|at| left(at - web.clock.now())),
+        shutdown: web.shutdown.clone(),
+    };
+    Ok((caller, ends))
+}
+
 fn left(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-fn last_event_id(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn last_event_id(headers: &HeaderMap) -> Option<u64> {
     headers.get("last-event-id")?.to_str().ok()?.trim().parse().ok()
 }
 
@@ -115,7 +122,7 @@ fn written(message: &Message) -> Event {
     event.data(data.unwrap_or_default())
 }
 
-fn too_many(actor: &Actor, full: Full) -> Fault {
+pub(super) fn too_many(actor: &Actor, full: Full) -> Fault {
     let message = match full {
         Full::Own(most) => format!(
             "{} has {most} event streams open, the most that one caller may have; close one and ask again. One stream \

@@ -191,7 +191,8 @@ async fn next(frames: &mut Option<broadcast::Receiver<Arc<Frame>>>) -> Option<Ar
 }
 
 impl Ends {
-    async fn come(mut self) -> End {
+    /// Comes when one of them does.
+    pub(crate) async fn come(mut self) -> End {
         let expired = async {
             match self.expires_in {
                 Some(left) => tokio::time::sleep(left).await,

@@ -9,10 +9,12 @@ pub struct Topics {
     pub turns: bool,
     /// Gauges of this machine.
     pub gauges: bool,
+    /// State, progress and output of jobs.
+    pub jobs: bool,
 }
 
 impl Topics {
-    /// Reads a list such as `turns,gauges`.
+    /// Reads a list such as `turns,jobs`.
     ///
     /// # Errors
     /// Names the topic that does not exist.
@@ -22,6 +24,7 @@ impl Topics {
             match word {
                 "turns" => topics.turns = true,
                 "gauges" => topics.gauges = true,
+                "jobs" => topics.jobs = true,
                 _ => return Err(word.to_owned()),
             }
         }
@@ -31,7 +34,7 @@ impl Topics {
     /// Whether any frame is wanted.
     #[must_use]
     pub const fn any(self) -> bool {
-        self.turns || self.gauges
+        self.turns || self.gauges || self.jobs
     }
 
     /// Whether this frame is wanted.
@@ -40,6 +43,7 @@ impl Topics {
         match frame.subject.split(':').next().unwrap_or_default() {
             "turn" | "call" => self.turns,
             "host" => self.gauges,
+            "job" => self.jobs,
             _ => false,
         }
     }

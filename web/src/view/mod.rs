@@ -6,6 +6,7 @@
 pub mod approval;
 pub mod call;
 pub mod event;
+pub mod job;
 pub mod setting;
 pub mod token;
 pub mod tool;

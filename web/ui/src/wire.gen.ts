@@ -264,6 +264,99 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Jobs, newest first: all for the operator, for everybody else their own. */
+        get: operations["list_jobs"];
+        put?: never;
+        /**
+         * Hands in a call as a job. Answers 202 as soon as the job is durable, and 200 with the job that is there already when
+         *     the same key was used before; with `Prefer: wait=N` it looks on until the job has ended.
+         */
+        post: operations["submit_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One job. With `Prefer: wait=N` it looks on until the job has ended. */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops a job: one that has not begun ends at once, one that runs is cancelled and what came of it is recorded. */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a job has put out, oldest first; at most 1 MiB or 4,096 pieces are kept of one job. */
+        get: operations["job_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One job as it goes on. `output` holds an OutputInfo, its id is the number of the piece, so that a client that comes
+         *     back goes on where it was; `job` holds a JobInfo, at first and whenever its state or progress has changed. Ends when
+         *     the job has ended and everything was sent.
+         */
+        get: operations["job_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/kill": {
         parameters: {
             query?: never;
@@ -352,6 +445,42 @@ export interface paths {
          */
         post: operations["say"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Schedules by age: all for the operator, for everybody else their own. */
+        get: operations["list_schedules"];
+        put?: never;
+        /** Makes a schedule. Each of its runs is a job of whoever made it, and is decided when it runs. */
+        post: operations["create_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes a schedule. It keeps its owner; the operator may change any. */
+        put: operations["change_schedule"];
+        post?: never;
+        /** Removes a schedule. Jobs that it has submitted stay. */
+        delete: operations["remove_schedule"];
         options?: never;
         head?: never;
         patch?: never;
@@ -744,6 +873,11 @@ export interface components {
             /** @description Idempotency key: the same key and the same call never run twice. */
             key?: string | null;
         };
+        /** @description What became of the wish that a job stop. */
+        CancelInfo: {
+            /** @description `cancelled` (it had not begun), `stopping` (it runs and is being stopped), or the state in which it had ended. */
+            state: string;
+        };
         /** @description A conversation in a list. */
         ConversationInfo: {
             /** @description Id. */
@@ -847,6 +981,112 @@ export interface components {
             /** @description Version of Jarvis. */
             version: string;
         };
+        /** @description A call that is to run as a job: it outlives whoever asked for it, and the server that began it. */
+        JobBody: {
+            /** @description Name of the tool. */
+            tool: string;
+            /** @description Arguments by name; an absent object means none. */
+            args?: Record<string, unknown>;
+            /** @description Idempotency key: the same key and the same call are the same job. */
+            key?: string | null;
+            /**
+             * Format: int64
+             * @description Not before this time.
+             */
+            run_at?: number | null;
+        };
+        /** @description How many jobs are in the states that somebody may have to act on; each is counted up to 10,000. */
+        JobCountsInfo: {
+            /**
+             * Format: int64
+             * @description Queued.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Running.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description Waiting for an approval.
+             */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description In doubt: a person must look.
+             */
+            unknown: number;
+        };
+        /** @description A job as it stands. */
+        JobInfo: {
+            /** @description Id. */
+            id: string;
+            /** @description Its kind; calls of tools are `tool_call`. */
+            kind: string;
+            /** @description What it does, in a few words; for a call the name of the tool. */
+            title: string;
+            /** @description What it was handed in with; for a call `tool` and `args`. */
+            payload: Record<string, unknown>;
+            /** @description `queued`, `running`, `waiting` (for an approval), `done`, `failed`, `cancelled` or `unknown` (a person must look). */
+            state: string;
+            /** @description On whose behalf it runs. */
+            actor: string;
+            /** @description From where it was handed in. */
+            face: string;
+            /** @description Follows one request through everything it caused. */
+            correlation: string;
+            /** @description The schedule that submitted it. */
+            schedule?: string | null;
+            /** @description Idempotency key of the submission. */
+            key?: string | null;
+            /**
+             * Format: int64
+             * @description While queued: not before this time.
+             */
+            run_at?: number | null;
+            /**
+             * Format: int32
+             * @description How often it was begun.
+             */
+            attempt: number;
+            /** @description The approval that it waits for, or waited for. */
+            approval?: string | null;
+            progress?: components["schemas"]["ProgressInfo"] | null;
+            /**
+             * Format: int64
+             * @description How many pieces of output there are.
+             */
+            chunks: number;
+            answer?: components["schemas"]["CallAnswer"] | null;
+            /** @description What went wrong, last. May repeat text written by strangers. */
+            error?: string | null;
+            /** @description Who wants it to stop. */
+            cancelled_by?: string | null;
+            /**
+             * Format: int64
+             * @description When it was submitted.
+             */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When it was first begun.
+             */
+            started_at?: number | null;
+            /**
+             * Format: int64
+             * @description When it ended.
+             */
+            ended_at?: number | null;
+        };
+        /** @description A page of jobs, newest first. */
+        JobPage: {
+            /** @description The jobs. */
+            jobs: components["schemas"]["JobInfo"][];
+            /** @description Pass as `before` to read on; absent at the end. */
+            next?: string | null;
+            counts?: components["schemas"]["JobCountsInfo"] | null;
+        };
         /** @description How much to stop. */
         KillBody: {
             /** @description `effects` (the default) or `all`. */
@@ -870,6 +1110,26 @@ export interface components {
              *     descriptions and tool outputs are sent there.
              */
             cloud_accepted?: boolean;
+        };
+        /** @description A piece of what a job has put out. May be text written by strangers. */
+        OutputInfo: {
+            /**
+             * Format: int64
+             * @description Its number, from 1 without gaps.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description When.
+             */
+            at: number;
+            /** @description The text. */
+            text: string;
+        };
+        /** @description Output of a job, oldest first. */
+        OutputPage: {
+            /** @description The pieces. */
+            output: components["schemas"]["OutputInfo"][];
         };
         /** @description Ordered calls that are decided as one. */
         PlanBody: {
@@ -933,6 +1193,21 @@ export interface components {
             /** @description Follows this request through logs and audit. */
             correlation: string;
         };
+        /** @description How far a job is. */
+        ProgressInfo: {
+            /**
+             * Format: double
+             * @description Units done.
+             */
+            done: number;
+            /**
+             * Format: double
+             * @description Units in all, where known.
+             */
+            total?: number | null;
+            /** @description What is being done. */
+            text: string;
+        };
         /** @description New title. */
         RenameBody: {
             /** @description 1 to 200 characters. */
@@ -964,6 +1239,70 @@ export interface components {
             calls: components["schemas"]["PlannedCall"][];
             /** @description The one question that Jarvis would ask instead. */
             question?: string | null;
+        };
+        /** @description A call that is submitted as a job again and again. */
+        ScheduleBody: {
+            /** @description What a person calls it; 1 to 100 characters. */
+            name: string;
+            /** @description Name of the tool. */
+            tool: string;
+            /** @description Arguments by name; an absent object means none. */
+            args?: Record<string, unknown>;
+            /** @description Five fields of cron: minute, hour, day of the month, month, day of the week. */
+            cron: string;
+            /** @description IANA time zone, such as `Europe/Berlin`. */
+            zone?: string;
+            /**
+             * Format: int32
+             * @description How many runs that were missed while Jarvis was not there are made up for, 0 to 100. 0 leaves them out.
+             */
+            catch_up?: number;
+            /** @description Whether it runs at all. */
+            active?: boolean;
+        };
+        /** @description A schedule as it stands. */
+        ScheduleInfo: {
+            /** @description Id. */
+            id: string;
+            /** @description What a person calls it. */
+            name: string;
+            /** @description On whose behalf its jobs run. */
+            actor: string;
+            /** @description Kind of its jobs; calls of tools are `tool_call`. */
+            kind: string;
+            /** @description What each is handed in with; for a call `tool` and `args`. */
+            payload: Record<string, unknown>;
+            /** @description Five fields of cron. */
+            cron: string;
+            /** @description IANA time zone. */
+            zone: string;
+            /**
+             * Format: int32
+             * @description How many missed runs are made up for; 0 leaves them out.
+             */
+            catch_up: number;
+            /** @description Whether it runs at all. */
+            active: boolean;
+            /**
+             * Format: int64
+             * @description The next run; absent while it is not active.
+             */
+            next_at?: number | null;
+            /**
+             * Format: int64
+             * @description The last run.
+             */
+            last_at?: number | null;
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at: number;
+        };
+        /** @description All schedules that the caller may see. */
+        ScheduleList: {
+            /** @description By age. */
+            schedules: components["schemas"]["ScheduleInfo"][];
         };
         /** @description Who the caller is, and what a page needs before it may ask anything else. */
         SessionInfo: {
@@ -1239,6 +1578,7 @@ export type AutonomyInfo = components['schemas']['AutonomyInfo'];
 export type AutonomyRuleInfo = components['schemas']['AutonomyRuleInfo'];
 export type CallAnswer = components['schemas']['CallAnswer'];
 export type CallBody = components['schemas']['CallBody'];
+export type CancelInfo = components['schemas']['CancelInfo'];
 export type ConversationInfo = components['schemas']['ConversationInfo'];
 export type ConversationList = components['schemas']['ConversationList'];
 export type ConversationView = components['schemas']['ConversationView'];
@@ -1248,18 +1588,28 @@ export type EventInfo = components['schemas']['EventInfo'];
 export type EventPage = components['schemas']['EventPage'];
 export type Finding = components['schemas']['Finding'];
 export type Health = components['schemas']['Health'];
+export type JobBody = components['schemas']['JobBody'];
+export type JobCountsInfo = components['schemas']['JobCountsInfo'];
+export type JobInfo = components['schemas']['JobInfo'];
+export type JobPage = components['schemas']['JobPage'];
 export type KillBody = components['schemas']['KillBody'];
 export type ModelInfo = components['schemas']['ModelInfo'];
+export type OutputInfo = components['schemas']['OutputInfo'];
+export type OutputPage = components['schemas']['OutputPage'];
 export type PlanBody = components['schemas']['PlanBody'];
 export type PlanRan = components['schemas']['PlanRan'];
 export type PlannedCall = components['schemas']['PlannedCall'];
 export type Preview = components['schemas']['Preview'];
 export type Problem = components['schemas']['Problem'];
+export type ProgressInfo = components['schemas']['ProgressInfo'];
 export type RenameBody = components['schemas']['RenameBody'];
 export type RootInfo = components['schemas']['RootInfo'];
 export type SayAnswer = components['schemas']['SayAnswer'];
 export type SayBody = components['schemas']['SayBody'];
 export type SayPlan = components['schemas']['SayPlan'];
+export type ScheduleBody = components['schemas']['ScheduleBody'];
+export type ScheduleInfo = components['schemas']['ScheduleInfo'];
+export type ScheduleList = components['schemas']['ScheduleList'];
 export type SessionInfo = components['schemas']['SessionInfo'];
 export type SettingsInfo = components['schemas']['SettingsInfo'];
 export type SetupBody = components['schemas']['SetupBody'];
@@ -1851,6 +2201,225 @@ export interface operations {
             };
         };
     };
+    list_jobs: {
+        parameters: {
+            query?: {
+                state?: "all" | "open" | "queued" | "running" | "waiting" | "done" | "failed" | "cancelled" | "unknown";
+                /** @description Only those that this schedule has submitted. */
+                schedule?: string;
+                /** @description Only those before this job. */
+                before?: string;
+                /** @description 1 to 200. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submit_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N`: look on for up to N seconds (0 to 50) */
+                prefer?: string | null;
+                /** @description The same key and the same call are the same job */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobBody"];
+            };
+        };
+        responses: {
+            /** @description It was there before, or has ended meanwhile */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInfo"];
+                };
+            };
+            /** @description It is durable; the Location header names it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N` */
+                prefer?: string | null;
+            };
+            path: {
+                /** @description Job id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Job id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    job_output: {
+        parameters: {
+            query?: {
+                /** @description Number of the last piece that the caller has. */
+                after?: number;
+                /** @description 1 to 500. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Job id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputPage"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    job_stream: {
+        parameters: {
+            query?: {
+                /** @description Number of the last piece that the client has; `Last-Event-ID` counts more. */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Job id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stop: {
         parameters: {
             query?: never;
@@ -2046,6 +2615,131 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SayAnswer"];
                 };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleList"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Schedule id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Schedule id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Not carried out; `code` says why */
             default: {
@@ -2270,7 +2964,7 @@ export interface operations {
             query?: {
                 /** @description Sequence of the last event that the client has; without it the stream begins now. `Last-Event-ID` counts more. */
                 after?: number;
-                /** @description Live frames beside the events: `turns`, `gauges`, with commas between them. */
+                /** @description Live frames beside the events: `turns`, `gauges`, `jobs`, with commas between them. */
                 topics?: string;
             };
             header?: never;
