@@ -6,6 +6,7 @@ import { finish, skip } from './harness.mjs';
 import { activity } from './suite/activity.mjs';
 import { comingBack } from './suite/again.mjs';
 import { denying, docker, makeContainers } from './suite/approve.mjs';
+import { jobs, jobsWithDocker, makeJobContainer } from './suite/job.mjs';
 import { keyboardOnly } from './suite/keyboard.mjs';
 import { killing } from './suite/kill.mjs';
 import { phone } from './suite/phone.mjs';
@@ -16,7 +17,7 @@ import { talking } from './suite/talk.mjs';
 import { tools } from './suite/tool.mjs';
 import { World } from './world.mjs';
 
-const DOCKER_TESTS = 4;
+const DOCKER_TESTS = 5;
 
 if (!executable) {
   console.log('skipped: needs Chromium (set JARVIS_TEST_CHROMIUM)');
@@ -24,15 +25,21 @@ if (!executable) {
 }
 
 // The network has come to rest by the time the server and the browser have started.
-if (hasDocker) makeContainers();
+if (hasDocker) {
+  makeContainers();
+  makeJobContainer();
+}
 const world = await World.create();
 try {
   await signing(world);
   await talking(world);
   await tools(world);
   await denying(world);
-  if (hasDocker) await docker(world);
-  else skip('needs a Docker engine', DOCKER_TESTS);
+  await jobs(world);
+  if (hasDocker) {
+    await docker(world);
+    await jobsWithDocker(world);
+  } else skip('needs a Docker engine', DOCKER_TESTS);
   await killing(world);
   await settings(world);
   await activity(world);

@@ -1,9 +1,10 @@
 // Every request the dashboard makes, typed. A request that was not carried out throws a ProblemError; nothing else.
 
 import type {
-  ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, ConversationInfo, ConversationList,
-  ConversationView, DoctorReport, EventInfo, EventPage, PlanBody, Preview, Problem, SayBody, SessionInfo,
-  SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList, ToolList, TurnInfo,
+  ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, CancelInfo, ConversationInfo, ConversationList,
+  ConversationView, DoctorReport, EventInfo, EventPage, JobBody, JobInfo, JobPage, OutputPage, PlanBody, Preview, Problem,
+  SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SessionInfo, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList,
+  ToolList, TurnInfo,
 } from './wire';
 
 export class ProblemError extends Error {
@@ -87,6 +88,7 @@ function query(values: Record<string, string | number | undefined | null>): stri
 
 const at = (path: string, id: string | number, rest = '') => `${path}/${encodeURIComponent(id)}${rest}`;
 
+export interface JobQuery { state?: string; schedule?: string; before?: string | null; limit?: number }
 export interface HistoryQuery { before?: number | null; limit?: number; kind?: string; actor?: string; subject?: string }
 
 export const api = {
@@ -108,6 +110,18 @@ export const api = {
   callNow: (call: string) => request<CallAnswer>('GET', at('/calls', call)),
   undo: (call: string) => request<CallAnswer>('POST', at('/calls', call, '/undo')),
   cancel: (call: string) => request<void>('POST', at('/calls', call, '/cancel')),
+
+  jobs: (filter: JobQuery = {}) => request<JobPage>('GET', '/jobs' + query({ ...filter })),
+  job: (id: string) => request<JobInfo>('GET', at('/jobs', id)),
+  submitJob: (body: JobBody) => request<JobInfo>('POST', '/jobs', { body }),
+  cancelJob: (id: string) => request<CancelInfo>('POST', at('/jobs', id, '/cancel')),
+  /** Pieces of output after this number, at most `limit` of them. */
+  jobOutput: (id: string, after: number, limit: number) =>
+    request<OutputPage>('GET', at('/jobs', id, '/output') + query({ after, limit })),
+  schedules: () => request<ScheduleList>('GET', '/schedules'),
+  newSchedule: (body: ScheduleBody) => request<ScheduleInfo>('POST', '/schedules', { body }),
+  changeSchedule: (id: string, body: ScheduleBody) => request<ScheduleInfo>('PUT', at('/schedules', id), { body }),
+  removeSchedule: (id: string) => request<void>('DELETE', at('/schedules', id)),
 
   approvals: (state: 'pending' | 'all', limit = 50) =>
     request<ApprovalList>('GET', '/approvals' + query({ state, limit })),

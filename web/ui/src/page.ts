@@ -11,6 +11,7 @@ export const pageOf: Record<Exclude<Page, 'setup'>, Load> = {
   chat: () => import('./chat/ChatPage.svelte'),
   approvals: () => import('./approval/ApprovalsPage.svelte'),
   activity: () => import('./activity/ActivityPage.svelte'),
+  jobs: () => import('./job/JobsPage.svelte'),
   tools: () => import('./tools/ToolsPage.svelte'),
   settings: () => import('./settings/SettingsPage.svelte'),
   systems: () => Promise.resolve({ default: Systems }),

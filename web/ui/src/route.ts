@@ -1,10 +1,10 @@
 // Which page a path means. Pure, so that it can be tested without a browser.
 
-export type Page = 'overview' | 'chat' | 'approvals' | 'activity' | 'tools' | 'settings' | 'systems' | 'more' | 'setup' | 'lost';
+export type Page = 'overview' | 'chat' | 'approvals' | 'activity' | 'jobs' | 'tools' | 'settings' | 'systems' | 'more' | 'setup' | 'lost';
 
 export interface Route {
   page: Page;
-  /** Second part of the path: a conversation, a tool. */
+  /** Second part of the path: a conversation, a job, a tool. */
   id: string | null;
 }
 
@@ -13,6 +13,7 @@ const pages = new Map<string, Page>([
   ['chat', 'chat'],
   ['approvals', 'approvals'],
   ['activity', 'activity'],
+  ['jobs', 'jobs'],
   ['tools', 'tools'],
   ['settings', 'settings'],
   ['systems', 'systems'],

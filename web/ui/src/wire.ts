@@ -5,7 +5,7 @@ export type * from './wire.gen';
 
 export type Args = Record<string, unknown>;
 
-/** What is live and not kept: `subject` is `host`, `turn:ID` or `call:ID`. */
+/** What is live and not kept: `subject` is `host`, `turn:ID`, `call:ID` or `job:ID`. */
 export interface FrameInfo { subject: string; kind: string; offset?: number; data: unknown }
 
 /** Data of a frame of kind `gauges`. Sizes in bytes, rates in bytes a second, `uptime` in seconds. */

@@ -6,7 +6,7 @@ import type { TurnInfo } from '../src/wire';
 describe('addresses', () => {
   it.each([
     ['/', 'overview', null], ['/chat', 'chat', null], ['/chat/', 'chat', null], ['/chat/v_1', 'chat', 'v_1'],
-    ['/tools/docker_stop', 'tools', 'docker_stop'], ['/tools/a%2Fb', 'tools', 'a/b'], ['/tools/%zz', 'tools', '%zz'],
+    ['/jobs', 'jobs', null], ['/jobs/job_1', 'jobs', 'job_1'], ['/tools/docker_stop', 'tools', 'docker_stop'], ['/tools/a%2Fb', 'tools', 'a/b'], ['/tools/%zz', 'tools', '%zz'],
     ['/nowhere', 'lost', null], ['/chat/a/b', 'lost', null], ['/constructor', 'lost', null],
   ])('%s leads to %s', (address, page, id) => {
     expect(parse(address)).toEqual({ page, id });

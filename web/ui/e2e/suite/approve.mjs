@@ -51,7 +51,7 @@ export async function docker(world) {
     const name = made.gone;
     const others = names().filter((one) => one !== name && one.startsWith('e2e-'));
     await world.open(`/tools/docker_remove?container=${name}`);
-    await page.getByText('asks for approval').waitFor();
+    await page.locator('section[aria-label="What would happen"]').getByText('asks for approval').waitFor();
     await page.locator('form').getByRole('button', { name: 'Ask for approval' }).focus();
     await page.keyboard.press('Enter');
     const card = page.locator('[data-approval]').filter({ hasText: name });
@@ -98,7 +98,7 @@ export async function docker(world) {
     await page.getByRole('option', { selected: true }).getByText('docker_logs').waitFor();
     await page.keyboard.press('Enter');
     await page.waitForURL(new RegExp(`/tools/docker_logs\\?container=${name}$`));
-    await page.locator('form').getByRole('button', { name: 'Run' }).click();
+    await page.locator('form').getByRole('button', { name: 'Run', exact: true }).click();
     await page.getByRole('region', { name: 'Result' }).getByText('ready').waitFor();
   });
 }

@@ -7,7 +7,7 @@ export async function keyboardOnly(world) {
 
   await world.test('the digits open the pages, and ? lists the keys', async () => {
     await world.open('/');
-    for (const [key, path] of [['3', '/approvals'], ['4', '/activity'], ['5', '/tools'], ['6', '/settings'], ['1', '/']]) {
+    for (const [key, path] of [['3', '/approvals'], ['4', '/activity'], ['5', '/jobs'], ['6', '/tools'], ['7', '/settings'], ['1', '/']]) {
       await page.keyboard.press(key);
       await until(`${key} opens ${path}`, async () => new URL(page.url()).pathname === path);
     }
@@ -17,7 +17,7 @@ export async function keyboardOnly(world) {
   });
 
   await world.test('Tab goes around every page and never gets caught; what has the focus is seen', async () => {
-    for (const path of ['/', '/tools', '/tools/file_write', '/settings', '/activity', '/approvals', '/chat']) {
+    for (const path of ['/', '/tools', '/tools/file_write', '/settings', '/activity', '/jobs', '/approvals', '/chat']) {
       await world.open(path);
       await page.evaluate(() => document.activeElement?.blur());
       const seen = [];

@@ -2,13 +2,15 @@
 
 import { check, same, until } from '../harness.mjs';
 
+const anyJob = async (world) => (await world.api('/jobs?limit=1')).body.jobs[0].id;
+
 export async function phone(world) {
   const context = await world.watch.context(world.browser, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 1 });
   const page = await context.newPage();
 
   await world.test('on a phone nothing is wider than the screen, and the bar stands below', async () => {
     await world.signIn(page);
-    for (const path of ['/', '/chat', '/approvals', '/activity', '/tools', '/tools/file_write', '/settings', '/systems', '/more']) {
+    for (const path of ['/', '/chat', '/approvals', '/activity', '/jobs', `/jobs/${await anyJob(world)}`, '/tools', '/tools/file_write', '/settings', '/systems', '/more']) {
       await world.open(path, page);
       await page.waitForTimeout(300);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);

@@ -7,14 +7,18 @@ const modes = ['hud', 'daylight', 'alert'];
 const sizes = [[1920, 1080], [1366, 768], [390, 844]];
 
 export async function sight(world) {
+  // Something waits, so that the pages show it.
+  const fetching = (what) => ({ method: 'POST', body: { tool: 'http_fetch', args: { url: `https://example.org/${what}` } } });
+  await world.api('/call', fetching('seen'));
+  const waiting = (await world.api('/jobs', fetching('seen-by-a-job'))).body.id;
   const conversation = (await world.api('/conversations')).body.conversations[0]?.id;
   const event = (await world.api('/history?limit=1&kind=call.done')).body.events[0]?.seq;
+  await world.api('/schedules', { method: 'POST', body: { name: 'disks each morning', tool: 'system_disks', args: {}, cron: '30 4 * * *', zone: 'Europe/Berlin' } });
+  const job = (await world.api('/jobs?state=done&limit=1')).body.jobs[0]?.id;
   const pages = [
-    ['overview', '/'], ['chat', `/chat/${conversation}`], ['approvals', '/approvals'], ['activity', '/activity'], ['event', `/activity?seq=${event}`],
+    ['overview', '/'], ['chat', `/chat/${conversation}`], ['approvals', '/approvals'], ['activity', '/activity'], ['event', `/activity?seq=${event}`], ['jobs', '/jobs'], ['job', `/jobs/${job}`], ['job-waiting', `/jobs/${waiting}`],
     ['tools', '/tools'], ['tool', '/tools/file_write?path=notes/today.md&content=Backups%20ran.%0A'], ['settings', '/settings'], ['systems', '/systems'], ['more', '/more'],
   ];
-  // Something waits, so that the pages show it.
-  await world.api('/call', { method: 'POST', body: { tool: 'http_fetch', args: { url: 'https://example.org/seen' } } });
 
   for (const [width, height] of sizes) {
     const context = await world.watch.context(world.browser, { viewport: { width, height }, storageState: await world.context.storageState() });
@@ -31,6 +35,16 @@ export async function sight(world) {
           check(found.length === 0, found.join('\n'));
         });
       }
+      await world.test(`schedule form in ${mode} at ${width}×${height}: axe finds nothing`, async () => {
+        await world.open('/jobs', page);
+        await settled(page);
+        await page.getByRole('button', { name: 'New schedule' }).click();
+        await page.getByRole('dialog').getByLabel('Tool').selectOption('system_processes');
+        await picture(page, `schedule-${mode}-${width}x${height}`);
+        const found = await violations(page);
+        check(found.length === 0, found.join('\n'));
+        await page.keyboard.press('Escape');
+      });
       await world.test(`palette in ${mode} at ${width}×${height}: axe finds nothing`, async () => {
         await world.open('/', page);
         await settled(page);

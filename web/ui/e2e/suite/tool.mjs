@@ -20,9 +20,9 @@ export async function tools(world) {
     const lines = page.getByLabel('lines', { exact: true });
     await lines.fill('5000');
     await page.getByText('at most 2000').waitFor();
-    check(await page.getByRole('button', { name: 'Run' }).isDisabled(), 'nothing can be run while something is wrong');
+    check(await page.getByRole('button', { name: 'Run', exact: true }).isDisabled(), 'nothing can be run while something is wrong');
     await lines.fill('5');
-    await until('it can be run', async () => page.getByRole('button', { name: 'Run' }).isEnabled());
+    await until('it can be run', async () => page.getByRole('button', { name: 'Run', exact: true }).isEnabled());
   });
 
   await world.test('a write shows its sentence, verdict and diff before it runs, runs, and is undone', async () => {
@@ -33,7 +33,7 @@ export async function tools(world) {
     await preview().getByText('+second line').waitFor();
     const line = await page.getByRole('region', { name: 'the command' }).textContent();
     same(line, `jarvis call file_write '{"path":"e2e/note.txt","content":"first line\\nsecond line\\n"}'`, 'the command line');
-    await page.getByRole('button', { name: 'Run' }).click();
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
     const result = page.getByRole('region', { name: 'Result' });
     await result.getByText('done', { exact: true }).waitFor({ state: 'attached' });
     await result.getByRole('button', { name: 'undo' }).click();
@@ -72,7 +72,7 @@ export async function tools(world) {
 
   await world.test('the command line that a form shows does the same', async () => {
     await world.open('/tools/system_disks');
-    await page.getByRole('button', { name: 'Run' }).click();
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
     await page.getByRole('region', { name: 'Result' }).getByText('system_disks').first().waitFor();
     const line = await page.getByRole('region', { name: 'the command' }).textContent();
     same(line, 'jarvis call system_disks', 'the command line');

@@ -2,11 +2,14 @@
 
 import type { EventInfo } from '../wire';
 
+/** Rows of a job are worded `done tool_call: name`; the mark and its word say the rest. */
+const job = /^(?:\w+ )?tool_call: (?=.)/;
 const outcome = /^call\.(read|done)$/;
 
 /** The gate words an outcome as `tool target: words`. The words name what they are about, so they stand alone. Where
     strangers may have written them there is only the state, which the mark shows. */
 export function told(event: Pick<EventInfo, 'kind' | 'tool' | 'summary'>): string {
+  if (/^job\.(submitted|done|failed|cancelled|unknown)$/.test(event.kind)) return event.summary.replace(job, '');
   if (!outcome.test(event.kind) || !event.tool || !event.summary.startsWith(`${event.tool} `)) return event.summary;
   const at = event.summary.indexOf(': ');
   const words = event.summary.slice(at + 2).trim();

@@ -1,5 +1,6 @@
 // Everything beside approvals that a person should look at, worst first, each with the question to ask about it.
 
+import { told } from '../activity/told';
 import { activity } from '../state/activity.svelte';
 import { estate } from '../state/estate.svelte';
 import { layout } from '../state/layout.svelte';
@@ -33,21 +34,27 @@ const services = () =>
     .filter((one) => one.active === 'failed')
     .map((one) => ({ key: one.name, mark: 'bad' as Mark, name: one.name, text: `${one.name} has failed`, ask: `show me the logs of ${one.name}` }));
 
-/** An outcome that nobody can tell stays here until its call has another event. */
-function unknownCalls(): Matter[] {
+/** An outcome that nobody can tell stays here until its call or job has another event. A job in doubt stands for its call. */
+function unknownOutcomes(): Matter[] {
   const settled = new Set<string>();
+  const jobs = new Set<string>();
   const open: Matter[] = [];
   for (const event of activity.events) {
-    if (!event.kind.startsWith('call.') || settled.has(event.subject)) continue;
+    if (!/^(call|job)\./.test(event.kind) || settled.has(event.subject)) continue;
     settled.add(event.subject);
-    if (event.kind !== 'call.unknown') continue;
-    open.push({ key: event.subject, mark: 'unknown', name: event.tool ?? '', text: event.summary, link: { path: `/activity?seq=${event.seq}`, word: 'audit' } });
+    if (event.kind === 'job.unknown') {
+      jobs.add(event.correlation);
+      const name = told(event);
+      open.push({ key: event.subject, mark: 'unknown', name, text: `The outcome of the job ${name} is unknown`, link: { path: `/jobs/${event.subject}`, word: 'job' } });
+    } else if (event.kind === 'call.unknown' && !jobs.has(event.correlation)) {
+      open.push({ key: event.subject, mark: 'unknown', name: event.tool ?? '', text: event.summary, link: { path: `/activity?seq=${event.seq}`, word: 'audit' } });
+    }
   }
   return open;
 }
 
 class Attention {
-  matters = $derived<Matter[]>([...audit(), ...unknownCalls(), ...containers(), ...services(), ...warnings()]);
+  matters = $derived<Matter[]>([...audit(), ...unknownOutcomes(), ...containers(), ...services(), ...warnings()]);
 }
 
 export const attention = new Attention();

@@ -18,7 +18,7 @@ export const columns: { key: Column; word: string }[] = [
 
 export interface Row extends Container { mark: Mark; stats?: ContainerStats }
 
-const rank: Record<Mark, number> = { bad: 0, unknown: 1, warn: 2, busy: 3, ask: 3, ok: 4, off: 5 };
+const rank: Record<Mark, number> = { bad: 0, unknown: 1, warn: 2, busy: 3, next: 3, ask: 3, ok: 4, off: 5 };
 
 export function rowsOf(containers: Container[], stats: ContainerStats[], filter: string, by: Column, down: boolean): Row[] {
   const use = new Map(stats.map((one) => [one.name, one]));

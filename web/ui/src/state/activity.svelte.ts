@@ -75,6 +75,9 @@ const ourselves = new Set(['operator', 'local', 'system']);
 /** Said by another row of the same turn. */
 const between = new Set(['turn.step', 'turn.waiting', 'turn.done']);
 
+/** Told better by what came of it, once that is there. */
+const begun = /^(call\.intent|job\.(submitted|retried|stopping))$/;
+
 /** What pages read by themselves, and sentences to find the names in them. */
 const lookUps = new Set(['docker_list', 'docker_stats', 'docker_images', 'service_list', 'system_info', 'file_list']);
 
@@ -88,8 +91,8 @@ export function outline(events: EventInfo[]): EventInfo[] {
   const settled = new Set<string>();
   return events.filter((event) => {
     if (between.has(event.kind) || isOwnLook(event)) return false;
-    if (event.kind === 'call.intent') return !settled.has(event.subject);
-    if (event.kind.startsWith('call.')) settled.add(event.subject);
+    if (begun.test(event.kind)) return !settled.has(event.subject);
+    if (/^(call|job)\./.test(event.kind)) settled.add(event.subject);
     return true;
   });
 }

@@ -10,6 +10,7 @@ export const pages: Tab[] = [
   { path: '/chat', word: 'Chat' },
   { path: '/approvals', word: 'Approvals' },
   { path: '/activity', word: 'Activity' },
+  { path: '/jobs', word: 'Jobs' },
   { path: '/tools', word: 'Tools' },
   { path: '/settings', word: 'Settings' },
 ];

@@ -18,7 +18,7 @@ const listen = <T>(set: Set<Listener<T>>) => (listener: Listener<T>) => {
 
 /** Durable events, in order, each once. */
 export const onEvent = listen(events);
-/** Live frames: gauges, streamed text, phases, progress. */
+/** Live frames: gauges, streamed text, phases, progress; those of jobs while somebody watches them. */
 export const onFrame = listen(frames);
 export const onLink = listen(links);
 /** The database is another one: read everything anew. */
@@ -36,7 +36,22 @@ function deliver(message: ToPage): void {
 let seen = 0;
 let send: ((message: FromPage) => void) | null = null;
 
-const topics = (): Topic[] => (document.hidden ? [] : ['gauges', 'turns']);
+/** What only some pages show, and how many parts of this one do. */
+const shown = new Map<Topic, number>();
+const topics = (): Topic[] => (document.hidden ? [] : ['gauges', 'turns', ...shown.keys()]);
+
+/** Asks for frames that only some pages show, while one does; answers with how to stop. */
+export function watch(topic: Topic): () => void {
+  count(topic, 1);
+  return () => count(topic, -1);
+}
+
+function count(topic: Topic, by: number): void {
+  const now = (shown.get(topic) ?? 0) + by;
+  if (now > 0) shown.set(topic, now);
+  else shown.delete(topic);
+  send?.({ type: 'want', topics: topics() });
+}
 
 /** Begins to listen after an event that the stores already know. */
 export function join(after: number): void {

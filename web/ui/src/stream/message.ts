@@ -2,7 +2,7 @@
 
 import type { EventInfo, FrameInfo } from '../wire';
 
-export type Topic = 'gauges' | 'turns';
+export type Topic = 'gauges' | 'turns' | 'jobs';
 
 /** `live`: events arrive. `lost`: the server does not answer, tries go on. `out`: the session is over. */
 export type Link = 'connecting' | 'live' | 'lost' | 'out';

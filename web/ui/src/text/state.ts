@@ -1,14 +1,14 @@
 // State words of every kind, and the one shape and colour that each of them has.
 
-export type Mark = 'ok' | 'warn' | 'bad' | 'off' | 'unknown' | 'busy' | 'ask';
+export type Mark = 'ok' | 'warn' | 'bad' | 'off' | 'unknown' | 'busy' | 'ask' | 'next';
 
 const marks: Record<string, Mark> = {
-  // calls, steps, turns, approvals
+  // calls, steps, turns, approvals, jobs
   done: 'ok', approved: 'ok', ok: 'ok',
   failed: 'bad', refused: 'bad', denied: 'off',
   unknown: 'unknown',
   cancelled: 'off', skipped: 'off', expired: 'off', stale: 'warn', stopped: 'off',
-  waiting: 'ask', pending: 'ask', running: 'busy',
+  waiting: 'ask', pending: 'ask', running: 'busy', queued: 'next',
   // containers
   created: 'off', exited: 'off', paused: 'warn', restarting: 'bad', dead: 'bad', removing: 'warn', unhealthy: 'bad',
   healthy: 'ok', starting: 'busy',

@@ -1,6 +1,7 @@
 // One open tool: its draft, what the gate says about these arguments now, and what came of running it.
 
 import { api, asProblem } from '../api';
+import { router } from '../router.svelte';
 import { approvals } from '../state/approvals.svelte';
 import { onEvent } from '../stream/hub';
 import type { Args, CallAnswer, Preview, Problem, ToolInfo } from '../wire';
@@ -67,6 +68,22 @@ export class ToolRun {
     const args = this.reading.args;
     try {
       this.done = { args, answer: await api.call({ tool: this.tool.name, args }) };
+    } catch (thrown) {
+      this.done = null;
+      this.failed = asProblem(thrown);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Hands the same call in as a job and opens that. */
+  async runAsJob(): Promise<void> {
+    if (!this.valid || this.busy) return;
+    this.busy = true;
+    this.failed = null;
+    try {
+      const job = await api.submitJob({ tool: this.tool.name, args: this.reading.args });
+      router.go(`/jobs/${job.id}`);
     } catch (thrown) {
       this.done = null;
       this.failed = asProblem(thrown);
