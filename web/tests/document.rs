@@ -52,7 +52,9 @@ fn every_route_is_described() {
         DELETE /api/session\nPOST /api/setup\nGET /api/status\nGET /api/tools\nPOST /api/call\nPOST /api/preview\n\
         POST /api/plan\nGET /api/calls/{id}\nPOST /api/calls/{id}/undo\nPOST /api/calls/{id}/cancel\n\
         GET /api/approvals\nGET /api/approvals/{id}\nPOST /api/approvals/{id}/approve\nPOST /api/approvals/{id}/deny\n\
-        POST /api/say\nGET /api/turns/{id}\nPOST /api/turns/{id}/stop\nPOST /api/turns/{id}/retry\n\
+        GET /api/jobs\nPOST /api/jobs\nGET /api/jobs/{id}\nPOST /api/jobs/{id}/cancel\nGET /api/jobs/{id}/output\n\
+        GET /api/jobs/{id}/stream\nGET /api/schedules\nPOST /api/schedules\nPUT /api/schedules/{id}\n\
+        DELETE /api/schedules/{id}\nPOST /api/say\nGET /api/turns/{id}\nPOST /api/turns/{id}/stop\nPOST /api/turns/{id}/retry\n\
         GET /api/conversations\nGET /api/conversations/{id}\nPATCH /api/conversations/{id}\n\
         DELETE /api/conversations/{id}\nGET /api/stream\nGET /api/history\nGET /api/events/{seq}\nGET /api/audit\n\
         POST /api/audit/verify\nGET /api/settings\nPUT /api/settings\nPOST /api/kill\nDELETE /api/kill\n\

@@ -12,13 +12,18 @@ use jarvis_safety::setting::Settings;
 use serde_json::{Map, Value};
 use world::house::{Answer, House, PASSWORD};
 
+const SCHEDULE: &str = r#"{"name":"nightly","tool":"demo_wipe","args":{"name":"a"},"cron":"0 4 * * *","zone":"UTC","catch_up":1,"active":true}"#;
+
 /// A body that fits, for every operation that takes one: nonsense is made from it by one change.
-const FITTING: [(&str, &str); 11] = [
+const FITTING: [(&str, &str); 14] = [
     ("sign_in", r#"{"password":"correct horse battery","bearer":true}"#),
     ("set_up", r#"{"code":"one-time-code","password":"long enough pass"}"#),
     ("make_call", r#"{"tool":"demo_wipe","args":{"name":"a"}}"#),
     ("preview_call", r#"{"tool":"demo_wipe","args":{"name":"a"}}"#),
     ("make_plan", r#"{"steps":[{"tool":"demo_wipe","args":{"name":"a"}}]}"#),
+    ("submit_job", r#"{"tool":"demo_wipe","args":{"name":"a"},"key":"k","run_at":5}"#),
+    ("create_schedule", SCHEDULE),
+    ("change_schedule", SCHEDULE),
     ("deny", r#"{"because":"keep it"}"#),
     ("say", r#"{"text":"read a"}"#),
     ("rename_conversation", r#"{"title":"Words"}"#),
@@ -62,8 +67,15 @@ fn operations() -> Vec<Operation> {
 impl Operation {
     /// The path, with an id of its kind that nothing has.
     fn place(&self) -> String {
-        let kinds =
-            [("calls", "call"), ("approvals", "appr"), ("turns", "turn"), ("conversations", "conv"), ("tokens", "tok")];
+        let kinds = [
+            ("calls", "call"),
+            ("approvals", "appr"),
+            ("turns", "turn"),
+            ("conversations", "conv"),
+            ("tokens", "tok"),
+            ("jobs", "job"),
+            ("schedules", "sched"),
+        ];
         let kind = kinds.into_iter().find(|(folder, _)| self.path.contains(&format!("/{folder}/")));
         let id = kind.map_or_else(|| "9".to_owned(), |(_, kind)| format!("{kind}_{}", "0".repeat(26)));
         self.at(&id)
@@ -81,7 +93,7 @@ impl Operation {
 
 /// Asks as the operator, with a session of its own: one of the routes ends it.
 async fn ask(house: &House, method: &str, path: &str, kind: Option<&str>, body: impl Into<Body>) -> Response<Body> {
-    let secret = house.operator().await;
+    let secret = house.session().await;
     let mut request =
         Request::builder().method(method).uri(path).header(header::AUTHORIZATION, format!("Bearer {secret}"));
     if let Some(kind) = kind {
@@ -108,7 +120,7 @@ async fn sound(response: Response<Body>, what: &str) -> u16 {
 
 #[tokio::test]
 async fn a_method_that_a_path_does_not_take_is_refused_and_those_that_it_takes_are_named() {
-    let house = House::new();
+    let house = House::new().await;
     let operations = operations();
     for path in operations.iter().map(|operation| &operation.path).collect::<BTreeSet<_>>() {
         let taken: Vec<_> = operations.iter().filter(|operation| operation.path == *path).collect();
@@ -127,9 +139,13 @@ async fn a_method_that_a_path_does_not_take_is_refused_and_those_that_it_takes_a
 
 #[tokio::test]
 async fn a_body_that_does_not_fit_is_refused_by_every_route_that_takes_one() {
-    let house = House::new();
+    let house = House::new().await;
     let taking: Vec<_> = operations().into_iter().filter(|operation| operation.takes_body).collect();
     assert_eq!(taking.len(), FITTING.len(), "every operation with a body has one that fits");
+    // What is changed is looked up before the arguments of its tool are: it must be there.
+    let made = ask(&house, "POST", "/api/schedules", Some("application/json"), SCHEDULE).await;
+    let made = Answer::read(made).await.body;
+    let schedule = made["id"].as_str().unwrap();
     for operation in &taking {
         let fitting = operation.fitting();
         let text = Value::Object(fitting.clone()).to_string();
@@ -161,18 +177,23 @@ async fn a_body_that_does_not_fit_is_refused_by_every_route_that_takes_one() {
         for (kind, body, status) in bad {
             let shown: String = String::from_utf8_lossy(&body).chars().take(120).collect();
             let what = format!("{} {} {kind:?} {shown}", operation.method, operation.path);
-            let response = ask(&house, &operation.method, &operation.place(), kind, body).await;
+            let place = if operation.name == "change_schedule" { operation.at(schedule) } else { operation.place() };
+            let response = ask(&house, &operation.method, &place, kind, body).await;
             assert_eq!(sound(response, &what).await, status, "{what}");
         }
     }
     assert_eq!(house.wiped.load(Ordering::SeqCst), 0);
     assert_eq!(house.web.gate.kill_switch().as_str(), "off");
     assert_eq!(*house.settings.borrow(), Settings::default());
+    let jobs = Answer::read(ask(&house, "GET", "/api/jobs", None, "").await).await.body;
+    assert_eq!(jobs["jobs"], serde_json::json!([]));
+    let schedules = Answer::read(ask(&house, "GET", "/api/schedules", None, "").await).await.body;
+    assert_eq!(schedules["schedules"], serde_json::json!([made]));
 }
 
 #[tokio::test]
 async fn a_body_where_none_is_taken_breaks_nothing() {
-    let house = House::new();
+    let house = House::new().await;
     for operation in operations().iter().filter(|operation| !operation.takes_body) {
         for (kind, body) in [
             (Some("application/json"), b"{".to_vec()),
@@ -188,7 +209,7 @@ async fn a_body_where_none_is_taken_breaks_nothing() {
 
 #[tokio::test]
 async fn an_id_that_is_none_is_not_found() {
-    let house = House::new();
+    let house = House::new().await;
     let long = "x".repeat(20_000);
     let wrong = [
         "x",
@@ -216,7 +237,7 @@ async fn an_id_that_is_none_is_not_found() {
 
 #[tokio::test]
 async fn a_query_that_is_not_known_or_repeated_is_refused_and_none_breaks_anything() {
-    let house = House::new();
+    let house = House::new().await;
     let long = "y".repeat(20_000);
     for operation in operations().iter().filter(|operation| !operation.queries.is_empty()) {
         let place = operation.place();
@@ -237,7 +258,7 @@ async fn a_query_that_is_not_known_or_repeated_is_refused_and_none_breaks_anythi
 
 #[tokio::test]
 async fn headers_that_make_no_sense_break_nothing_and_open_nothing() {
-    let house = House::new();
+    let house = House::new().await;
     let secret = format!("Bearer {}", house.operator().await);
     let long = "z".repeat(4_000);
     let wrong: [(&str, &[u8]); 8] = [

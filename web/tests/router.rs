@@ -8,32 +8,33 @@ use std::sync::atomic::Ordering;
 
 use http::header;
 use jarvis_safety::Tier;
+use jarvis_safety::port::{Feed as _, Identities as _};
 use jarvis_web::Door;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use world::house::{House, PASSWORD, delete, get, post, send, with};
-use world::key::CODE;
+use world::house::{House, PASSWORD, actor_of, delete, get, post, send, with};
 
 const READ: &str = r#"{"tool":"demo_read","args":{"name":"a"}}"#;
 const WIPE: &str = r#"{"tool":"demo_wipe","args":{"name":"a"}}"#;
 
 #[tokio::test]
 async fn the_first_sign_in_takes_the_code_once_and_a_password_that_is_long_enough() {
-    let house = House::with_password(None);
+    let house = House::with_password(None).await;
+    let code = house.setup_code().await.unwrap().expect("a code, until it was used");
     let set_up = |code: &str, password: &str| {
         post("/api/setup", None, &format!(r#"{{"code":"{code}","password":"{password}"}}"#))
     };
     assert_eq!(house.ask(set_up("guess", "long enough pass")).await.problem(), (401, "unauthenticated"));
-    assert_eq!(house.newest().0, "session.refused");
-    assert_eq!(house.ask(set_up(CODE, "short")).await.problem(), (400, "invalid_arguments"));
-    let opened = house.ask(set_up(CODE, "long enough pass")).await;
+    assert_eq!(house.newest().await.0, "session.refused");
+    assert_eq!(house.ask(set_up(&code, "short")).await.problem(), (400, "invalid_arguments"));
+    let opened = house.ask(set_up(&code, "long enough pass")).await;
     let cookie = opened.headers[header::SET_COOKIE].to_str().unwrap();
     assert!(cookie.contains("HttpOnly; SameSite=Strict") && cookie.contains("Max-Age=86400"), "{cookie}");
-    assert_eq!(house.ask(set_up(CODE, "another password")).await.problem(), (409, "already_decided"));
+    assert_eq!(house.ask(set_up(&code, "another password")).await.problem(), (409, "already_decided"));
 }
 
 #[tokio::test]
 async fn guessing_a_password_is_recorded_and_stopped_after_five_within_a_minute() {
-    let house = House::new();
+    let house = House::new().await;
     // The penalty ends with the server, so the test does not wait for it.
     house.shutdown.cancel();
     let guess = || post("/api/session", None, r#"{"password":"wrong"}"#);
@@ -45,20 +46,20 @@ async fn guessing_a_password_is_recorded_and_stopped_after_five_within_a_minute(
     assert_eq!(many.headers[header::RETRY_AFTER], "60");
     let right = post("/api/session", None, &format!(r#"{{"password":"{PASSWORD}"}}"#));
     assert_eq!(house.ask(right).await.problem(), (429, "rate_limited"));
-    assert_eq!(house.journal.rows().iter().filter(|row| row.kind.as_str() == "session.refused").count(), 7);
+    assert_eq!(house.rows().await.iter().filter(|row| row.kind.as_str() == "session.refused").count(), 7);
     house.clock.turn(60_000);
     house.operator().await;
 }
 
 #[tokio::test]
 async fn a_cookie_needs_our_own_page_to_change_something_and_ends_with_signing_out() {
-    let house = House::new();
+    let house = House::new().await;
     let opened = house.ask(post("/api/session", None, &format!(r#"{{"password":"{PASSWORD}"}}"#))).await;
     assert!(opened.body.get("secret").is_none());
     let cookie = opened.headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
     let call = || with(post("/api/call", None, READ), "cookie", &cookie);
     assert_eq!(house.ask(call()).await.problem(), (403, "forbidden"));
-    assert_eq!(house.newest().0, "session.refused");
+    assert_eq!(house.newest().await.0, "session.refused");
     assert_eq!(house.ask(with(call(), "sec-fetch-site", "cross-site")).await.problem(), (403, "forbidden"));
     assert_eq!(house.ask(with(call(), "sec-fetch-site", "same-origin")).await.status, 200);
     assert_eq!(house.ask(with(call(), "origin", "http://localhost:7878")).await.status, 200);
@@ -72,12 +73,12 @@ async fn a_cookie_needs_our_own_page_to_change_something_and_ends_with_signing_o
 
 #[tokio::test]
 async fn a_name_that_is_not_ours_is_not_answered_whatever_is_asked() {
-    let house = House::new();
+    let house = House::new().await;
     for path in ["/", "/healthz", "/api/session", "/mcp", "/api/nothing"] {
         let asked = with(get(path, None), "host", "evil.example");
         assert_eq!(house.ask(asked).await.problem(), (421, "misdirected"), "{path}");
     }
-    assert_eq!(house.newest().0, "session.refused");
+    assert_eq!(house.newest().await.0, "session.refused");
     assert_eq!(house.ask(with(get("/healthz", None), "host", "jarvis.lan:7878")).await.status, 200);
     let local = with(get("/healthz", None), "host", "anything");
     assert_eq!(house.ask_locally(local).await.status, 200);
@@ -85,7 +86,7 @@ async fn a_name_that_is_not_ours_is_not_answered_whatever_is_asked() {
 
 #[tokio::test]
 async fn calls_that_cannot_be_read_are_refused_recorded_and_do_nothing() {
-    let house = House::new();
+    let house = House::new().await;
     let secret = house.operator().await;
     let big = format!(r#"{{"tool":"demo_wipe","args":{{"name":"{}"}}}}"#, "x".repeat(5_000_000));
     let bad = [
@@ -102,13 +103,13 @@ async fn calls_that_cannot_be_read_are_refused_recorded_and_do_nothing() {
     for (body, status) in &bad {
         for path in ["/api/call", "/api/plan"] {
             let body = if path == "/api/plan" { format!(r#"{{"steps":[{body}]}}"#) } else { body.clone() };
-            let before = house.journal.rows().len();
+            let before = house.head();
             let answer = house.ask(post(path, Some(&secret), &body)).await;
             let shown: String = body.chars().take(80).collect();
             assert_eq!(answer.problem().0, *status, "{path} {shown}: {}", answer.text);
-            assert_eq!(house.journal.rows().len(), before + 1, "{path} {shown}");
+            assert_eq!(house.head(), before + 1, "{path} {shown}");
             let correlation = answer.body["correlation"].as_str().unwrap().to_owned();
-            assert_eq!(house.newest(), ("call.refused".to_owned(), "operator".to_owned(), correlation));
+            assert_eq!(house.newest().await, ("call.refused".to_owned(), "operator".to_owned(), correlation));
         }
     }
     assert_eq!(house.wiped.load(Ordering::SeqCst), 0);
@@ -116,9 +117,9 @@ async fn calls_that_cannot_be_read_are_refused_recorded_and_do_nothing() {
 
 #[tokio::test]
 async fn a_red_call_waits_for_the_operator_and_runs_once() {
-    let house = House::new();
+    let house = House::new().await;
     let (operator, token) = (house.operator().await, house.token(1, Tier::Red, false).await);
-    let mut events = jarvis_safety::port::Feed::subscribe(&*house.journal);
+    let mut events = house.subscribe();
     let patient = with(with(post("/api/call", Some(&token), WIPE), "prefer", "wait=20"), "host", "localhost");
     let patient = tokio::spawn(tower::ServiceExt::oneshot(house.router(Door::Tcp), patient));
     while events.recv().await.unwrap().kind.as_str() != "approval.asked" {}
@@ -129,7 +130,7 @@ async fn a_red_call_waits_for_the_operator_and_runs_once() {
 
     let approve = |secret: &str| post(&format!("{card}/approve"), Some(secret), "");
     assert_eq!(house.ask(approve(&token)).await.problem(), (403, "forbidden"));
-    assert_eq!(house.newest().0, "approval.refused");
+    assert_eq!(house.newest().await.0, "approval.refused");
     let local = house.ask_locally(post(&format!("{card}/approve"), None, "")).await;
     assert_eq!(local.problem(), (403, "forbidden"));
     assert!(local.body["detail"].as_str().unwrap().contains("password"));
@@ -144,7 +145,7 @@ async fn a_red_call_waits_for_the_operator_and_runs_once() {
 
 #[tokio::test]
 async fn a_denial_comes_back_to_the_caller_with_its_word() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     let card = house.ask_locally(post("/api/call", None, WIPE)).await.headers[header::LOCATION].clone();
     let deny = post(&format!("{}/deny", card.to_str().unwrap()), Some(&operator), r#"{"because":"keep it"}"#);
@@ -155,7 +156,7 @@ async fn a_denial_comes_back_to_the_caller_with_its_word() {
 
 #[tokio::test]
 async fn a_token_sees_what_is_its_own_and_governs_nothing() {
-    let house = House::new();
+    let house = House::new().await;
     let (one, other) = (house.token(1, Tier::Red, false).await, house.token(2, Tier::Green, false).await);
     let card = house.ask(post("/api/call", Some(&one), WIPE)).await.headers[header::LOCATION].clone();
     let card = card.to_str().unwrap();
@@ -164,7 +165,7 @@ async fn a_token_sees_what_is_its_own_and_governs_nothing() {
     assert_eq!(count(&house.ask(get("/api/approvals", Some(&one))).await), 1);
     assert_eq!(count(&house.ask(get("/api/approvals", Some(&other))).await), 0);
     let history = house.ask(get("/api/history", Some(&other))).await;
-    assert!(history.body["events"].as_array().unwrap().iter().all(|row| row["actor"] != "token:one"));
+    assert!(history.body["events"].as_array().unwrap().iter().all(|row| row["actor"] != actor_of(1).as_str()));
     assert_eq!(house.ask(post("/api/call", Some(&other), WIPE)).await.problem(), (403, "above_ceiling"));
     let tools = house.ask(get("/api/tools", Some(&other))).await;
     assert_eq!(tools.body["tools"].as_array().unwrap().len(), 1);
@@ -178,13 +179,13 @@ async fn a_token_sees_what_is_its_own_and_governs_nothing() {
     ] {
         let at = format!("{} {}", request.method(), request.uri());
         assert_eq!(house.ask(request).await.problem(), (403, "forbidden"), "{at}");
-        assert_eq!(house.newest().0, "session.refused", "{at}");
+        assert_eq!(house.newest().await.0, "session.refused", "{at}");
     }
 }
 
 #[tokio::test]
 async fn mcp_takes_tokens_that_cannot_approve_and_nobody_else() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     let (client, bot) = (house.token(1, Tier::Orange, false).await, house.token(2, Tier::Red, true).await);
     assert!(house.ask(post("/mcp", Some(&client), "{}")).await.text.starts_with("token:tok_"));
@@ -201,23 +202,24 @@ async fn mcp_takes_tokens_that_cannot_approve_and_nobody_else() {
     assert_eq!(house.ask(stdio()).await.problem(), (401, "unauthenticated"));
     let big = "x".repeat(3_000_000);
     assert_eq!(house.ask(post("/mcp", Some(&client), &big)).await.problem(), (413, "too_large"));
-    assert_eq!(house.newest().0, "call.refused");
+    assert_eq!(house.newest().await.0, "call.refused");
 }
 
 #[tokio::test]
 async fn a_revoked_token_opens_nothing_and_leaves_a_row() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     let made = house.ask(post("/api/tokens", Some(&operator), r#"{"name":"ide","ceiling":"yellow"}"#)).await;
     let (id, secret) = (made.body["id"].as_str().unwrap(), made.body["secret"].as_str().unwrap());
-    assert_eq!(house.newest().0, "token.created");
+    assert_eq!(house.newest().await.0, "token.created");
     assert_eq!(house.ask(post("/api/call", Some(secret), READ)).await.status, 200);
     let revoke = || delete(&format!("/api/tokens/{id}"), Some(&operator));
     assert_eq!(house.ask(revoke()).await.status, 204);
-    assert_eq!((house.newest().0.as_str(), house.newest().1.as_str()), ("token.revoked", "operator"));
+    let row = house.newest().await;
+    assert_eq!((row.0.as_str(), row.1.as_str()), ("token.revoked", "operator"));
     assert_eq!(house.ask(revoke()).await.problem(), (404, "not_found"));
     assert_eq!(house.ask(post("/api/call", Some(secret), READ)).await.problem(), (401, "unauthenticated"));
-    let row = house.newest();
+    let row = house.newest().await;
     assert_eq!((row.0.as_str(), row.1.as_str()), ("session.refused", "unknown"));
     let listed = house.ask(get("/api/tokens", Some(&operator))).await;
     assert!(listed.body["tokens"][0]["revoked_at"].is_number() && !listed.text.contains(secret));
@@ -225,7 +227,7 @@ async fn a_revoked_token_opens_nothing_and_leaves_a_row() {
 
 #[tokio::test]
 async fn the_kill_switch_refuses_until_the_operator_releases_it() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     assert_eq!(house.ask_locally(post("/api/kill", None, "")).await.problem(), (403, "forbidden"));
     assert_eq!(house.ask(post("/api/kill", Some(&operator), r#"{"level":"all"}"#)).await.status, 204);
@@ -237,7 +239,7 @@ async fn the_kill_switch_refuses_until_the_operator_releases_it() {
 
 #[tokio::test]
 async fn settings_are_in_force_when_they_are_answered_and_a_wrong_one_changes_nothing() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     let mut settings = house.ask(get("/api/settings", Some(&operator))).await.body;
     settings["approval_minutes"] = 2.into();
@@ -245,7 +247,7 @@ async fn settings_are_in_force_when_they_are_answered_and_a_wrong_one_changes_no
     assert_eq!((saved.status.as_u16(), &saved.body), (200, &settings));
     assert_eq!(house.settings.borrow().approval_minutes, 2);
     assert_eq!(house.web.gate.settings().approval_minutes, 2);
-    let row = house.journal.rows().pop().unwrap();
+    let row = house.rows().await.pop().unwrap();
     assert_eq!((row.kind.as_str(), row.summary.as_str()), ("setting.changed", "changed: approval_minutes"));
 
     settings["mcp_hold_seconds"] = 99.into();
@@ -256,7 +258,7 @@ async fn settings_are_in_force_when_they_are_answered_and_a_wrong_one_changes_no
 
 #[tokio::test]
 async fn an_autonomy_rule_for_tools_that_do_not_exist_is_refused_and_the_nearest_are_named() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     let mut settings = house.ask(get("/api/settings", Some(&operator))).await.body;
     let mut save = async |capability: &str| {
@@ -276,7 +278,7 @@ async fn an_autonomy_rule_for_tools_that_do_not_exist_is_refused_and_the_nearest
 
 #[tokio::test]
 async fn a_call_that_cannot_be_read_stands_in_the_history_with_the_tier_of_its_tool() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     let twice = r#"{"tool":"demo_wipe","args":{"name":"a","name":"b"}}"#;
     for (path, body) in [("/api/call", twice.to_owned()), ("/api/plan", format!(r#"{{"steps":[{twice}]}}"#))] {
@@ -289,10 +291,20 @@ async fn a_call_that_cannot_be_read_stands_in_the_history_with_the_tier_of_its_t
 
 #[tokio::test]
 async fn what_an_answer_repeats_of_a_request_hides_nothing_and_is_short() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     let long = "%1b%5b2J".repeat(500);
-    for path in ["/api/stream?topics=", "/api/history?kind=", "/api/history?limit=", "/api/events/", "/api/calls/"] {
+    for path in [
+        "/api/stream?topics=",
+        "/api/history?kind=",
+        "/api/history?limit=",
+        "/api/events/",
+        "/api/calls/",
+        "/api/jobs?state=",
+        "/api/jobs?before=",
+        "/api/jobs/",
+        "/api/schedules/",
+    ] {
         let answer = house.ask(get(&format!("{path}{long}"), Some(&operator))).await;
         assert!(answer.problem().0 < 500, "{path}");
         let said = answer.body["detail"].as_str().unwrap();
@@ -306,7 +318,7 @@ async fn what_an_answer_repeats_of_a_request_hides_nothing_and_is_short() {
 
 #[tokio::test]
 async fn every_answer_carries_the_headers_that_hold_a_page_to_itself() {
-    let house = House::new();
+    let house = House::new().await;
     for path in ["/", "/healthz", "/api/status", "/api/nothing", "/chat/anything"] {
         let answer = house.ask(get(path, None)).await;
         let policy = answer.headers["content-security-policy"].to_str().unwrap();
@@ -322,7 +334,7 @@ async fn every_answer_carries_the_headers_that_hold_a_page_to_itself() {
 
 #[tokio::test]
 async fn a_panic_in_a_handler_is_a_500_without_its_words() {
-    let house = House::new();
+    let house = House::new().await;
     let broken = || async {
         assert!(house_is_sound(), "a secret in a panic");
     };
@@ -340,7 +352,7 @@ fn house_is_sound() -> bool {
 
 #[tokio::test]
 async fn what_is_said_becomes_a_turn_of_its_own_conversation() {
-    let house = House::new();
+    let house = House::new().await;
     let (operator, token) = (house.operator().await, house.token(1, Tier::Green, false).await);
     let said = with(post("/api/say", Some(&operator), r#"{"text":"zzz unknown words"}"#), "prefer", "wait=20");
     let turn = house.ask(said).await;
@@ -357,7 +369,7 @@ async fn what_is_said_becomes_a_turn_of_its_own_conversation() {
 
 #[tokio::test]
 async fn measurements_are_for_known_callers() {
-    let house = House::new();
+    let house = House::new().await;
     assert_eq!(house.ask(get("/metrics", None)).await.problem(), (401, "unauthenticated"));
     house.ask_locally(post("/api/call", None, READ)).await;
     let page = house.ask_locally(get("/metrics", None)).await;
@@ -381,7 +393,7 @@ async fn until(stream: &mut tokio::net::TcpStream, text: &mut String, wanted: &s
 
 #[tokio::test]
 async fn over_a_real_connection_the_stream_tells_what_happens_and_ends_with_its_session() {
-    let house = House::new();
+    let house = House::new().await;
     let operator = house.operator().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -389,12 +401,13 @@ async fn over_a_real_connection_the_stream_tells_what_happens_and_ends_with_its_
     let server = tokio::spawn(async move { axum::serve(listener, service).await });
 
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = house.head();
     let request = format!(
         "GET /api/stream?after=0&topics=turns HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {operator}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
-    until(&mut stream, &mut text, "event: hello\ndata: {\"head\":1}").await;
+    until(&mut stream, &mut text, &format!("event: hello\ndata: {{\"head\":{head}}}")).await;
     until(&mut stream, &mut text, "id: 1\n").await;
     house.ask(post("/api/call", Some(&operator), READ)).await;
     until(&mut stream, &mut text, "\"kind\":\"call.read\"").await;
@@ -416,7 +429,7 @@ async fn the_built_dashboard_is_sent_compressed_and_its_files_are_kept() {
         println!("skipped: needs web/ui/dist (cargo xtask run builds it)");
         return;
     };
-    let house = House::new();
+    let house = House::new().await;
     let path = format!("/assets/{script}");
     let sent = house.ask(with(get(&path, None), "accept-encoding", "gzip")).await;
     assert_eq!((sent.status.as_u16(), &sent.headers[header::CONTENT_ENCODING]), (200, &"gzip".parse().unwrap()));

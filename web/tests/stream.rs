@@ -6,6 +6,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jarvis_memory::LiveHub;
 use jarvis_safety::frame::Frame;
 use jarvis_safety::port::{Feed as _, Live as _};
 use jarvis_safety::{ActorId, Tier};
@@ -13,9 +14,8 @@ use jarvis_web::stream::{End, Ends, Message, Pump, Topics};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
-use world::frame::Frames;
 use world::house::{Answer, House, get};
-use world::journal::Journal;
+use world::store::Kept;
 
 struct Client {
     messages: mpsc::Receiver<Message>,
@@ -46,7 +46,15 @@ impl Default for Wish {
     }
 }
 
-fn connect(journal: &Arc<Journal>, frames: &Arc<Frames>, wish: &Wish) -> Client {
+fn connect(kept: &Kept, live: &LiveHub, wish: &Wish) -> Client {
+    let (out, messages) = mpsc::channel(wish.room);
+    let (pump, ends, client) = pump(kept, live, wish);
+    let end = tokio::spawn(pump.run(ends, out));
+    Client { messages, end, ended: client.0, shutdown: client.1 }
+}
+
+/// A pump that does not run yet, and what ends it.
+fn pump(kept: &Kept, live: &LiveHub, wish: &Wish) -> (Pump, Ends, (broadcast::Sender<String>, CancellationToken)) {
     let (ended, receiver) = broadcast::channel(4);
     let shutdown = CancellationToken::new();
     let ends = Ends {
@@ -56,15 +64,14 @@ fn connect(journal: &Arc<Journal>, frames: &Arc<Frames>, wish: &Wish) -> Client 
         shutdown: shutdown.clone(),
     };
     let pump = Pump {
-        feed: journal.clone(),
-        live: frames.clone(),
+        feed: Arc::new(kept.store.clone()),
+        live: Arc::new(live.clone()),
         after: wish.after,
         topics: Topics::parse(wish.topics).unwrap(),
         audience: wish.audience.map(ActorId::new),
         patience: wish.patience,
     };
-    let (out, messages) = mpsc::channel(wish.room);
-    Client { messages, end: tokio::spawn(pump.run(ends, out)), ended, shutdown }
+    (pump, ends, (ended, shutdown))
 }
 
 impl Client {
@@ -110,90 +117,108 @@ fn text(subject: &str, owner: &str, text: &str) -> Frame {
 
 #[tokio::test]
 async fn a_client_that_comes_back_gets_what_it_missed_and_then_what_happens() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    journal.commit_many("operator", 5);
-    let mut client = connect(&journal, &frames, &Wish { after: Some(2), ..Wish::default() });
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    kept.commit_many("operator", 5).await;
+    let mut client = connect(&kept, &live, &Wish { after: Some(2), ..Wish::default() });
     assert_eq!(client.hello().await, 5);
     assert_eq!(client.seqs(3).await, [3, 4, 5]);
-    journal.commit("operator");
+    kept.commit("operator").await;
     assert_eq!(client.seq().await, 6);
 }
 
 #[tokio::test]
 async fn without_a_position_the_stream_begins_now() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    journal.commit_many("operator", 3);
-    let mut client = connect(&journal, &frames, &Wish { after: None, ..Wish::default() });
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    kept.commit_many("operator", 3).await;
+    let mut client = connect(&kept, &live, &Wish { after: None, ..Wish::default() });
     assert_eq!(client.hello().await, 3);
-    journal.commit("operator");
+    kept.commit("operator").await;
     assert_eq!(client.seq().await, 4);
 }
 
 #[tokio::test]
 async fn a_position_beyond_the_head_is_told_by_hello_and_does_not_swallow_events() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    journal.commit("operator");
-    let mut client = connect(&journal, &frames, &Wish { after: Some(900), ..Wish::default() });
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    kept.commit("operator").await;
+    let mut client = connect(&kept, &live, &Wish { after: Some(900), ..Wish::default() });
     assert_eq!(client.hello().await, 1);
-    journal.commit("operator");
+    kept.commit("operator").await;
     assert_eq!(client.seq().await, 2);
 }
 
 #[tokio::test]
 async fn what_is_committed_while_the_store_is_read_comes_once_and_in_order() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    journal.commit_many("operator", 3);
-    // The next reading of the store commits two more rows before it looks, and two after it has looked.
-    journal.commit_around_next_read(2);
-    let mut client = connect(&journal, &frames, &Wish::default());
-    client.hello().await;
-    assert_eq!(client.seqs(7).await, [1, 2, 3, 4, 5, 6, 7]);
-    journal.commit("operator");
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    kept.commit_many("operator", 3).await;
+    let (pump, ends, (ended, shutdown)) = pump(&kept, &live, &Wish::default());
+    // There is no room even for hello: the pump has subscribed and waits before its first reading.
+    let (out, messages) = mpsc::channel(1);
+    out.try_send(Message::Hello { head: 0 }).unwrap();
+    let mut running = Box::pin(pump.run(ends, out));
+    assert!(futures_util::poll!(&mut running).is_pending());
+    kept.commit_many("operator", 2).await;
+    let mut client = Client { messages, end: tokio::spawn(running), ended, shutdown };
+    assert_eq!((client.hello().await, client.hello().await), (0, 3));
+    // The first page was read as soon as something of it is here, and the rest of it waits for room.
+    assert_eq!(client.seq().await, 1);
+    kept.commit_many("operator", 2).await;
+    assert_eq!(client.seqs(6).await, [2, 3, 4, 5, 6, 7]);
+    kept.commit("operator").await;
     assert_eq!(client.seq().await, 8);
 }
 
 #[tokio::test]
 async fn a_client_that_falls_behind_the_live_feed_reads_the_store_and_misses_nothing() {
-    let (journal, frames) = (Journal::new(2), Frames::new());
-    let mut client = connect(&journal, &frames, &Wish { room: 1, ..Wish::default() });
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    let mut behind = kept.subscribe();
+    let mut client = connect(&kept, &live, &Wish { room: 1, ..Wish::default() });
     client.hello().await;
-    journal.commit_many("operator", 40);
-    assert_eq!(client.seqs(40).await, (1..=40).collect::<Vec<_>>());
+    kept.commit_many("operator", 5_000).await;
+    let lagged = Err(broadcast::error::TryRecvError::Lagged(5_000 - 4_096));
+    assert_eq!(behind.try_recv().map(|event| event.seq), lagged, "more than the feed holds for anybody");
+    assert_eq!(client.seqs(5_000).await, (1..=5_000).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn a_token_sees_what_it_did_and_what_concerns_it() {
-    let (journal, frames) = (Journal::new(64), Frames::new());
+    let (kept, live) = (Kept::new().await, LiveHub::new());
     for actor in ["operator", "token:a", "token:b", "token:a"] {
-        journal.commit(actor);
+        kept.commit(actor).await;
     }
     let wish = Wish { audience: Some("token:a"), topics: "turns", ..Wish::default() };
-    let mut client = connect(&journal, &frames, &wish);
+    let mut client = connect(&kept, &live, &wish);
     client.hello().await;
     assert_eq!(client.seqs(2).await, [2, 4]);
-    frames.publish(text("turn:1", "operator", "secret"));
-    frames.publish(text("turn:2", "token:a", "own"));
+    live.publish(text("turn:1", "operator", "secret"));
+    live.publish(text("turn:2", "token:a", "own"));
     assert!(matches!(client.next().await, Message::Frame(frame) if frame.subject == "turn:2"));
-    journal.commit("token:b");
-    journal.commit("token:a");
+    kept.commit("token:b").await;
+    kept.commit("token:a").await;
     assert_eq!(client.seq().await, 6);
 }
 
 #[tokio::test]
 async fn frames_come_only_when_asked_for_and_the_latest_ones_first() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    journal.commit("operator");
-    frames.publish(text("turn:1", "operator", "so far"));
-    frames.publish(text("host", "operator", "gauges"));
-    let mut client = connect(&journal, &frames, &Wish { topics: "turns", ..Wish::default() });
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    kept.commit("operator").await;
+    live.publish(text("turn:1", "operator", "so far"));
+    live.publish(text("host", "operator", "gauges"));
+    let mut client = connect(&kept, &live, &Wish { topics: "turns", ..Wish::default() });
     client.hello().await;
     assert!(matches!(client.next().await, Message::Frame(frame) if frame.subject == "turn:1"));
     assert_eq!(client.seq().await, 1);
-    frames.publish(text("host", "operator", "gauges"));
-    frames.publish(text("call:1", "operator", "half"));
+    // Of another kind than the frame before, so that it is not held back: were it wanted, it would come first.
+    live.publish(Frame { kind: "gauges".to_owned(), ..text("host", "operator", "gauges") });
+    live.publish(text("job:1", "operator", "its output"));
+    live.publish(text("call:1", "operator", "half"));
     assert!(matches!(client.next().await, Message::Frame(frame) if frame.subject == "call:1"));
 
-    let mut plain = connect(&journal, &frames, &Wish::default());
+    let mut of_jobs = connect(&kept, &live, &Wish { topics: "jobs", ..Wish::default() });
+    of_jobs.hello().await;
+    assert!(matches!(of_jobs.next().await, Message::Frame(frame) if frame.subject == "job:1"));
+    assert_eq!(of_jobs.seq().await, 1);
+
+    let mut plain = connect(&kept, &live, &Wish::default());
     plain.hello().await;
     assert_eq!(plain.seq().await, 1);
     assert!(Topics::parse("turns,everything").is_err());
@@ -201,11 +226,11 @@ async fn frames_come_only_when_asked_for_and_the_latest_ones_first() {
 
 #[tokio::test]
 async fn the_stream_ends_when_its_session_is_ended_and_not_when_another_is() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    let mut client = connect(&journal, &frames, &Wish::default());
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    let mut client = connect(&kept, &live, &Wish::default());
     client.hello().await;
     client.ended.send("sess_2".to_owned()).unwrap();
-    journal.commit("operator");
+    kept.commit("operator").await;
     assert_eq!(client.seq().await, 1);
     client.ended.send("sess_1".to_owned()).unwrap();
     assert_eq!(client.end.await.unwrap(), End::Revoked);
@@ -213,24 +238,24 @@ async fn the_stream_ends_when_its_session_is_ended_and_not_when_another_is() {
 
 #[tokio::test]
 async fn the_stream_ends_with_the_server() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    let client = connect(&journal, &frames, &Wish::default());
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    let client = connect(&kept, &live, &Wish::default());
     client.shutdown.cancel();
     assert_eq!(client.end.await.unwrap(), End::Stopping);
 }
 
 #[tokio::test]
 async fn the_stream_ends_when_the_session_is_over() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
+    let (kept, live) = (Kept::new().await, LiveHub::new());
     let expires_in = Some(Duration::from_millis(20));
-    let client = connect(&journal, &frames, &Wish { expires_in, ..Wish::default() });
+    let client = connect(&kept, &live, &Wish { expires_in, ..Wish::default() });
     assert_eq!(client.end.await.unwrap(), End::Expired);
 }
 
 #[tokio::test]
 async fn the_stream_of_a_client_that_went_away_ends_though_nothing_happens() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    let mut client = connect(&journal, &frames, &Wish::default());
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    let mut client = connect(&kept, &live, &Wish::default());
     client.hello().await;
     drop(client.messages);
     let end = tokio::time::timeout(Duration::from_secs(5), client.end).await.expect("an end within 5 s");
@@ -239,7 +264,7 @@ async fn the_stream_of_a_client_that_went_away_ends_though_nothing_happens() {
 
 #[tokio::test]
 async fn one_token_cannot_take_the_streams_of_everybody() {
-    let house = House::new();
+    let house = House::new().await;
     let (token, other) = (house.token(1, Tier::Green, false).await, house.token(2, Tier::Green, false).await);
     let open = async |secret: &str| house.send(get("/api/stream", Some(secret))).await;
     let mut held = Vec::new();
@@ -262,7 +287,7 @@ async fn one_token_cannot_take_the_streams_of_everybody() {
 
 #[tokio::test]
 async fn all_sessions_of_the_operator_share_sixty_four_streams() {
-    let house = House::new();
+    let house = House::new().await;
     let (one, other) = (house.operator().await, house.operator().await);
     let mut held = Vec::new();
     for at in 0..64 {
@@ -275,9 +300,9 @@ async fn all_sessions_of_the_operator_share_sixty_four_streams() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_let_go_instead_of_buffered() {
-    let (journal, frames) = (Journal::new(16), Frames::new());
-    journal.commit_many("operator", 10);
-    let client = connect(&journal, &frames, &Wish { room: 2, patience: Duration::from_millis(20), ..Wish::default() });
+    let (kept, live) = (Kept::new().await, LiveHub::new());
+    kept.commit_many("operator", 10).await;
+    let client = connect(&kept, &live, &Wish { room: 2, patience: Duration::from_millis(20), ..Wish::default() });
     assert_eq!(client.end.await.unwrap(), End::Slow);
-    assert_eq!(journal.head(), 10);
+    assert_eq!(kept.head(), 10);
 }

@@ -30,6 +30,9 @@ const PAYLOAD: usize = 256 * 1024;
 /// Longest idempotency key, in bytes.
 const KEY: usize = 200;
 
+/// Most schedules of one actor.
+const SCHEDULES: usize = 100;
+
 /// How the keys of scheduled runs begin.
 pub(super) const SCHEDULED: &str = "schedule:";
 
@@ -229,11 +232,21 @@ impl JobQueue {
     /// owner).
     ///
     /// # Errors
-    /// If the timetable or the payload makes no sense, or the store cannot keep it.
+    /// If the timetable or the payload makes no sense, the actor has as many as one may, or the store cannot keep it.
     pub async fn save_schedule(&self, new: NewSchedule) -> Result<Schedule, Refusal> {
         let old = match &new.id {
             Some(id) => Some(self.schedule(&new.actor, id).await?),
-            None => None,
+            None => {
+                let there = self.0.jobs.schedules(Some(&new.actor.id)).await.map_err(|error| store_refusal(&error))?;
+                if there.len() >= SCHEDULES {
+                    return Err(Refusal::new(
+                        Code::RateLimited,
+                        "schedules",
+                        format!("you have {SCHEDULES} schedules, as many as one may have; remove one first"),
+                    ));
+                }
+                None
+            }
         };
         let schedule = self.0.planned(new.clone(), old)?;
         let draft = row::saved(&schedule, &new.actor.id);

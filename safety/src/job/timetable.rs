@@ -33,7 +33,7 @@ struct Written {
 pub enum TimetableError {
     /// The five fields.
     #[error(
-        "`{cron}` is no timetable: {why}. It has five fields: minute, hour, day of the month, month, day of the week; \
+        "cron: `{cron}` is no timetable: {why}. It has five fields: minute, hour, day of the month, month, day of the week; \
          `30 4 * * 1-5` is half past four from Monday to Friday"
     )]
     Cron {
@@ -43,10 +43,10 @@ pub enum TimetableError {
         why: String,
     },
     /// The zone.
-    #[error("`{0}` is no time zone; one looks like `Europe/Berlin` or `UTC`")]
+    #[error("zone: `{0}` is no time zone; one looks like `Europe/Berlin` or `UTC`")]
     Zone(String),
     /// It never comes.
-    #[error("`{0}` never comes: no such day is in the calendar")]
+    #[error("cron: `{0}` never comes: no such day is in the calendar")]
     Never(String),
 }
 

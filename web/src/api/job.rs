@@ -14,7 +14,6 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jarvis_client::wire::{CallBody, CancelInfo, JobBody, JobInfo, JobPage, OutputInfo, OutputPage};
-use jarvis_safety::event::EventKind;
 use jarvis_safety::frame::Frame;
 use jarvis_safety::job::{Cancelled, JobFilter, JobRecord, JobState, Submission};
 use jarvis_safety::{Actor, JobId};
@@ -38,8 +37,8 @@ use crate::web::Web;
 /// The kind of job that calls a tool.
 pub(super) const TOOL_CALL: &str = "tool_call";
 
-/// Pieces of output that are read at once.
-const PIECES: u32 = 100;
+/// Pieces of output that are read at once. They stay in memory while the client takes them, and each may have 16 KiB.
+const PIECES: u32 = 10;
 /// Time between comments that keep proxies from giving up.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -75,10 +74,8 @@ pub(super) async fn submit_job(
         key: asked.key,
         run_at,
     };
-    let receipt =
-        web.jobs.submit(submission).await.map_err(|refusal| {
-            Fault::from(refusal).recorded(EventKind::CallRefused, Some(&caller.actor.id), subject)
-        })?;
+    let receipt = web.jobs.submit(submission).await;
+    let receipt = receipt.map_err(|refusal| call::misfit(&web, refusal.into(), &caller, &subject))?;
     let mut job = JobRecord::clone(&receipt.job);
     if wait.any() && !job.state.is_final() {
         job = web.jobs.follow(&caller.actor, &job.id, wait.0).await?;
@@ -293,6 +290,11 @@ impl Following {
     /// The next events, once there are any; none when everything was sent.
     async fn page(&mut self) -> Option<Vec<Event>> {
         while !self.over {
+            // Looked at before anything is read: whoever may not look any more learns nothing more, however much is left
+            // and however long the client did not read.
+            if (&mut self.end).now_or_never().is_some() {
+                return None;
+            }
             // Read before the output: what a job puts out before it ends is kept before its end.
             let job = self.web.jobs.job(&self.actor, &self.id).await.ok()?;
             let output = self.web.jobs.output(&self.actor, &self.id, self.after, PIECES).await.ok()?;

@@ -5,7 +5,6 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use jarvis_client::wire::{CallBody, ScheduleBody, ScheduleInfo, ScheduleList};
 use jarvis_safety::ScheduleId;
-use jarvis_safety::event::EventKind;
 use jarvis_safety::job::{Missed, NewSchedule, Schedule};
 use serde_json::json;
 
@@ -16,6 +15,9 @@ use crate::guard::locate::At;
 use crate::problem::{Answered, Fault};
 use crate::view;
 use crate::web::Web;
+
+/// Most missed runs that a schedule makes up for.
+const MOST_CAUGHT_UP: u32 = 100;
 
 /// Schedules by age: all for the operator, for everybody else their own.
 #[utoipa::path(get, path = "/api/schedules", tag = "jobs", responses((status = 200, body = ScheduleList)))]
@@ -69,6 +71,11 @@ async fn save(web: &Web, caller: &Caller, face: &Face, id: Option<ScheduleId>, r
     let ScheduleBody { name, tool, args, cron, zone, catch_up, active } = body;
     let asked = call::to_request(web, caller, face, CallBody { tool, args, key: None }, None)?;
     let subject = asked.tool.clone();
+    let misfit = |fault| call::misfit(web, fault, caller, &subject);
+    if catch_up > MOST_CAUGHT_UP {
+        let said = format!("catch_up is {catch_up}; use 1 to {MOST_CAUGHT_UP}, or 0 to leave missed runs out");
+        return Err(misfit(Fault::invalid(said)));
+    }
     let new = NewSchedule {
         id,
         actor: asked.actor,
@@ -82,8 +89,5 @@ async fn save(web: &Web, caller: &Caller, face: &Face, id: Option<ScheduleId>, r
         missed: if catch_up == 0 { Missed::Skip } else { Missed::CatchUp(catch_up) },
         active,
     };
-    web.jobs
-        .save_schedule(new)
-        .await
-        .map_err(|refusal| Fault::from(refusal).recorded(EventKind::CallRefused, Some(&caller.actor.id), subject))
+    web.jobs.save_schedule(new).await.map_err(|refusal| misfit(refusal.into()))
 }

@@ -1,7 +1,8 @@
 //! The whole house behind the real router.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -11,58 +12,29 @@ use axum::extract::ConnectInfo;
 use http::{Request, Response, StatusCode, header};
 use jarvis_agents::{Mind, MindParts, Prompts};
 use jarvis_client::wire::{DoctorReport, Finding};
+use jarvis_memory::{JobStore, LiveHub, Store, ToolIndex};
+use jarvis_safety::call::{Origin, Vouching};
+use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
-use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Policy, Registry};
-use jarvis_safety::port::{Clock, Identities as _, Ids, Index, Secret, Vault};
+use jarvis_safety::job::{JobQueue, Kinds, QueueParts, Submission, ToolCall, Worker, WorkerOptions};
+use jarvis_safety::kernel::{Console, Described, GateParts, KillSwitch, Policy, Registry};
+use jarvis_safety::port::{Document, EventFilter, Feed as _, Identities as _, Secret, Vault};
 use jarvis_safety::setting::Settings;
-use jarvis_safety::{Actor, Tier};
+use jarvis_safety::{Actor, ActorId, Tier};
 use jarvis_web::{Doctor, Door, Web, WebParts};
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt as _;
 
-use super::book::Book;
-use super::frame::Frames;
-use super::journal::Journal;
-use super::key::Keys;
-use super::shelf::Shelf;
-use super::tool::{Read, Wipe};
+use super::job::{Mouth, Talk};
+use super::store::{Kept, row};
+use super::tool::{Bench, Read, Tend, Wipe};
 
 pub const PASSWORD: &str = "correct horse battery";
 
-#[derive(Default)]
-pub struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl Hand {
-    pub fn turn(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-}
-
-#[derive(Default)]
-struct Count(AtomicU64);
-
-impl Ids for Count {
-    fn next(&self) -> u128 {
-        u128::from(self.0.fetch_add(1, Ordering::SeqCst) + 1)
-    }
-}
-
 struct Nothing;
-
-impl Index for Nothing {
-    fn search(&self, _: &str, _: usize) -> Vec<(String, f32)> {
-        Vec::new()
-    }
-}
 
 impl Vault for Nothing {
     fn open(&self, reference: &str) -> Result<Secret, String> {
@@ -76,83 +48,119 @@ impl Doctor for Nothing {
         let finding = Finding {
             what: "store".to_owned(),
             state: "ok".to_owned(),
-            found: "in memory".to_owned(),
+            found: "all is well".to_owned(),
             fix: String::new(),
         };
         DoctorReport { findings: vec![finding] }
     }
 }
 
+struct SetupCode(Store);
+
+#[async_trait]
+impl jarvis_web::SetupCode for SetupCode {
+    async fn check(&self, code: &str) -> bool {
+        self.0.check_setup_code(code)
+    }
+}
+
+/// Derefs to what is kept.
 pub struct House {
-    pub journal: Arc<Journal>,
-    pub keys: Arc<Keys>,
-    pub clock: Arc<Hand>,
+    pub kept: Kept,
     pub wiped: Arc<AtomicU32>,
+    pub bench: Arc<Bench>,
     pub settings: watch::Receiver<Settings>,
     pub shutdown: CancellationToken,
     pub web: Web,
+    /// Only one job that talks is there at a time.
+    mouth: Mouth,
     tcp: OnceLock<Router>,
-    _data: tempfile::TempDir,
+    _working: DropGuard,
+}
+
+impl Deref for House {
+    type Target = Kept;
+
+    fn deref(&self) -> &Kept {
+        &self.kept
+    }
 }
 
 impl House {
-    pub fn new() -> Self {
-        Self::with_password(Some(PASSWORD))
+    pub async fn new() -> Self {
+        Self::with_password(Some(PASSWORD)).await
     }
 
-    pub fn with_password(password: Option<&str>) -> Self {
-        let journal = Journal::new(256);
-        let (book, shelf, frames) = (Book::new(journal.clone()), Shelf::new(journal.clone()), Frames::new());
-        let keys = Keys::new(journal.clone(), password);
-        let (clock, ids, wiped) = (Arc::new(Hand::default()), Arc::new(Count::default()), Arc::default());
-        let registry = Registry::builder().with(Read).with(Wipe(Arc::clone(&wiped))).build().unwrap();
+    pub async fn with_password(password: Option<&str>) -> Self {
+        let kept = Kept::new().await;
+        if let Some(password) = password {
+            kept.set_password(password, row(EventKind::OperatorSet, "operator")).await.unwrap();
+        }
+        let live = Arc::new(LiveHub::new());
+        let (wiped, bench) = (Arc::default(), Arc::new(Bench::default()));
+        let registry = Registry::builder().with(Read).with(Wipe(Arc::clone(&wiped))).with(Tend(Arc::clone(&bench)));
+        let registry = registry.build().unwrap();
+        let index = Arc::new(ToolIndex::new(registry.described().map(document).collect()).unwrap());
         let gate = Console::new(GateParts {
             registry,
-            ledger: book.clone(),
-            identities: keys.clone(),
-            live: frames.clone(),
-            clock: clock.clone(),
-            ids: ids.clone(),
+            ledger: Arc::new(kept.store.clone()),
+            identities: Arc::new(kept.store.clone()),
+            live: live.clone(),
+            clock: kept.clock.clone(),
+            ids: kept.ids.clone(),
             settings: Settings::default(),
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
         });
         let mind = Mind::new(MindParts {
             gate: gate.gate(),
-            conversations: shelf.clone(),
-            identities: keys.clone(),
-            live: frames.clone(),
-            index: Arc::new(Nothing),
+            conversations: Arc::new(kept.store.clone()),
+            identities: Arc::new(kept.store.clone()),
+            live: live.clone(),
+            index,
             vault: Arc::new(Nothing),
-            clock: clock.clone(),
-            ids: ids.clone(),
+            clock: kept.clock.clone(),
+            ids: kept.ids.clone(),
             prompts: Prompts::load(None).unwrap(),
         });
+        let (talk, mouth) = Talk::new();
+        let call = ToolCall::new(gate.gate(), Arc::new(kept.store.clone()));
+        let jobs = JobQueue::new(QueueParts {
+            kinds: Kinds::builder().with(call).with(talk).build().unwrap(),
+            jobs: Arc::new(JobStore::new(&kept.store)),
+            feed: Arc::new(kept.store.clone()),
+            live: live.clone(),
+            clock: kept.clock.clone(),
+            ids: kept.ids.clone(),
+        });
+        let stop = CancellationToken::new();
+        tokio::spawn(Worker::new(&jobs, WorkerOptions::default()).run(stop.clone()));
         let (settings_tx, settings) = watch::channel(Settings::default());
         let shutdown = CancellationToken::new();
-        let data = tempfile::tempdir().unwrap();
         let web = Web::new(WebParts {
             gate,
+            jobs,
             mind,
-            ledger: book,
-            feed: journal.clone(),
-            live: frames,
-            identities: keys.clone(),
-            settings: shelf,
+            ledger: Arc::new(kept.store.clone()),
+            feed: Arc::new(kept.store.clone()),
+            live,
+            identities: Arc::new(kept.store.clone()),
+            settings: Arc::new(kept.store.clone()),
             settings_tx,
-            clock: clock.clone(),
-            ids,
-            setup: keys.clone(),
+            clock: kept.clock.clone(),
+            ids: kept.ids.clone(),
+            setup: Arc::new(SetupCode(kept.store.clone())),
             doctor: Arc::new(Nothing),
             warnings: Arc::new(|| vec!["look here".to_owned()]),
             host: "lab".to_owned(),
             version: "1.2.3".to_owned(),
-            data: data.path().to_owned(),
+            data: kept.data.path().to_owned(),
             allowed_hosts: vec!["jarvis.lan".to_owned()],
             public_url: None,
             shutdown: shutdown.clone(),
         });
-        Self { journal, keys, clock, wiped, settings, shutdown, web, tcp: OnceLock::new(), _data: data }
+        let (tcp, working) = (OnceLock::new(), stop.drop_guard());
+        Self { kept, wiped, bench, settings, shutdown, web, mouth, tcp, _working: working }
     }
 
     pub fn router(&self, door: Door) -> Router {
@@ -188,26 +196,68 @@ impl House {
         answer.body["secret"].as_str().expect("a secret").to_owned()
     }
 
+    /// A session of the operator that was opened without the password, which takes its time.
+    pub async fn session(&self) -> String {
+        self.open_session(row(EventKind::SessionOpened, "operator")).await.unwrap().1
+    }
+
     pub async fn token(&self, number: u128, ceiling: Tier, approve: bool) -> String {
         let grant = TokenGrant { name: "client".to_owned(), ceiling, confirm: Tier::Yellow, approve };
-        let draft = jarvis_safety::event::Draft {
-            kind: jarvis_safety::event::EventKind::TokenCreated,
-            actor: Actor::operator().id,
-            owner: Actor::operator().id,
-            subject: String::new(),
-            correlation: String::new(),
-            tool: None,
-            tier: None,
-            summary: String::new(),
-            body: None,
+        self.create_token(TokenId::new(number), grant, row(EventKind::TokenCreated, "operator")).await.unwrap().1
+    }
+
+    /// Revokes the token of this number, through the door.
+    pub async fn revoke(&self, number: u128) {
+        let operator = self.session().await;
+        let place = format!("/api/tokens/{}", TokenId::new(number));
+        assert_eq!(self.ask(delete(&place, Some(&operator))).await.status, 204);
+    }
+
+    /// Submits a job that puts out what is [said](Self::say), as the operator or the token of this number, and answers
+    /// where it is.
+    pub async fn talk(&self, token: Option<u128>) -> String {
+        let id = token.map_or_else(|| Actor::operator().id, actor_of);
+        let submission = Submission {
+            actor: self.standing(&id).await.unwrap().expect("somebody who is there"),
+            origin: Origin { face: "test".to_owned(), ..Origin::default() },
+            vouching: Vouching::Client,
+            kind: "talk".to_owned(),
+            payload: Value::Null,
+            key: None,
+            run_at: None,
         };
-        self.keys.create_token(TokenId::new(number), grant, draft).await.unwrap().1
+        format!("/api/jobs/{}", self.web.jobs.submit(submission).await.unwrap().job.id)
+    }
+
+    /// One piece for the job that talks.
+    pub fn say(&self, piece: impl Into<String>) {
+        self.mouth.send(piece.into()).unwrap();
+    }
+
+    /// Lets the job that talks end once it has put out everything. No other can talk afterwards.
+    pub fn fall_silent(&mut self) {
+        self.mouth = Talk::new().1;
     }
 
     /// Kind, actor and correlation of the newest row.
-    pub fn newest(&self) -> (String, String, String) {
-        let row = self.journal.rows().pop().expect("a row");
+    pub async fn newest(&self) -> (String, String, String) {
+        let rows = self.before(u64::MAX, &EventFilter::default(), 1).await.unwrap();
+        let row = rows.into_iter().next().expect("a row");
         (row.kind.as_str().to_owned(), row.actor.to_string(), row.correlation)
+    }
+}
+
+/// The actor that the token of this number is.
+pub fn actor_of(token: u128) -> ActorId {
+    ActorId::new(format!("token:{}", TokenId::new(token)))
+}
+
+fn document(tool: &Described) -> Document {
+    Document {
+        key: tool.spec.name.to_owned(),
+        name: tool.spec.name.replace('_', " "),
+        examples: tool.spec.examples.join(". "),
+        text: tool.description.clone(),
     }
 }
 
