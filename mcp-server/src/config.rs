@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use jarvis_memory::Retention;
+use jarvis_memory::{Database, OpenError, Retention};
 use serde::Deserialize;
 
 /// Port on which Jarvis listens and clients look for him.
@@ -16,12 +16,14 @@ pub(crate) const PORT: u16 = 7878;
 pub(crate) const SOCKET: &str = "jarvis.sock";
 
 /// What the server is told before it starts. What can change while it runs is in the settings instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Config {
     /// Address to listen on.
     pub(crate) listen: SocketAddr,
     /// The data directory; one process owns it.
     pub(crate) data: PathBuf,
+    /// Where everything is kept: SQLite in the data directory, or PostgreSQL.
+    pub(crate) database: Database,
     /// `policy.toml`; absent is no policy.
     pub(crate) policy: PathBuf,
     /// Address under which people reach Jarvis, for example `https://jarvis.lan`.
@@ -58,6 +60,7 @@ struct File {
     dbus: Option<String>,
     prompts: Option<PathBuf>,
     retention: Option<Retention>,
+    database: Option<String>,
 }
 
 /// The environment as it was when the process began.
@@ -67,6 +70,7 @@ pub(crate) type Environment = BTreeMap<String, String>;
 const KNOWN: &[&str] = &[
     "JARVIS_LISTEN",
     "JARVIS_DATA",
+    "JARVIS_DATABASE",
     "JARVIS_CONFIG",
     "JARVIS_POLICY",
     "JARVIS_PUBLIC_URL",
@@ -93,6 +97,11 @@ pub(crate) fn data_directory(flag: Option<&Path>, environment: &Environment) -> 
         .unwrap_or_else(|| PathBuf::from("jarvis-data"))
 }
 
+/// Where a server on this data directory keeps everything.
+pub(crate) fn database(data: &Path, environment: &Environment) -> Result<Database, ConfigError> {
+    read(None, Some(data), environment).map(|config| config.database)
+}
+
 /// Reads the configuration of the server.
 pub(crate) fn read(
     listen: Option<&str>,
@@ -107,11 +116,14 @@ pub(crate) fn read(
     let listen = listen.map_or(Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT)), |text| address(&text));
     let public_url = variable("JARVIS_PUBLIC_URL").or(file.public_url).map(|text| public_url(&text)).transpose();
     let hosts = variable("JARVIS_HOSTS").map(|list| list.split(',').map(|host| host.trim().to_owned()).collect());
+    let database = variable("JARVIS_DATABASE").or(file.database).unwrap_or_default().parse();
+    let database = database.map_err(|fault: OpenError| faults.push(fault.to_string())).unwrap_or_default();
     let listen = listen.map_err(|fault| faults.push(fault)).ok();
     let public_url = public_url.map_err(|fault| faults.push(fault)).unwrap_or_default();
     match listen {
         Some(listen) if faults.is_empty() => Ok(Config {
             listen,
+            database,
             policy: variable("JARVIS_POLICY")
                 .map(PathBuf::from)
                 .or(file.policy)

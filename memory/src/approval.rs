@@ -65,8 +65,13 @@ async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<Approv
 
 /// One card.
 pub(crate) async fn find(readers: &AnyPool, id: &ApprovalId) -> Stored<Option<Approval>> {
+    find_by_word(readers, id.as_str()).await
+}
+
+/// One card, by its id as it is kept.
+pub(crate) async fn find_by_word(readers: &AnyPool, id: &str) -> Stored<Option<Approval>> {
     let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
-    Ok(by_id(&mut connection, id.as_str()).await?)
+    Ok(by_id(&mut connection, id).await?)
 }
 
 /// The card that an actor's call with a key put up.
@@ -327,13 +332,13 @@ impl Change for Decide {
         let stale = decision.state == ApprovalState::Stale;
         let sql = match decision.state {
             ApprovalState::Approved | ApprovalState::Denied | ApprovalState::Expired => {
-                "update approval set state = $2, because = $3, decided_at = $4, decided_by = $5 \
+                "update approval set state = $2, because = $3, decided_at = $4, decided_by = $5, replica = $6 \
                  where id = $1 and state = 'pending'"
             }
             // Who said yes, and when, stays on the card.
             ApprovalState::Stale => {
                 "update approval set state = $2, because = $3, finished_at = $4, decided_at = coalesce(decided_at, $4), \
-                 decided_by = coalesce(decided_by, $5) where id = $1 and state in ('approved', 'running') and \
+                 decided_by = coalesce(decided_by, $5), replica = $6 where id = $1 and state in ('approved', 'running') and \
                  (select count(*) from approval_step where approval = $1 and state = 'running') = 0"
             }
             other => return Err(conflict(format!("nobody decides a card to be {}", other.as_str()))),
@@ -344,6 +349,7 @@ impl Change for Decide {
             .bind(decision.because.as_deref().map(clean).as_deref())
             .bind(decision.at)
             .bind(clean(decision.by.as_str()).as_ref())
+            .bind(tx.replica)
             .execute(&mut *tx.connection)
             .await?;
         if decided.rows_affected() == 0 {

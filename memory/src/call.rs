@@ -47,8 +47,13 @@ async fn by_key(connection: &mut AnyConnection, actor: &str, key: &str) -> Resul
 
 /// One call.
 pub(crate) async fn find(readers: &AnyPool, id: &CallId) -> Stored<Option<CallRecord>> {
+    find_by_word(readers, id.as_str()).await
+}
+
+/// One call, by its id as it is kept.
+pub(crate) async fn find_by_word(readers: &AnyPool, id: &str) -> Stored<Option<CallRecord>> {
     let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
-    Ok(by_id(&mut connection, id.as_str()).await?)
+    Ok(by_id(&mut connection, id).await?)
 }
 
 /// The call that an actor made with a key.
@@ -157,11 +162,11 @@ impl Intend {
         Ok(undone_by.map(|id| from_word("call", id)).transpose()?.map(Bar::TakenBack))
     }
 
-    async fn insert(&self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    async fn insert(&self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
         let inserted = sqlx::query(
             "insert into call (id, actor, idempotency, tool, target_kind, target_name, conversation, approval, step, \
-             state, created_at, json, asked) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12) \
+             state, created_at, json, asked, replica) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12, $13) \
              on conflict do nothing returning id",
         )
         .bind(self.id.as_str())
@@ -176,7 +181,8 @@ impl Intend {
         .bind(self.created_at)
         .bind(self.json.as_str())
         .bind(self.asked.as_str())
-        .fetch_optional(connection)
+        .bind(tx.replica)
+        .fetch_optional(&mut *tx.connection)
         .await?;
         Ok(inserted.is_some())
     }
@@ -200,7 +206,7 @@ impl Change for Intend {
         if let Some(bar) = self.barred(tx.connection).await? {
             return Ok(Intended::Barred(bar));
         }
-        if !self.insert(tx.connection).await? {
+        if !self.insert(tx).await? {
             let known = by_id(tx.connection, self.id.as_str()).await?;
             return known
                 .map(|known| Intended::Known(Box::new(known)))

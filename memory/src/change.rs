@@ -53,6 +53,8 @@ pub(crate) struct Tx<'w> {
     /// The connection; it sees what the changes before this one have written.
     pub(crate) connection: &'w mut AnyConnection,
     pub(crate) dialect: Dialect,
+    /// This process, where others may use the same database.
+    pub(crate) replica: Option<&'w str>,
     chain: &'w Chain,
     head: Head,
     now: i64,
@@ -65,11 +67,22 @@ impl<'w> Tx<'w> {
     pub(crate) fn new(
         connection: &'w mut AnyConnection,
         dialect: Dialect,
+        replica: Option<&'w str>,
         chain: &'w Chain,
         head: Head,
         now: i64,
     ) -> Self {
-        Self { connection, dialect, chain, head, now, buffer: Vec::with_capacity(512), rows: Vec::new(), written: 0 }
+        Self {
+            connection,
+            dialect,
+            replica,
+            chain,
+            head,
+            now,
+            buffer: Vec::with_capacity(512),
+            rows: Vec::new(),
+            written: 0,
+        }
     }
 
     /// Adds a row to the audit and answers its sequence.

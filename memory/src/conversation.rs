@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::change::{Change, Tx};
 use crate::erase::Delete;
+use crate::replica::Carried;
 use crate::row::Row;
 use crate::store::Store;
 use crate::stored::{Halt, clean, conflict, from_word, not_found, unavailable};
@@ -168,6 +169,12 @@ impl Conversations for Store {
 
     async fn open_turns(&self) -> Stored<Vec<Turn>> {
         turn::open(&self.0.readers).await
+    }
+
+    async fn abandoned_turns(&self) -> Stored<Vec<Turn>> {
+        let ids = self.take_over(Carried::Turns).await?;
+        let open = if ids.is_empty() { Vec::new() } else { turn::open(&self.0.readers).await? };
+        Ok(open.into_iter().filter(|turn| ids.iter().any(|id| id == turn.id.as_str())).collect())
     }
 }
 

@@ -9,6 +9,9 @@ use crate::error::OpenError;
 
 const DATABASE: &str = "jarvis.db";
 
+/// Where the key of the audit lies in a data directory.
+pub const AUDIT_KEY: &str = "keys/audit.key";
+
 /// The directory, held by a lock until the last clone of whoever uses it is gone.
 pub(crate) struct Directory {
     data: PathBuf,
@@ -56,7 +59,7 @@ impl Directory {
     }
 
     pub(crate) fn audit_key(&self) -> PathBuf {
-        self.data.join("keys/audit.key")
+        self.data.join(AUDIT_KEY)
     }
 
     pub(crate) fn setup_code(&self) -> PathBuf {

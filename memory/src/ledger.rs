@@ -14,6 +14,7 @@ use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, Target};
 use crate::approval::{self, Ask, Decide, HandOver, Handed};
 use crate::call::{self, Intend, Settle};
 use crate::change::Durability;
+use crate::replica::Carried;
 use crate::row::Row;
 use crate::setting;
 use crate::space;
@@ -51,6 +52,22 @@ impl Ledger for Store {
 
     async fn unsettled_calls(&self) -> Stored<Vec<CallRecord>> {
         call::unsettled(&self.0.readers).await
+    }
+
+    async fn abandoned_calls(&self) -> Stored<Vec<CallRecord>> {
+        let mut calls = Vec::new();
+        for id in self.take_over(Carried::Calls).await? {
+            calls.extend(call::find_by_word(&self.0.readers, &id).await?);
+        }
+        Ok(calls)
+    }
+
+    async fn abandoned_cards(&self) -> Stored<Vec<Approval>> {
+        let mut cards = Vec::new();
+        for id in self.take_over(Carried::Cards).await? {
+            cards.extend(approval::find_by_word(&self.0.readers, &id).await?);
+        }
+        Ok(cards)
     }
 
     async fn keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>> {

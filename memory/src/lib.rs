@@ -32,6 +32,7 @@ mod ledger;
 mod live;
 mod migration;
 mod password;
+mod replica;
 mod retention;
 mod row;
 mod seal;
@@ -53,6 +54,7 @@ pub use backup::{
     Backup, BackupError, BackupKey, BackupOptions, Protection, RestoreOptions, Restored, backup, restore,
 };
 pub use dialect::Database;
+pub use directory::AUDIT_KEY;
 pub use error::OpenError;
 pub use index::{IndexError, ToolIndex};
 pub use job::JobStore;

@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) chain: Arc<Chain>,
     pub(crate) readers: AnyPool,
     pub(crate) writer: Handle,
+    /// This process, where others may use the same database.
+    pub(crate) replica: Option<Arc<str>>,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
     pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
     pub(crate) seq: Arc<AtomicU64>,
@@ -110,6 +112,7 @@ impl Store {
         if let Some(log) = log(&engine, &directory)? {
             tokio::spawn(sync::run(log, written_seen, Arc::clone(&durable)));
         }
+        let replica = engine.dialect().is_shared().then(|| Arc::from(format!("replica_{:x}", ids.next())));
         let look = Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
         let listening = engine.listen(look);
         let writer = Writer {
@@ -117,6 +120,7 @@ impl Store {
             connection,
             chain: Arc::clone(&chain),
             clock: Arc::clone(&clock),
+            replica: replica.clone(),
             published: head.seq,
             head,
             durability: Durability::Fsync,
@@ -145,6 +149,7 @@ impl Store {
             chain,
             readers,
             writer: Handle(queue),
+            replica,
             events,
             elsewhere,
             seq,
@@ -158,7 +163,9 @@ impl Store {
             listening: Mutex::new(listening),
         });
         tokio::spawn(end_expired(Arc::downgrade(&inner)));
-        Ok(Self(inner))
+        let store = Self(inner);
+        store.appear().await.map_err(|error| OpenError::Database(error.to_string()))?;
+        Ok(store)
     }
 
     /// Rows that other replicas wrote, in their order, for whoever holds in memory what they tell of: the kill switch,
@@ -172,6 +179,7 @@ impl Store {
     /// Finishes what was handed in, writes everything to disk, seals the head, and closes the database. Whatever is
     /// asked of the store afterwards is answered with `Unavailable`. Closing twice is fine.
     pub async fn close(&self) {
+        self.leave().await;
         // The readers first, so that the writer is the last to leave and folds the log into the database.
         self.0.readers.close().await;
         drop(self.0.listening.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -102,8 +102,8 @@ impl Change for AddTurn {
             }
         }
         let inserted = sqlx::query(
-            "insert into turn (id, conversation, parent, actor, asked, folded, state, created_at) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning id",
+            "insert into turn (id, conversation, parent, actor, asked, folded, state, created_at, replica) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning id",
         )
         .bind(turn.id.as_str())
         .bind(turn.conversation.as_str())
@@ -113,6 +113,7 @@ impl Change for AddTurn {
         .bind(folded(&turn.asked))
         .bind(turn.state.as_str())
         .bind(turn.created_at)
+        .bind(tx.replica)
         .fetch_optional(&mut *tx.connection)
         .await?;
         if inserted.is_none() {
@@ -239,7 +240,7 @@ impl Change for Step {
     type Answer = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
-        let found = sqlx::query("select state, conversation from turn where id = $1")
+        let found = sqlx::query("select state, conversation, replica from turn where id = $1")
             .bind(self.id.as_str())
             .fetch_optional(&mut *tx.connection)
             .await?
@@ -247,6 +248,10 @@ impl Change for Step {
         let (state, conversation): (&str, &str) = (found.try_get(0)?, found.try_get(1)?);
         if !matches!(state, "running" | "waiting") {
             return Err(conflict(format!("{} has ended already, as {state}", self.id)));
+        }
+        let carried_by: Option<&str> = found.try_get(2)?;
+        if tx.replica.is_some() && carried_by != tx.replica {
+            return Err(conflict(format!("another replica goes on with {}", self.id)));
         }
         self.append(tx).await?;
         sqlx::query("update turn set state = $2 where id = $1 and state in ('running', 'waiting')")

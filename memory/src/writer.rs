@@ -106,6 +106,8 @@ pub(crate) struct Writer {
     pub(crate) connection: AnyConnection,
     pub(crate) chain: Arc<Chain>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// This process, where others may use the same database.
+    pub(crate) replica: Option<Arc<str>>,
     pub(crate) head: Head,
     /// Sequence of the last row that was published.
     pub(crate) published: u64,
@@ -244,7 +246,8 @@ impl Writer {
         }
         let begun = dialect.patiently(dialect.begin(&mut self.connection)).await.map_err(Failure::NotBegun)?;
         self.move_on(begun);
-        let mut tx = Tx::new(&mut self.connection, dialect, &self.chain, self.head.clone(), self.clock.now());
+        let (replica, now) = (self.replica.as_deref(), self.clock.now());
+        let mut tx = Tx::new(&mut self.connection, dialect, replica, &self.chain, self.head.clone(), now);
         let applied = dialect.patiently(apply(jobs, &mut tx)).await;
         let (rows, head) = tx.into_rows();
         if let Err(error) = applied {

@@ -30,6 +30,7 @@ pub mod plain;
 pub mod port;
 pub mod refusal;
 pub mod registry;
+mod replica;
 mod row;
 mod run;
 pub mod setting;

@@ -130,8 +130,12 @@ pub trait Ledger: Send + Sync {
     async fn call(&self, id: &CallId) -> Stored<Option<CallRecord>>;
     /// The call above green that an actor made with a key.
     async fn keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>>;
-    /// Calls whose outcome was never recorded: after a crash, the ones to probe.
+    /// Calls whose outcome is not recorded, whoever carries them.
     async fn unsettled_calls(&self) -> Stored<Vec<CallRecord>>;
+    /// Calls whose outcome was never recorded and that nobody carries any more; they are this process's from now on.
+    async fn abandoned_calls(&self) -> Stored<Vec<CallRecord>>;
+    /// Cards that were approved, have not ended, and that nobody carries any more; they are this process's from now on.
+    async fn abandoned_cards(&self) -> Stored<Vec<Approval>>;
     /// How many calls of this tool with these canonical arguments, on a target of this kind and name, were intended by
     /// this actor since a time. The id is not compared: that of a file changes with its content.
     async fn repeats(&self, actor: &ActorId, tool: &str, args: &Value, target: &Target, since: i64) -> Stored<u64>;
@@ -280,8 +284,10 @@ pub trait Conversations: Send + Sync {
     /// replaced. With no draft no audit row is written (used for `Partial`). Refused with `Conflict` if the turn has
     /// already ended.
     async fn step(&self, id: &TurnId, entries: &[Entry], state: TurnState, draft: Option<Draft>) -> Stored<()>;
-    /// Turns that are running or waiting: after a start, the ones to go on with.
+    /// Turns that are running or waiting, whoever carries them.
     async fn open_turns(&self) -> Stored<Vec<Turn>>;
+    /// Those that nobody carries any more; they are this process's from now on.
+    async fn abandoned_turns(&self) -> Stored<Vec<Turn>>;
 }
 
 /// Settings.

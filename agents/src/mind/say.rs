@@ -127,7 +127,7 @@ impl Mind {
     pub async fn resume(&self) -> Result<usize, StoreError> {
         let inner = self.inner();
         let mut resumed = 0;
-        for turn in inner.conversations.open_turns().await? {
+        for turn in inner.conversations.abandoned_turns().await? {
             if inner.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&turn.id) {
                 continue;
             }

@@ -151,6 +151,14 @@ pub(super) enum Command {
     /// Make a data directory out of a backup, in the place that --data names.
     #[command(after_help = "Example: jarvis restore /mnt/nas/jarvis-2026-11-20.backup --data ~/jarvis-restored")]
     Restore(RestoreWanted),
+    /// Move everything from SQLite in the data directory to an empty PostgreSQL; the server must have ended.
+    #[command(after_help = "Example: jarvis migrate-database postgres://jarvis:secret@db:5432/jarvis\n\
+        JARVIS_DATABASE names it too, so that the password need not stand on the command line.")]
+    MigrateDatabase {
+        /// Address of the database. [env: JARVIS_DATABASE]
+        #[arg(value_name = "URL")]
+        url: Option<String>,
+    },
     /// Make, list and revoke the tokens of clients. Needs the operator.
     Token {
         #[command(subcommand)]

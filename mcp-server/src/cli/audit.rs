@@ -115,7 +115,7 @@ async fn verify(connection: &Connection, printer: &Printer) -> Result {
 
 async fn offline(connection: &Connection) -> Result<AuditReport> {
     let data = connection.data();
-    let store = directory::open(&data)
+    let store = directory::open(connection)
         .await?
         .ok_or_else(|| Stop::new(Exit::NoServer, format!("no server runs, and {} holds no audit", data.display())))?;
     let found = store.verify().await.map_err(|error| Stop::new(Exit::Failed, error.to_string()));

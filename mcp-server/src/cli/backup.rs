@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jarvis_memory::{Backup, BackupError, BackupKey, BackupOptions, Protection, RestoreOptions, Restored};
+use jarvis_memory::{
+    AUDIT_KEY, Backup, BackupError, BackupKey, BackupOptions, Database, Protection, RestoreOptions, Restored,
+};
 use jarvis_safety::port::Secret;
 
 use super::arguments::{BackupWanted, RestoreWanted};
@@ -13,6 +15,7 @@ use super::connect::Connection;
 use super::directory;
 use super::exit::{Exit, Result, Stop};
 use super::print::Printer;
+use crate::config;
 use crate::serve::{SystemClock, UuidIds};
 
 const PASSPHRASE: &str = "JARVIS_BACKUP_PASSPHRASE";
@@ -21,6 +24,16 @@ pub(super) async fn backup(connection: &Connection, printer: &Printer, wanted: B
     connection.must_be_local("a backup is made of the data directory on the server's own machine")?;
     let data = connection.data();
     directory::must_be_own(&data)?;
+    let database =
+        config::database(&data, &connection.environment).map_err(|error| Stop::invalid(error.to_string()))?;
+    if !matches!(database, Database::Directory) {
+        let told = format!(
+            "everything is kept in PostgreSQL: back it up with pg_dump, and {} with it, without which nobody can verify \
+             the audit",
+            data.join(AUDIT_KEY).display()
+        );
+        return Err(Stop::new(Exit::Refused, told));
+    }
     let protection = match (wanted.recipient, passphrase(connection)) {
         (Some(recipient), _) => Protection::Recipient(recipient),
         (None, Some(secret)) => Protection::Passphrase(secret),
@@ -119,7 +132,7 @@ fn taken_words(data: &Path, taken: &Backup) -> String {
 }
 
 fn restored_words(restored: &Restored) -> String {
-    let Restored { data, version, rows, lapsed, sessions, running, tokens, .. } = restored;
+    let Restored { data, version, rows, lapsed, jobs, sessions, running, tokens, .. } = restored;
     let running = match running {
         0 => String::new(),
         count => format!(
@@ -129,12 +142,13 @@ fn restored_words(restored: &Restored) -> String {
     };
     let data = data.display();
     format!(
-        "Restored what Jarvis {version} backed up at {} into {data}: {}, {}. {} void, {} ended.{running}\nTokens are \
+        "Restored what Jarvis {version} backed up at {} into {data}: {}, {}. {} void, {} unknown, {} ended.{running}\nTokens are \
          valid as they were then ({tokens}): revoke what was revoked since. Start it with `jarvis serve --data {data}`.",
         clock_time(restored.taken_at),
         counted(*rows, "row", "rows"),
         head(restored.head, &restored.hash),
         counted(*lapsed, "open approval is", "open approvals are"),
+        counted(*jobs, "open job is", "open jobs are"),
         counted(*sessions, "session has", "sessions have"),
     )
 }

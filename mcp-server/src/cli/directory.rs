@@ -4,20 +4,26 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use jarvis_memory::{OpenError, Store};
+use jarvis_memory::{AUDIT_KEY, Database, OpenError, Store};
 
+use crate::config;
 use crate::serve::{SystemClock, open_store};
 
+use super::connect::Connection;
 use super::exit::{Exit, Result, Stop};
 
 /// Opens what a server left there; `None` if none ever ran on it. Nothing is made where nothing is.
-pub(super) async fn open(data: &Path) -> Result<Option<Store>> {
+pub(super) async fn open(connection: &Connection) -> Result<Option<Store>> {
+    let data = &*connection.data();
     let unreadable = |error| Stop::new(Exit::Failed, format!("{} cannot be read: {error}", data.display()));
-    if !data.join("jarvis.db").try_exists().map_err(unreadable)? {
+    data.join(AUDIT_KEY).try_exists().map_err(unreadable)?;
+    let database = config::database(data, &connection.environment).map_err(|error| Stop::invalid(error.to_string()))?;
+    let ours = if matches!(database, Database::Directory) { "jarvis.db" } else { AUDIT_KEY };
+    if !data.join(ours).try_exists().map_err(unreadable)? {
         return Ok(None);
     }
     must_be_own(data)?;
-    match open_store(data, Arc::new(SystemClock)).await {
+    match open_store(data, database, Arc::new(SystemClock)).await {
         Ok(store) => Ok(Some(store)),
         Err(OpenError::InUse { holder, .. }) => Err(Stop {
             code: "data_in_use".to_owned(),

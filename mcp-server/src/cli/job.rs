@@ -92,12 +92,12 @@ async fn cancel(connection: &Connection, printer: &Printer, id: &str) -> Result 
 
 /// Prints what a job puts out until it has ended, also over restarts of the server, and answers how it ended.
 async fn follow(client: &Client, printer: &Printer, id: &str, mut after: u64) -> Result {
-    let (mut told, mut away) = (String::new(), 0);
+    let (mut told, mut away, mut begun) = (String::new(), 0, false);
     loop {
         let mut last = None;
         match client.job_stream(&path_segment(id), after).await {
             Ok(mut stream) => {
-                away = 0;
+                (away, begun) = (0, true);
                 while let Some(message) = stream.next().await {
                     match message {
                         Message::Output(piece) => {
@@ -115,7 +115,7 @@ async fn follow(client: &Client, printer: &Printer, id: &str, mut after: u64) ->
                     }
                 }
             }
-            Err(ClientError::NoServer { .. } | ClientError::Cut { .. }) if away < PATIENCE => away += 1,
+            Err(ClientError::NoServer { .. } | ClientError::Cut { .. }) if begun && away < PATIENCE => away += 1,
             Err(error) => return Err(error.into()),
         }
         if let Some(job) = last.filter(|job| job.ended_at.is_some()) {

@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod job;
 mod mcp;
+mod migrate;
 mod operator;
 mod print;
 mod say;
@@ -53,6 +54,7 @@ async fn dispatch(arguments: Arguments, environment: Environment, printer: &Prin
         Command::Mcp => mcp::run(connection).await,
         Command::Backup(wanted) => backup::backup(connection, printer, wanted).await,
         Command::Restore(wanted) => backup::restore(connection, printer, wanted).await,
+        Command::MigrateDatabase { url } => migrate::run(connection, printer, url).await,
         Command::Operator { command: OperatorCommand::Reset } => operator::reset(connection, printer).await,
         Command::Doctor => doctor::run(connection, printer).await,
         Command::Openapi => tools::openapi(printer),

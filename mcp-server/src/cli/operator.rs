@@ -29,7 +29,7 @@ pub(super) async fn resume(connection: &Connection, printer: &Printer) -> Result
 pub(super) async fn reset(connection: &Connection, printer: &Printer) -> Result {
     connection.must_be_local("the password is reset in the data directory on the server's own machine")?;
     let data = connection.data();
-    let store = directory::open(&data).await?.ok_or_else(|| {
+    let store = directory::open(connection).await?.ok_or_else(|| {
         let told = format!(
             "no Jarvis ever ran on {}, so there is no password to forget; name its data directory with --data or JARVIS_DATA",
             data.display()

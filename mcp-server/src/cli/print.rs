@@ -60,7 +60,7 @@ impl Printer {
 
     /// A remark that is not the answer.
     pub(crate) fn remark(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "{}", visible_block(text));
+        remark(text);
     }
 
     /// The exit code of a command, once it has said everything or why it could not be carried out.
@@ -85,6 +85,11 @@ impl Printer {
             _ => exit.code(),
         }
     }
+}
+
+/// A remark that is not the answer, from wherever it comes.
+pub(crate) fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", visible_block(text));
 }
 
 /// Names and logs of strangers must not drive the terminal, and what a program reads must stay JSON.

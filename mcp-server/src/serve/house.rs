@@ -10,7 +10,7 @@ use jarvis_agents::{Mind, MindParts, Prompts};
 use jarvis_memory::{JobDesk, JobStore, LiveHub, Store, ToolIndex};
 use jarvis_safety::Actor;
 use jarvis_safety::event::{Draft, EventKind};
-use jarvis_safety::job::{JobQueue, Kinds, QueueParts, ToolCall, Worker, WorkerOptions};
+use jarvis_safety::job::{JobQueue, Kinds, Peers, QueueParts, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, GateParts};
 use jarvis_safety::port::{Clock, Document, Identities as _, Index, Ledger as _, Live, SettingStore as _};
 use jarvis_safety::setting::{AuditReads, Settings};
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::UuidIds;
 use super::doctor::Doctor;
+use super::replica::Replica;
 use super::vault::References;
 use super::{gauges, policy};
 use crate::catalogue::{self, Hands};
@@ -124,7 +125,8 @@ impl House {
     /// Begins to work on jobs. `grace` is what running ones are given at the end.
     pub(super) fn start_worker(&self, grace: Duration) -> Working {
         let stop = CancellationToken::new();
-        let worker = Worker::new(&self.jobs, WorkerOptions { grace, ..WorkerOptions::default() });
+        let peers = if self.store.is_shared() { Peers::Replicas } else { Peers::None };
+        let worker = Worker::new(&self.jobs, WorkerOptions { grace, peers, ..WorkerOptions::default() });
         Working { task: tokio::spawn(worker.run(stop.clone())), stop }
     }
 
@@ -144,6 +146,21 @@ impl House {
                 () = stopped.cancelled() => {}
             }
         });
+        if self.store.is_shared() {
+            let replica = Replica {
+                store: self.store.clone(),
+                console: self.console.clone(),
+                mind: self.mind.clone(),
+                settings: self.settings.clone(),
+            };
+            let stopped = stop.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = replica.run() => {}
+                    () = stopped.cancelled() => {}
+                }
+            });
+        }
         tokio::spawn(gauges::show(Arc::clone(&self.live) as Arc<dyn Live>, stop.clone()));
     }
 

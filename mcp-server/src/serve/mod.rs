@@ -7,6 +7,7 @@ mod house;
 mod listen;
 mod log;
 mod policy;
+mod replica;
 mod vault;
 
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jarvis_memory::Store;
+use jarvis_memory::{Database, OpenError, Options, Store};
 use jarvis_safety::port::{Clock, Identities as _};
 use jarvis_web::Door;
 use serde::Serialize;
@@ -35,8 +36,8 @@ const EFFECTS: Duration = Duration::from_secs(20);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Opens the store of a data directory; fails if another process owns it.
-pub(crate) async fn open_store(data: &Path, clock: Arc<dyn Clock>) -> Result<Store, jarvis_memory::OpenError> {
-    Store::open(jarvis_memory::Options { data: data.to_owned(), clock, ids: Arc::new(UuidIds) }).await
+pub(crate) async fn open_store(data: &Path, database: Database, clock: Arc<dyn Clock>) -> Result<Store, OpenError> {
+    Store::open_on(database, Options { data: data.to_owned(), clock, ids: Arc::new(UuidIds) }).await
 }
 
 /// Where a server that has just started is reached.
@@ -57,7 +58,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     log::start(environment);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = open_store(&config.data, Arc::clone(&clock)).await?;
+    let store = open_store(&config.data, config.database.clone(), Arc::clone(&clock)).await?;
     let stop = CancellationToken::new();
     let served = serve(&config, environment, clock, store.clone(), stop.clone(), announce).await;
     stop.cancel();

@@ -182,9 +182,19 @@ impl TestApp {
 
     /// Pulls the plug and starts again on the same data.
     pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Pulls the plug for good.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.start_again();
+    }
+
+    /// Sets a variable for the next start, and for what is typed.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts again on the same data, after [`TestApp::stop`].

@@ -21,6 +21,7 @@ mod needs;
 mod plan;
 mod race;
 mod refusal;
+mod replica;
 mod restart;
 mod space;
 mod start;

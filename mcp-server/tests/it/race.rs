@@ -136,6 +136,8 @@ carried! {
     call(id: &CallId) -> Option<CallRecord>;
     keyed(actor: &ActorId, key: &str) -> Option<CallRecord>;
     unsettled_calls() -> Vec<CallRecord>;
+    abandoned_calls() -> Vec<CallRecord>;
+    abandoned_cards() -> Vec<Approval>;
     repeats(actor: &ActorId, tool: &str, args: &Value, target: &Target, since: i64) -> u64;
     ask(approval: &Approval, most_open: u32, draft: Draft) -> Asked;
     due(now: i64) -> Due;

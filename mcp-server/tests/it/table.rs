@@ -27,6 +27,9 @@ async fn every_tool_above_green_is_refused_or_asked_where_the_table_says_so() {
     let written = call(&local, "file_write", note.clone()).await.unwrap();
     let version = written.output["version"].clone();
     let container = json!({ "container": web.name });
+    // One that stays open while it is looked at.
+    let later = json!({ "tool": "system_info", "run_at": 9_999_999_999_999_u64 });
+    let job: Value = local.post("/api/jobs", &later, None).await.unwrap();
     let service = json!({ "service": "lab-demo.service" });
     let samples = [
         ("docker_pull", json!({ "image": "lab/nowhere:1" })),
@@ -37,6 +40,8 @@ async fn every_tool_above_green_is_refused_or_asked_where_the_table_says_so() {
         ("file_remove", json!({ "path": "note.txt" })),
         ("file_restore", json!({ "version": version })),
         ("file_write", json!({ "path": "note.txt", "content": "two" })),
+        ("job_cancel", json!({ "job": job["id"] })),
+        ("job_start", json!({ "tool": "system_info" })),
         ("service_restart", service.clone()),
         ("service_start", service.clone()),
         ("service_stop", service),

@@ -1,4 +1,5 @@
-//! What must not outlive a restore: open approvals, because a yes must not be replayed, and sessions.
+//! What must not outlive a restore: open approvals, because a yes must not be replayed; open jobs, because nobody knows
+//! which of them ran after the backup was taken; open turns and runs of schedules in between, for the same reason; and sessions.
 //!
 //! Tokens stay: they belong to programs that cannot sign in again. Calls that ran stay as they are; the next start
 //! probes them like after every crash.
@@ -6,10 +7,13 @@
 use async_trait::async_trait;
 use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::job::Jobs as _;
 use jarvis_safety::port::{Ledger as _, Stored};
 use jarvis_safety::{Actor, ActorId};
+use sqlx::Row as _;
 
 use crate::change::{Change, Tx};
+use crate::job::JobStore;
 use crate::row::Row;
 use crate::store::Store;
 use crate::stored::Halt;
@@ -20,10 +24,15 @@ const PAGE: u32 = 200;
 /// Why, on each card.
 const BECAUSE: &str = "the store was restored from a backup; ask again";
 
+/// Why, on each job.
+const JOB_BECAUSE: &str = "the store was restored from a backup, and nobody knows whether this ran after it was taken; \
+                           look at the target, and hand it in again if it did not";
+
 /// How many there were.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Lapsed {
     pub(super) cards: u64,
+    pub(super) jobs: u64,
     pub(super) sessions: u64,
 }
 
@@ -40,9 +49,79 @@ impl Store {
             lapsed.cards += cards.len() as u64;
             self.0.writer.submit(LapseCards { cards, at: self.0.clock.now() }).await?;
         }
-        lapsed.sessions = self.0.writer.submit(EndSessions { head, cards: lapsed.cards }).await?;
+        loop {
+            let ended = self.0.writer.submit(LapseJobs { at: self.0.clock.now() }).await?;
+            if ended == 0 {
+                break;
+            }
+            lapsed.jobs += ended;
+        }
+        self.skip_runs().await?;
+        lapsed.sessions = self.0.writer.submit(EndSessions { head, lapsed }).await?;
         self.0.sessions.end_all();
         Ok(lapsed)
+    }
+}
+
+impl Store {
+    /// Lets every schedule go on with its next run from now.
+    async fn skip_runs(&self) -> Stored<()> {
+        let now = self.0.clock.now();
+        let due = JobStore::new(self).schedules(None).await?;
+        let moved = due.iter().filter(|schedule| schedule.active).map(|schedule| {
+            let next = schedule.timetable.after(now);
+            (schedule.id.to_string(), next)
+        });
+        self.0.writer.submit(MoveSchedules(moved.collect())).await
+    }
+}
+
+struct MoveSchedules(Vec<(String, Option<i64>)>);
+
+#[async_trait]
+impl Change for MoveSchedules {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        for (id, next) in &self.0 {
+            let moved = sqlx::query("update schedule set next_at = $2 where id = $1").bind(id.as_str()).bind(*next);
+            moved.execute(&mut *tx.connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Ends a page of open jobs as *unknown*, and answers how many.
+struct LapseJobs {
+    at: i64,
+}
+
+#[async_trait]
+impl Change for LapseJobs {
+    type Answer = u64;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, Halt> {
+        let open = sqlx::query(
+            "select id, actor from job where state in ('queued', 'running', 'waiting') order by id limit $1",
+        )
+        .bind(i64::from(PAGE))
+        .fetch_all(&mut *tx.connection)
+        .await?;
+        for found in &open {
+            let (id, actor): (&str, &str) = (found.try_get(0)?, found.try_get(1)?);
+            sqlx::query(
+                "update job set state = 'unknown', error = $2, ended_at = $3, worker = null, lease_until = null, \
+                 run_at = null where id = $1",
+            )
+            .bind(id)
+            .bind(JOB_BECAUSE)
+            .bind(self.at)
+            .execute(&mut *tx.connection)
+            .await?;
+            let told = row(EventKind::JobUnknown, ActorId::new(actor), id, format!("void: {JOB_BECAUSE}"));
+            tx.tell(Row::new(told).map_err(|error| Halt::from(error).after_writing())?);
+        }
+        Ok(open.len() as u64)
     }
 }
 
@@ -105,7 +184,7 @@ impl Change for LapseCards {
 
 struct EndSessions {
     head: u64,
-    cards: u64,
+    lapsed: Lapsed,
 }
 
 #[async_trait]
@@ -113,10 +192,15 @@ impl Change for EndSessions {
     type Answer = u64;
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, Halt> {
+        // Nobody knows how far it came: a person asks again.
+        sqlx::query("update turn set state = 'stopped' where state in ('running', 'waiting')")
+            .execute(&mut *tx.connection)
+            .await?;
         let ended = sqlx::query("delete from session").execute(&mut *tx.connection).await?.rows_affected();
         let summary = format!(
-            "restored from a backup that ends with row {}; open approvals made void: {}, sessions ended: {ended}",
-            self.head, self.cards
+            "restored from a backup that ends with row {}; made void: {} open approvals, {} open jobs; sessions ended: \
+             {ended}",
+            self.head, self.lapsed.cards, self.lapsed.jobs
         );
         let told = row(EventKind::ServerStarted, Actor::system().id, "restore", summary);
         tx.tell(Row::new(told).map_err(|error| Halt::from(error).after_writing())?);

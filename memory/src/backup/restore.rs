@@ -49,6 +49,8 @@ pub struct Restored {
     pub hash: String,
     /// Approvals that were open, and are void now.
     pub lapsed: u64,
+    /// Jobs that were open, and are unknown now.
+    pub jobs: u64,
     /// Sessions that were open, and have ended.
     pub sessions: u64,
     /// Calls that ran; the next start looks what came of them.
@@ -85,6 +87,7 @@ pub async fn restore(options: RestoreOptions) -> Result<Restored, BackupError> {
         head: manifest.head,
         hash: manifest.hash,
         lapsed: lapsed.cards,
+        jobs: lapsed.jobs,
         sessions: lapsed.sessions,
         running,
         tokens,

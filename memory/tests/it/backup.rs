@@ -231,18 +231,18 @@ async fn a_backup_in_which_one_byte_is_wrong_or_missing_is_refused() {
     // Every byte of the first and the last hundred, and some hundreds between.
     let step = (good.len() / 300).max(1);
     let places = (0..100).chain((100..good.len() - 100).step_by(step)).chain(good.len() - 100..good.len());
-    let mut tried = 0;
+    let (mut tried, mut idle) = (0, 0);
     for place in places {
         let mut bytes = good.clone();
         bytes[place] ^= 0x41;
         std::fs::write(&bad, &bytes).unwrap();
         match jarvis_memory::restore(from(&world, &bad, &data)).await {
-            // Some bits of the compression's own header say how much memory to use, and nothing about the content.
-            Ok(restored) if place < 6 => {
-                assert_eq!(restored.hash, taken.hash);
+            // A few bits of the compression say nothing about the content: how much memory to use, what fills a byte up.
+            Ok(restored) => {
+                assert_eq!(restored.hash, taken.hash, "byte {place} was changed and nobody saw it");
                 std::fs::remove_dir_all(&data).unwrap();
+                idle += 1;
             }
-            Ok(_) => panic!("byte {place} was changed and nobody saw it"),
             Err(error) => assert!(matches!(error, BackupError::Damaged { .. }), "byte {place}: {error}"),
         }
         assert_eq!(names(dir.path()), ["bad", "good"]);
@@ -254,7 +254,7 @@ async fn a_backup_in_which_one_byte_is_wrong_or_missing_is_refused() {
         assert!(matches!(error, BackupError::Damaged { .. }), "cut off at {length}: {error}");
         tried += 1;
     }
-    assert!(tried > 500, "{tried}");
+    assert!(tried > 500 && idle < 10, "{tried} were tried, {idle} changed nothing");
     restore(&world, &file, &data).await;
 }
 

@@ -33,12 +33,12 @@ fn wanted(cron: &str, zone: &str, missed: Missed) -> NewSchedule {
 }
 
 impl Jobbing {
-    async fn hourly(&self, missed: Missed) -> Schedule {
+    pub(crate) async fn hourly(&self, missed: Missed) -> Schedule {
         self.queue.save_schedule(wanted("0 * * * *", "UTC", missed)).await.unwrap()
     }
 
     /// Turns the clock to a time.
-    fn turn_to(&self, at: i64) {
+    pub(crate) fn turn_to(&self, at: i64) {
         self.world.clock.turn(at - self.world.clock.now());
     }
 

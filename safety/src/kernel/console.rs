@@ -149,7 +149,7 @@ impl Console {
         Ok(())
     }
 
-    fn put_in_force(&self, kill: KillSwitch, instead_of: impl FnOnce(KillSwitch) -> bool) {
+    pub(crate) fn put_in_force(&self, kill: KillSwitch, instead_of: impl FnOnce(KillSwitch) -> bool) {
         let mut now = self.inner().kill.write().unwrap_or_else(PoisonError::into_inner);
         if !instead_of(*now) {
             return;

@@ -6,7 +6,6 @@ use futures_util::{TryStreamExt as _, stream};
 use serde_json::Value;
 
 use crate::actor::Actor;
-use crate::approval::ApprovalState;
 use crate::call::CallRecord;
 use crate::event::Draft;
 use crate::outcome::Outcome;
@@ -25,20 +24,19 @@ const PROBES: usize = 16;
 const YES_HOLDS_MS: i64 = 15 * 60 * 1000;
 
 impl Console {
-    /// Probes every effect whose outcome was never recorded and goes on with every approved card. An effect is never
+    /// Probes every effect that was abandoned before its outcome was recorded, and goes on with approved cards. An effect is never
     /// repeated: if the probe cannot tell, it is recorded as unknown and a person must look.
     ///
     /// # Errors
     /// If the store cannot be read; the server must not serve then.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        let doubts = self.inner().ledger.unsettled_calls().await?;
+        let doubts = self.inner().ledger.abandoned_calls().await?;
         // A target that hangs holds up its own probe and not all others.
         stream::iter(doubts.iter().map(Ok))
             .try_for_each_concurrent(PROBES, |record| self.inner().settle_doubt(record))
             .await?;
-        let open = [ApprovalState::Approved, ApprovalState::Running];
         let oldest = self.inner().clock.now() - YES_HOLDS_MS;
-        for card in self.inner().ledger.approvals(&open, 10_000).await? {
+        for card in self.inner().ledger.abandoned_cards().await? {
             let inner = Arc::clone(self.inner());
             // Whoever said yes meant then, not some start days later.
             let too_old = card.decided_at.is_some_and(|at| at < oldest);

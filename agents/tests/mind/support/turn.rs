@@ -154,4 +154,8 @@ impl Conversations for Turns {
     async fn open_turns(&self) -> Stored<Vec<Turn>> {
         self.store.open_turns().await
     }
+
+    async fn abandoned_turns(&self) -> Stored<Vec<Turn>> {
+        self.store.abandoned_turns().await
+    }
 }

@@ -1,13 +1,16 @@
 //! What must not come back with a backup.
 
+use jarvis_memory::JobStore;
 use jarvis_safety::approval::{Approval, ApprovalState, StepState};
 use jarvis_safety::call::{CallRecord, CallState};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
+use jarvis_safety::job::{JobState, Jobs as _, Missed};
 use jarvis_safety::port::{Decision, Identities as _, Intended, Ledger as _};
 use jarvis_safety::{ActorId, Tier};
 
+use crate::job_world::Jobbing;
 use crate::world::{START, World, outcome, row};
 
 async fn ask(world: &World, question: &str, steps: usize, state: ApprovalState) -> Approval {
@@ -30,6 +33,29 @@ async fn spend(world: &World, card: &Approval, step: u32) -> (CallRecord, Intend
     let record = spender(world, card, step);
     let intended = world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
     (record, intended)
+}
+
+#[tokio::test]
+async fn a_restored_job_is_never_run_again_and_a_restored_schedule_makes_up_for_nothing() {
+    let (world, dir) = super::world().await;
+    let jobbing = Jobbing::over(world);
+    let job = jobbing.new_job("safe");
+    jobbing.jobs.submit(job.clone()).await.unwrap();
+    let schedule = jobbing.hourly(Missed::CatchUp(100)).await;
+    let (file, data) = (dir.path().join("file"), dir.path().join("data"));
+    super::backup(&jobbing.world, &file).await;
+    let later = schedule.next_at.unwrap() + 50 * 3_600_000;
+    jobbing.turn_to(later);
+    assert_eq!(super::restore(&jobbing.world, &file, &data).await.jobs, 1);
+    let again = World::at(data, 1_000_000).await.unwrap();
+    let jobs = JobStore::new(&again.store);
+    let there = jobs.job(&job.record.id).await.unwrap().unwrap();
+    assert_eq!(there.state, JobState::Unknown);
+    assert!(there.error.unwrap().contains("restored"));
+    let next = jobs.schedule(&schedule.id).await.unwrap().unwrap().next_at.unwrap();
+    assert!(next > later, "what was due in between may have run");
+    again.whole().await;
+    again.store.close().await;
 }
 
 #[tokio::test]

@@ -1,0 +1,184 @@
+//! Several servers on one PostgreSQL, and the move to it.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jarvis_client::wire::{ApprovalInfo, JobInfo, JobPage, StatusInfo};
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, call, code};
+use crate::needs;
+
+/// A database of its own on the server that is there.
+struct Scratch {
+    server: String,
+    name: String,
+    url: String,
+}
+
+impl Scratch {
+    fn new() -> Option<Self> {
+        let server = needs::part("JARVIS_TEST_POSTGRES", "PostgreSQL")?;
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("jarvis_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let scratch = Self { url: format!("{}/{name}", server.rsplit_once('/').unwrap().0), server, name };
+        scratch.say(&format!("create database {} encoding 'UTF8' template template0", scratch.name));
+        Some(scratch)
+    }
+
+    fn say(&self, sql: &str) {
+        let said = Command::new("psql").args([&self.server, "-qc", sql]).output().unwrap();
+        assert!(said.status.success(), "{said:?}");
+    }
+
+    /// The first server on it.
+    fn first(&self) -> TestApp {
+        TestApp::start_with(&[("JARVIS_DATABASE", &self.url)])
+    }
+
+    /// Another one, with the key of one that is there.
+    fn beside(&self, other: &TestApp) -> TestApp {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("keys")).unwrap();
+        std::fs::copy(other.data().join("keys/audit.key"), directory.path().join("keys/audit.key")).unwrap();
+        TestApp::start_on(directory, &[("JARVIS_DATABASE", &self.url)])
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.say(&format!("drop database if exists {} with (force)", self.name));
+    }
+}
+
+async fn ask_for_everything(app: &TestApp) {
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["autonomy"] = json!({ "default": 1, "rules": [] });
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+}
+
+/// Waits until a server says so of itself.
+async fn until(app: &TestApp, what: &str, holds: impl Fn(&StatusInfo) -> bool) {
+    let client = app.operator().await;
+    for _ in 0..200 {
+        if holds(&client.get::<StatusInfo>("/api/status").await.unwrap()) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test]
+async fn what_is_set_asked_and_decided_on_one_server_holds_on_the_other() {
+    let Some(scratch) = Scratch::new() else { return };
+    let one = scratch.first();
+    let other = scratch.beside(&one);
+    ask_for_everything(&one).await;
+    until(&other, "the settings follow", |status| status.level == 1).await;
+    let token = one.token("ci", "red", &[]).await.secret.unwrap();
+    let client = other.over_tcp(Some(&token));
+    // A token that was made on one server is heard of on the other a moment later.
+    while client.get::<Value>("/api/tools").await.is_err() {}
+    let asked = call(&client, "file_write", json!({ "path": "x", "content": "y" })).await.unwrap();
+    let waits = one.over_tcp(Some(&token));
+    let card = format!("/api/approvals/{}", asked.approval.unwrap());
+    let waiting = tokio::spawn({
+        let card = card.clone();
+        async move { waits.get_waiting::<ApprovalInfo>(&card, 30).await.unwrap() }
+    });
+    let begun = std::time::Instant::now();
+    let _: ApprovalInfo = other.operator().await.post(&format!("{card}/approve"), &json!({}), Some(20)).await.unwrap();
+    let seen = waiting.await.unwrap();
+    assert_eq!(seen.state, "done");
+    assert!(begun.elapsed().as_secs() < 10, "who waits on another server hears of the decision");
+    let stopped = one.cli(&["stop"]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    until(&other, "the brake is felt", |status| status.kill == "effects").await;
+    let refused = call(&other.over_tcp(Some(&token)), "file_write", json!({ "path": "z", "content": "y" })).await;
+    assert_eq!(code(refused), "stopped");
+    assert!(other.cli(&["resume"]).status.success());
+    until(&one, "the release is heard", |status| status.kill == "off").await;
+}
+
+#[tokio::test]
+async fn when_a_server_is_killed_another_goes_on_with_its_jobs_and_cards_and_repeats_nothing() {
+    let Some(scratch) = Scratch::new() else { return };
+    let mut one = scratch.first();
+    let other = scratch.beside(&one);
+    ask_for_everything(&one).await;
+    // What both machines can reach.
+    let shared = tempfile::tempdir().unwrap();
+    let operator = one.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["roots"] = json!([{ "path": shared.path(), "write": true }]);
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let token = one.token("ci", "red", &[]).await.secret.unwrap();
+    let client = one.over_tcp(Some(&token));
+    let mut jobs = Vec::new();
+    for number in 0..4 {
+        let args = json!({ "path": shared.path().join(number.to_string()), "content": "once" });
+        let body = json!({ "tool": "file_write", "args": args });
+        let job: JobInfo = client.post("/api/jobs", &body, None).await.unwrap();
+        jobs.push(job.id);
+    }
+    one.kill();
+    let survivor = other.over_tcp(Some(&token));
+    let operator = other.operator().await;
+    // The cards stand; each is decided where a server is.
+    for id in &jobs {
+        let mut approved = false;
+        loop {
+            let job: JobInfo = survivor.get_waiting(&format!("/api/jobs/{id}"), 5).await.unwrap();
+            if job.ended_at.is_some() {
+                assert_eq!(job.state, "done", "{job:?}");
+                break;
+            }
+            if let Some(card) = job.approval.filter(|_| !approved) {
+                let path = format!("/api/approvals/{card}/approve");
+                approved = operator.post::<_, ApprovalInfo>(&path, &json!({}), Some(20)).await.is_ok();
+            }
+        }
+    }
+    assert_eq!(std::fs::read_dir(shared.path()).unwrap().count(), jobs.len());
+    let page: JobPage = survivor.get("/api/jobs?state=open").await.unwrap();
+    assert!(page.jobs.is_empty(), "{page:?}");
+}
+
+#[tokio::test]
+async fn everything_moves_to_postgresql_and_is_gone_on_with_there() {
+    let Some(scratch) = Scratch::new() else { return };
+    let mut app = TestApp::start();
+    let token = app.token("ide", "red", &[]).await.secret.unwrap();
+    let client = app.over_tcp(Some(&token));
+    call(&client, "file_write", json!({ "path": "a.txt", "content": "before" })).await.unwrap();
+    let busy = app.cli(&["migrate-database", &scratch.url]);
+    assert_eq!(busy.status.code(), Some(2), "a server runs on it: {busy:?}");
+    app.stop();
+    let (exit, moved) = app.cli_json(&["migrate-database", &scratch.url]);
+    assert_eq!(exit, 0, "{moved}");
+    assert!(moved["tables"].as_array().unwrap().iter().any(|table| table["table"] == "event"), "{moved}");
+    let again = app.cli(&["migrate-database", &scratch.url]);
+    assert_eq!(again.status.code(), Some(2), "two histories are never mixed: {again:?}");
+    let head = moved["head"].as_u64().unwrap();
+    app.set("JARVIS_DATABASE", &scratch.url);
+    app.start_again();
+    let status: StatusInfo = app.operator().await.get("/api/status").await.unwrap();
+    assert!(status.head > head);
+    call(&app.over_tcp(Some(&token)), "file_read", json!({ "path": "a.txt" })).await.unwrap();
+    let backup = app.cli(&["backup", "/tmp/never.backup"]);
+    assert_eq!(backup.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&backup.stderr).contains("pg_dump"), "{backup:?}");
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_and_its_password_is_not_repeated() {
+    let app = TestApp::start();
+    for wrong in ["mysql://u:hunter2secret@h/d", "postgres://u:hunter2secret@h:notaport/d"] {
+        let refused = app.cli(&["migrate-database", wrong]);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(told.contains("postgres://") && !told.contains("hunter2secret"), "{told}");
+    }
+}

@@ -1,0 +1,162 @@
+//! What a process carries, and what is abandoned because the process that carried it is gone.
+//!
+//! Where one process owns the database, everything that is open at its start was carried by one that is gone. Replicas
+//! that share a database each hold a lease, which they renew three times while it lasts. Whoever's lease has lapsed is
+//! gone, or cut off from the database: then nothing of it can be recorded any more, and another looks what became of it.
+//! Leases go by the clocks of the machines, so these must agree within a few seconds.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jarvis_safety::port::{Clock, Stored};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::change::{Change, Tx};
+use crate::store::{Inner, Store};
+use crate::stored::Halt;
+
+/// How long a lease lasts.
+const LEASE_MS: i64 = 30_000;
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(10);
+
+/// What can be carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carried {
+    Calls,
+    Cards,
+    Turns,
+}
+
+impl Carried {
+    /// Its table, which of its rows are open, and which of them come first.
+    const fn open(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Calls => ("call", "state = 'running'", "id"),
+            Self::Cards => ("approval", "state in ('approved', 'running')", "id"),
+            Self::Turns => ("turn", "state in ('running', 'waiting')", "created_at, id"),
+        }
+    }
+}
+
+/// Takes over what is abandoned, and answers the ids.
+struct TakeOver {
+    what: Carried,
+    now: i64,
+}
+
+#[async_trait]
+impl Change for TakeOver {
+    type Answer = Vec<String>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, Halt> {
+        let (table, open, order) = self.what.open();
+        let sql = format!(
+            "select id from {table} where {open} and (replica is null or not exists \
+             (select 1 from replica r where r.id = {table}.replica and r.lapses_at > $1)) order by {order}"
+        );
+        let found = sqlx::query(AssertSqlSafe(sql)).bind(self.now).fetch_all(&mut *tx.connection).await?;
+        let ids: Vec<String> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        if let Some(own) = tx.replica {
+            let sql = format!("update {table} set replica = $2 where id = $1");
+            for id in &ids {
+                let taken = sqlx::query(AssertSqlSafe(sql.clone())).bind(id.as_str()).bind(own);
+                taken.execute(&mut *tx.connection).await?;
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// Says that this process is there.
+struct Renew {
+    until: i64,
+}
+
+#[async_trait]
+impl Change for Renew {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        let Some(own) = tx.replica else { return Ok(()) };
+        sqlx::query(
+            "insert into replica (id, lapses_at) values ($1, $2) \
+             on conflict (id) do update set lapses_at = excluded.lapses_at",
+        )
+        .bind(own)
+        .bind(self.until)
+        .execute(&mut *tx.connection)
+        .await?;
+        sqlx::query("delete from replica where lapses_at < $1")
+            .bind(self.until - 100 * LEASE_MS)
+            .execute(&mut *tx.connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Says that this process is gone: what it still carries is abandoned at once.
+struct Leave;
+
+#[async_trait]
+impl Change for Leave {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        let Some(own) = tx.replica else { return Ok(()) };
+        sqlx::query("delete from replica where id = $1").bind(own).execute(&mut *tx.connection).await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Whether other replicas may use the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.replica.is_some()
+    }
+
+    /// Ids of what is abandoned; it is this process's from now on.
+    pub(crate) async fn take_over(&self, what: Carried) -> Stored<Vec<String>> {
+        self.0.writer.submit(TakeOver { what, now: self.0.clock.now() }).await
+    }
+
+    /// Begins to say that this process is there, if anybody else could want to know.
+    pub(crate) async fn appear(&self) -> Stored<()> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        self.0.writer.submit(Renew { until: lease(&self.0.clock) }).await?;
+        tokio::spawn(keep(Arc::downgrade(&self.0)));
+        Ok(())
+    }
+
+    pub(crate) async fn leave(&self) {
+        if self.is_shared()
+            && let Err(error) = self.0.writer.submit(Leave).await
+        {
+            tracing::warn!(%error, "the lease could not be given back; other replicas wait until it lapses");
+        }
+    }
+}
+
+fn lease(clock: &Arc<dyn Clock>) -> i64 {
+    clock.now().saturating_add(LEASE_MS)
+}
+
+/// Renews the lease for as long as the store is there.
+async fn keep(store: Weak<Inner>) {
+    let mut tick = tokio::time::interval(RENEWAL);
+    loop {
+        tick.tick().await;
+        let Some(inner) = store.upgrade() else { return };
+        let renewed = inner.writer.submit(Renew { until: lease(&inner.clock) }).await;
+        if let Err(error) = renewed {
+            if inner.readers.is_closed() {
+                return;
+            }
+            tracing::warn!(%error, "the lease could not be renewed; when it lapses other replicas take over");
+        }
+    }
+}
