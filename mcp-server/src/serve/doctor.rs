@@ -2,10 +2,14 @@
 //!
 //! Looks at the Docker socket, the system bus, the journal, the model and the configuration. It scans nothing.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jarvis_client::wire::{DoctorReport, Finding};
+use jarvis_memory::Database;
 use jarvis_safety::kernel::Gate;
 use jarvis_safety::tool::ToolError;
 use jarvis_tools::docker::Docker;
@@ -47,7 +51,10 @@ pub(crate) async fn offline_report(config: &Config) -> DoctorReport {
 }
 
 async fn machine(config: &Config, docker: &Docker, bus: &Bus) -> Vec<Finding> {
-    let mut findings = vec![finding("data directory", "ok", config.data.display().to_string(), "")];
+    let mut findings = vec![data_directory(&config.data)];
+    if !matches!(config.database, Database::Directory) {
+        findings.push(finding("database", "ok", format!("everything is kept in {:?}", config.database), ""));
+    }
     if let Some(file) = &config.file {
         findings.push(finding("jarvis.toml", "ok", file.display().to_string(), ""));
     }
@@ -67,6 +74,27 @@ async fn machine(config: &Config, docker: &Docker, bus: &Bus) -> Vec<Finding> {
     findings
         .push(found("systemd", bus.found().await.map(|found| format!("systemd {} is {}", found.version, found.state))));
     findings
+}
+
+/// Whether the data directory is there and can be written to. Nothing is written.
+fn data_directory(data: &Path) -> Finding {
+    let at = data.display();
+    let what = "data directory";
+    if !data.exists() {
+        return finding(what, "missing", format!("{at} is not there"), "the first start of `jarvis serve` makes it");
+    }
+    match OpenOptions::new().write(true).open(data.join("lock")) {
+        Ok(_) => finding(what, "ok", at.to_string(), ""),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            finding(what, "missing", format!("{at} holds nothing of Jarvis yet"), "start it with `jarvis serve`")
+        }
+        Err(error) => finding(
+            what,
+            "warning",
+            format!("{at} cannot be written to: {error}"),
+            "see that this user owns it and that its disk is not mounted read-only",
+        ),
+    }
 }
 
 fn found(what: &str, looked: Result<String, ToolError>) -> Finding {

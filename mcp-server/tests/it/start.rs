@@ -37,6 +37,23 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+#[test]
+fn the_doctor_looks_at_the_data_directory_itself() {
+    let app = TestApp::start();
+    let state = |(_, report): (i32, serde_json::Value)| {
+        let findings = report["findings"].as_array().unwrap().clone();
+        let found = findings.into_iter().find(|finding| finding["what"] == "data directory").unwrap();
+        found["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(app.cli_json(&["doctor"])), "ok");
+    let empty = tempfile::tempdir().unwrap();
+    let nowhere = empty.path().join("nowhere");
+    assert_eq!(state(app.cli_json(&["doctor", "--data", nowhere.to_str().unwrap()])), "missing");
+    // Where a file should be there is a folder, which nobody can write.
+    std::fs::create_dir(empty.path().join("lock")).unwrap();
+    assert_eq!(state(app.cli_json(&["doctor", "--data", empty.path().to_str().unwrap()])), "warning");
+}
+
 #[tokio::test]
 async fn the_printed_link_sets_the_password_once_and_signs_in() {
     let app = TestApp::start_fresh();
