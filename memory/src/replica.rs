@@ -53,10 +53,12 @@ impl Change for TakeOver {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, Halt> {
         let (table, open, order) = self.what.open();
         let sql = format!(
-            "select id from {table} where {open} and (replica is null or not exists \
-             (select 1 from replica r where r.id = {table}.replica and r.lapses_at > $1)) order by {order}"
+            "select id from {table} where {open} and (replica is null or (replica <> $2 and not exists \
+             (select 1 from replica r where r.id = {table}.replica and r.lapses_at > $1))) order by {order}"
         );
-        let found = sqlx::query(AssertSqlSafe(sql)).bind(self.now).fetch_all(&mut *tx.connection).await?;
+        // Its own are never abandoned: also a lease that lapsed while the database was away is one of a living process.
+        let found = sqlx::query(AssertSqlSafe(sql)).bind(self.now).bind(tx.replica.unwrap_or_default());
+        let found = found.fetch_all(&mut *tx.connection).await?;
         let ids: Vec<String> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         if let Some(own) = tx.replica {
             let sql = format!("update {table} set replica = $2 where id = $1");

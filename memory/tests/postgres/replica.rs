@@ -153,6 +153,30 @@ async fn a_step_is_spent_once_over_both() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_living_replica_carries_is_left_to_it_and_what_a_lapsed_one_carried_is_taken_over_once() {
+    let (one, other) = two().await;
+    let call = one.record(None);
+    one.store.intend(&call, row(EventKind::CallIntent, call.id.as_str())).await.unwrap();
+    assert!(other.store.abandoned_calls().await.unwrap().is_empty(), "its lease holds");
+    one.clock.turn(60_000);
+    other.clock.turn(60_000);
+    assert!(one.store.abandoned_calls().await.unwrap().is_empty(), "nobody abandons his own");
+    let taken: Vec<_> = other.store.abandoned_calls().await.unwrap().into_iter().map(|call| call.id).collect();
+    assert_eq!(taken, [call.id.clone()]);
+    assert!(other.store.abandoned_calls().await.unwrap().is_empty(), "it is carried now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_carried_is_free_at_once_when_it_has_ended_in_good_order() {
+    let (one, other) = two().await;
+    let call = one.record(None);
+    one.store.intend(&call, row(EventKind::CallIntent, call.id.as_str())).await.unwrap();
+    one.store.close().await;
+    let taken: Vec<_> = other.store.abandoned_calls().await.unwrap().into_iter().map(|call| call.id).collect();
+    assert_eq!(taken, [call.id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_with_a_key_runs_once_over_both() {
     let (one, other) = two().await;
     for round in 0..15 {
