@@ -125,7 +125,14 @@ impl Identities for Store {
     }
 
     async fn session(&self, secret: &str) -> Stored<Option<Session>> {
-        Ok(self.0.sessions.find(secret, self.0.clock.now()))
+        let find = || self.0.sessions.find(secret, self.0.clock.now());
+        match find() {
+            None if self.is_shared() => {
+                self.hear_all().await;
+                Ok(find())
+            }
+            found => Ok(found),
+        }
     }
 
     async fn close_session(&self, id: &SessionId, draft: Draft) -> Stored<()> {
@@ -150,7 +157,15 @@ impl Identities for Store {
 
     async fn token(&self, secret: &str) -> Stored<Option<Token>> {
         let now = self.0.clock.now();
-        let Some((token, note)) = self.0.tokens.find(secret, now) else { return Ok(None) };
+        let find = || self.0.tokens.find(secret, now);
+        let found = match find() {
+            None if self.is_shared() => {
+                self.hear_all().await;
+                find()
+            }
+            found => found,
+        };
+        let Some((token, note)) = found else { return Ok(None) };
         if note {
             self.0.writer.submit_lazily(NoteUse { id: token.id.clone(), at: now });
         }

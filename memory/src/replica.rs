@@ -9,10 +9,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jarvis_safety::port::{Clock, Stored};
+use jarvis_safety::port::{Clock, Feed as _, Stored};
 use sqlx::{AssertSqlSafe, Row as _};
+use tokio::sync::broadcast::error::RecvError;
 
-use crate::change::{Change, Tx};
+use crate::change::{Change, Job, Tx};
 use crate::store::{Inner, Store};
 use crate::stored::Halt;
 
@@ -20,6 +21,9 @@ use crate::stored::Halt;
 const LEASE_MS: i64 = 30_000;
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
+
+/// Longest wait for what others have committed.
+const HEARING: Duration = Duration::from_secs(2);
 
 /// What can be carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +126,25 @@ impl Store {
     /// Ids of what is abandoned; it is this process's from now on.
     pub(crate) async fn take_over(&self, what: Carried) -> Stored<Vec<String>> {
         self.0.writer.submit(TakeOver { what, now: self.0.clock.now() }).await
+    }
+
+    /// Waits until what other replicas have committed so far is known here too, for whoever signs in at one and asks the
+    /// next.
+    pub(crate) async fn hear_all(&self) {
+        let mut rows = self.subscribe();
+        let Ok(found) = sqlx::query("select seq from head where id = 1").fetch_one(&self.0.readers).await else {
+            return;
+        };
+        let head = found.try_get::<i64, _>(0).unwrap_or(0).cast_unsigned();
+        if head <= self.head() {
+            return;
+        }
+        // With a full queue a batch is about to begin, and that looks too.
+        let _ = self.0.writer.0.try_send(Job::Look);
+        let heard = async { while self.head() < head && !matches!(rows.recv().await, Err(RecvError::Closed)) {} };
+        if tokio::time::timeout(HEARING, heard).await.is_err() {
+            tracing::warn!("what other replicas have committed was not heard in time");
+        }
     }
 
     /// Begins to say that this process is there, if anybody else could want to know.
