@@ -11,6 +11,7 @@ use crate::dialect::Dialect;
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::row::{COLUMNS, fields};
+use crate::seal;
 use crate::stored::to_json;
 
 /// Name under which the code is kept.
@@ -54,6 +55,12 @@ pub(crate) async fn open(
                 .execute(&mut *connection)
                 .await?;
         }
+    }
+    if fresh {
+        // Before the database knows the key: a crash in between must not leave a used database without a seal, which
+        // would look at the next start as if somebody had removed it.
+        seal::write(directory, &chain, head)
+            .map_err(|error| OpenError::Directory { path: directory.seal(), why: error.to_string() })?;
     }
     dialect.commit(connection, None).await?;
     Ok((chain, fresh))

@@ -270,6 +270,11 @@ impl Inner {
             Some(spec) if spec.repeat == Repeat::Never => {
                 doubt("its worker was lost while it ran; look what of it was done before you submit it again")
             }
+            // It only waits for a person, and what was asked runs once, whoever asks for it: that its worker was lost is
+            // no fault of its own, and a card may outlast many starts.
+            Some(_) if job.approval.is_some() => {
+                JobEnd::Again { run_at: None, error: Some("its worker was lost".to_owned()), counts: false }
+            }
             Some(spec) if job.attempt >= spec.retry.attempts => doubt(
                 "its worker was lost again and again while it ran; look what of it was done and why, before you submit \
                  it again",
