@@ -3,8 +3,10 @@
 //! One snapshot is one read transaction, so what stands in it belongs together. The connection only reads: looking must
 //! not repair anything.
 
+use std::collections::HashSet;
 use std::path::Path;
 
+use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
@@ -47,6 +49,20 @@ pub(crate) struct Card {
     pub(crate) because: Option<String>,
 }
 
+/// A job as its own table has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JobRow {
+    pub(crate) id: String,
+    pub(crate) actor: String,
+    pub(crate) key: Option<String>,
+    pub(crate) state: String,
+    pub(crate) attempt: i64,
+    pub(crate) card: Option<String>,
+    pub(crate) error: Option<String>,
+    /// What it echoes, or the path that it writes.
+    pub(crate) name: String,
+}
+
 /// What the database held at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
@@ -56,6 +72,7 @@ pub(crate) struct Snapshot {
     pub(crate) head: (i64, String),
     pub(crate) calls: Vec<Call>,
     pub(crate) cards: Vec<Card>,
+    pub(crate) jobs: Vec<JobRow>,
     /// Bodies that belong to no row.
     pub(crate) orphans: i64,
     /// Hash of the row that the seal vouches for, if there is such a row.
@@ -96,6 +113,7 @@ pub(crate) async fn snapshot(data: &Path, seq: i64, sealed: i64) -> Result<Snaps
     let head = sqlx::query("select seq, hash from head").fetch_one(&mut *reading).await?;
     let calls = sqlx::query("select id, state, idempotency, approval, outcome is not null from call");
     let cards = sqlx::query("select id, actor, state, because from approval");
+    let jobs = sqlx::query("select id, actor, idempotency, state, attempt, approval, error, json from job");
     let vouched = sqlx::query("select hash from event where seq = ?").bind(sealed);
     let orphans = sqlx::query("select count(*) from body where seq not in (select seq from event)");
     let found = Snapshot {
@@ -103,6 +121,7 @@ pub(crate) async fn snapshot(data: &Path, seq: i64, sealed: i64) -> Result<Snaps
         head: (head.try_get(0)?, head.try_get(1)?),
         calls: calls.fetch_all(&mut *reading).await?.iter().map(call).collect::<Result<_, _>>()?,
         cards: cards.fetch_all(&mut *reading).await?.iter().map(card).collect::<Result<_, _>>()?,
+        jobs: jobs.fetch_all(&mut *reading).await?.iter().map(job).collect::<Result<_, _>>()?,
         orphans: orphans.fetch_one(&mut *reading).await?.try_get(0)?,
         sealed: vouched.fetch_optional(&mut *reading).await?.map(|row| row.try_get(0)).transpose()?,
     };
@@ -119,6 +138,27 @@ pub(crate) async fn under_way(data: &Path) -> Result<Vec<Card>, sqlx::Error> {
         .await?;
     connection.close().await?;
     found.iter().map(card).collect()
+}
+
+/// Jobs that have not ended.
+pub(crate) async fn open_jobs(data: &Path) -> Result<Vec<JobRow>, sqlx::Error> {
+    let mut connection = open(data).await?;
+    let found = sqlx::query(
+        "select id, actor, idempotency, state, attempt, approval, error, json from job \
+         where state in ('queued', 'running', 'waiting')",
+    )
+    .fetch_all(&mut connection)
+    .await?;
+    connection.close().await?;
+    found.iter().map(job).collect()
+}
+
+/// Ids of jobs that are done.
+pub(crate) async fn done_jobs(data: &Path) -> Result<HashSet<String>, sqlx::Error> {
+    let mut connection = open(data).await?;
+    let found = sqlx::query("select id from job where state = 'done'").fetch_all(&mut connection).await?;
+    connection.close().await?;
+    found.iter().map(|row| row.try_get(0)).collect()
 }
 
 fn row(row: &SqliteRow) -> Result<Row, sqlx::Error> {
@@ -152,4 +192,19 @@ fn call(row: &SqliteRow) -> Result<Call, sqlx::Error> {
 
 fn card(row: &SqliteRow) -> Result<Card, sqlx::Error> {
     Ok(Card { id: row.try_get(0)?, actor: row.try_get(1)?, state: row.try_get(2)?, because: row.try_get(3)? })
+}
+
+fn job(row: &SqliteRow) -> Result<JobRow, sqlx::Error> {
+    let kept: Value = serde_json::from_str(row.try_get(7)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let arg = |name: &str| kept.pointer(&format!("/payload/args/{name}")).and_then(Value::as_str);
+    Ok(JobRow {
+        id: row.try_get(0)?,
+        actor: row.try_get(1)?,
+        key: row.try_get(2)?,
+        state: row.try_get(3)?,
+        attempt: row.try_get(4)?,
+        card: row.try_get(5)?,
+        error: row.try_get(6)?,
+        name: arg("text").or_else(|| arg("path")).unwrap_or_default().to_owned(),
+    })
 }

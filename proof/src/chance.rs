@@ -46,6 +46,12 @@ impl Chance {
         Duration::from_micros(self.between(low, high.max(low + 1)))
     }
 
+    /// Takes out one of several.
+    pub(crate) fn take<T>(&mut self, all: &mut Vec<T>) -> Option<T> {
+        let place = usize::try_from(self.between(0, all.len().max(1) as u64)).unwrap_or(0);
+        (place < all.len()).then(|| all.swap_remove(place))
+    }
+
     /// One of several.
     pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         let place = self.next() % (all.len() as u64).max(1);
@@ -82,5 +88,6 @@ mod tests {
             assert!(chance.percent(100));
         }
         assert_eq!(chance.pick::<u8>(&[]), None);
+        assert_eq!(chance.take::<u8>(&mut Vec::new()), None);
     }
 }

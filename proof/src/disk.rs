@@ -47,6 +47,11 @@ impl Disk {
         run("mount", &["-o", "remount,abort"], &[&self.mount]).await
     }
 
+    /// Makes it read-only, or writable again. Nobody may have files open for writing there.
+    pub(crate) async fn protect(&self, protected: bool) -> anyhow::Result<()> {
+        run("mount", &["-o", if protected { "remount,ro" } else { "remount,rw" }], &[&self.mount]).await
+    }
+
     /// The power comes back. Nobody may have files open there.
     pub(crate) async fn restore(&self) -> anyhow::Result<()> {
         run("umount", &[], &[&self.mount]).await?;

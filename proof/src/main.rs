@@ -12,6 +12,8 @@
 //! could not be carried out, 2 wrong words, 4 it was skipped (a line `skipped: needs …`; in CI that is a 1).
 
 mod book;
+mod boundary;
+mod budget;
 mod chain;
 mod chance;
 mod disk;
@@ -48,6 +50,8 @@ enum Suite {
     Power(KillArguments),
     /// Disks that fail: writes and fsyncs that end in errors or last, and a disk that is full. Needs root and strace.
     Faults(FaultArguments),
+    /// Kill -9 at each call that writes to the database's log, one after the other. Needs root and strace.
+    Boundary(KillArguments),
 }
 
 /// What every suite is told.
@@ -62,6 +66,9 @@ pub(crate) struct Common {
     /// Where chance begins; printed, and different each time unless it is given.
     #[arg(long)]
     seed: Option<u64>,
+    /// Programs at once. They wait for the disk and for each other most of the time.
+    #[arg(long, default_value_t = 4)]
+    lanes: u64,
 }
 
 impl Common {
@@ -119,12 +126,13 @@ struct FaultArguments {
 }
 
 /// Outages when nothing else is said.
-const OUTAGES: u64 = 60;
+const OUTAGES: u64 = 500;
 
 impl FaultArguments {
     fn options(self) -> fault::Options {
         let unlimited = if self.minutes.is_some() { u64::MAX } else { OUTAGES };
         fault::Options {
+            lanes: self.common.lanes,
             common: self.common,
             cycles: self.cycles.unwrap_or(unlimited),
             minutes: self.minutes,
@@ -133,15 +141,16 @@ impl FaultArguments {
     }
 }
 
-/// Kills when nothing else is said, and power cuts.
+/// Kills and power cuts when nothing else is said.
 const KILLS: u64 = 300;
-const CUTS: u64 = 100;
+const CUTS: u64 = 50;
 
 impl KillArguments {
-    fn options(self, power: bool) -> kill::Options {
-        let usual = if power { CUTS } else { KILLS };
+    /// `usual`: how often when nothing is said.
+    fn options(self, usual: u64, power: bool) -> kill::Options {
         let unlimited = if self.minutes.is_some() { u64::MAX } else { usual };
         kill::Options {
+            lanes: self.common.lanes,
             common: self.common,
             cycles: self.cycles.unwrap_or(unlimited),
             minutes: self.minutes,
@@ -154,9 +163,11 @@ impl KillArguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let ended = match Arguments::parse().suite {
-        Suite::Kill(given) => kill::run(given.options(false)).await,
+        Suite::Kill(given) => kill::run(given.options(KILLS, false)).await,
         Suite::Faults(given) => fault::run(given.options()).await,
-        Suite::Power(given) => kill::run(given.options(true)).await,
+        // As many as there are.
+        Suite::Boundary(given) => boundary::run(given.options(u64::MAX, false)).await,
+        Suite::Power(given) => kill::run(given.options(CUTS, true)).await,
     };
     match ended {
         Ok(Verdict::Kept) => ExitCode::SUCCESS,

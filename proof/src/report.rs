@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     LostEffect,
     /// A decision that was acknowledged does not hold, or an approved call never ran.
     LostDecision,
+    /// A job that was acknowledged is not there, has not ended, or has another end than was told.
+    LostJob,
     /// A setting, session or token that was acknowledged is gone.
     LostSetting,
     /// One effect happened, or was begun, twice.
@@ -51,6 +53,7 @@ impl Kind {
             Self::LostRow => "lost-row",
             Self::LostEffect => "lost-effect",
             Self::LostDecision => "lost-decision",
+            Self::LostJob => "lost-job",
             Self::LostSetting => "lost-setting",
             Self::DoubleEffect => "double-effect",
             Self::Untrue => "untrue",
@@ -84,11 +87,34 @@ impl fmt::Display for Violation {
     }
 }
 
+/// How a suite ended, for whoever watches and for whoever makes a table of it.
+pub(crate) struct Ended {
+    pub(crate) suite: &'static str,
+    pub(crate) cycles: u64,
+    pub(crate) acks: u64,
+    pub(crate) found: Vec<Violation>,
+    pub(crate) seed: u64,
+    pub(crate) seconds: f64,
+}
+
+impl Ended {
+    /// Tells what was broken, and a last line with all figures.
+    pub(crate) fn tell(&self) -> Verdict {
+        let Self { suite, cycles, acks, found, seed, seconds } = self;
+        tell(found);
+        let violations = found.len();
+        say(&format!(
+            "RESULT suite={suite} cycles={cycles} acks={acks} violations={violations} seed={seed} seconds={seconds:.0}"
+        ));
+        if found.is_empty() { Verdict::Kept } else { Verdict::Broken }
+    }
+}
+
 /// Most violations that are told of one kind; the rest are counted.
 const TOLD: usize = 5;
 
 /// Tells what was broken, each kind in its turn.
-pub(crate) fn tell(violations: &[Violation]) {
+fn tell(violations: &[Violation]) {
     let mut sorted: Vec<_> = violations.iter().collect();
     sorted.sort_by_key(|violation| violation.kind);
     for same in sorted.chunk_by(|a, b| a.kind == b.kind) {

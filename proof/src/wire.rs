@@ -74,6 +74,11 @@ impl Wire {
         Ok(Self { sender, host: host.to_owned() })
     }
 
+    /// Whether nothing more can be asked.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Asks, and reads the answer to its end.
     pub(crate) async fn ask(&mut self, ask: Ask<'_>) -> anyhow::Result<Reply> {
         let mut request = Request::builder().method(ask.method).uri(ask.path).header(HOST, self.host.as_str());

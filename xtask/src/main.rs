@@ -18,7 +18,7 @@ const HELP: &str = "cargo xtask run [-- ARGS]   build everything and start Jarvi
 cargo xtask test            run every test
 cargo xtask lint            check budgets of lines, packages and script
 cargo xtask proof           hold the real program to its word: kill it under load, break it, look what is left
-                            (--suite NAME, --minutes N, --cycles N, --seed N, --release)
+                            (--suite kill|power|boundary|faults, --minutes N, --cycles N, --seed N, --lanes N, --release)
 cargo xtask ui              build the dashboard
 cargo xtask wire            write the dashboard's types from the OpenAPI document";
 

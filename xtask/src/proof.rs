@@ -2,9 +2,12 @@
 //!
 //! Each suite runs honestly and must find nothing. Then each of its sabotages breaks a promise on purpose and must be
 //! found: the prover ends with its exit code for broken promises and names the kind that was broken. A proof whose
-//! sabotage goes unseen is worth nothing, so that fails too.
+//! sabotage goes unseen is worth nothing, so that fails too. At the end one table tells what was seen.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Instant;
 
 use crate::{Done, process, root};
 
@@ -12,17 +15,21 @@ use crate::{Done, process, root};
 const BROKEN: i32 = 3;
 /// Exit code of the prover when something is missing here that the suite needs.
 const SKIPPED: i32 = 4;
+/// Sabotages at once: each waits for its program most of the time.
+const AT_ONCE: usize = 3;
+
+/// A sabotage, and the kinds of violation by which it must be found.
+type Sabotage = (&'static str, &'static [&'static str]);
 
 /// What the prover offers.
 struct Suite {
     name: &'static str,
-    /// Each sabotage, and the kinds of violation by which it must be found.
-    sabotages: &'static [(&'static str, &'static [&'static str])],
+    sabotages: &'static [Sabotage],
     /// How a sabotage is given enough room, and no more.
     room: &'static [&'static str],
 }
 
-const SUITES: [Suite; 3] = [
+const SUITES: [Suite; 4] = [
     Suite {
         name: "kill",
         sabotages: &[
@@ -32,10 +39,18 @@ const SUITES: [Suite; 3] = [
             ("lost-effect", &["lost-effect"]),
             ("lost-decision", &["lost-decision"]),
             ("forgotten-key", &["double-effect"]),
+            ("lost-job", &["lost-job"]),
+            ("double-job", &["double-effect"]),
+            ("forgotten-job", &["double-effect"]),
         ],
-        room: &["--cycles", "4"],
+        room: &["--cycles", "8"],
     },
-    Suite { name: "power", sabotages: &[("early-ack", &["lost-row"])], room: &["--cycles", "30"] },
+    Suite { name: "power", sabotages: &[("early-ack", &["lost-row"])], room: &["--cycles", "40"] },
+    Suite {
+        name: "boundary",
+        sabotages: &[("lost-job", &["lost-job"]), ("double-job", &["double-effect"])],
+        room: &["--cycles", "1"],
+    },
     Suite { name: "faults", sabotages: &[("early-ack", &["early-ack"])], room: &["--cycles", "10"] },
 ];
 
@@ -44,8 +59,18 @@ const SUITES: [Suite; 3] = [
 struct Wanted {
     suite: Option<String>,
     release: bool,
-    /// Handed to the prover: how long, how often, where chance begins.
+    /// Handed to the prover: how long, how often, how many at once, where chance begins.
     rest: Vec<String>,
+}
+
+/// A line of the table.
+struct Line {
+    suite: String,
+    cycles: String,
+    acks: String,
+    violations: String,
+    seed: String,
+    seconds: String,
 }
 
 /// Builds program and prover and runs the suites.
@@ -58,12 +83,24 @@ pub(crate) fn run(arguments: &[String]) -> Done {
         return Err(format!("there is no such suite; there is {}", names.join(", ")));
     }
     build(wanted.release)?;
-    for suite in chosen {
-        if !honest(suite, &wanted)? {
-            continue;
-        }
-        for (sabotage, kinds) in suite.sabotages {
-            caught(suite, sabotage, kinds, &wanted)?;
+    let mut lines = Vec::new();
+    let done = chosen.into_iter().try_for_each(|suite| hold(suite, &wanted, &mut lines));
+    table(&lines);
+    done
+}
+
+/// A suite and its sabotages.
+fn hold(suite: &Suite, wanted: &Wanted, lines: &mut Vec<Line>) -> Done {
+    if !honest(suite, wanted, lines)? {
+        return Ok(());
+    }
+    for some in suite.sabotages.chunks(AT_ONCE) {
+        let told: Vec<_> = thread::scope(|scope| {
+            let running: Vec<_> = some.iter().map(|sabotage| scope.spawn(|| caught(suite, sabotage, wanted))).collect();
+            running.into_iter().map(|it| it.join().unwrap_or_else(|_| Err("a sabotage panicked".to_owned()))).collect()
+        });
+        for line in told {
+            lines.push(line?);
         }
     }
     Ok(())
@@ -77,10 +114,11 @@ fn read(arguments: &[String]) -> Result<Wanted, String> {
         match word {
             "--release" => wanted.release = true,
             "--suite" => wanted.suite = Some(value()?),
-            "--minutes" | "--cycles" | "--seed" => wanted.rest.extend([word.to_owned(), value()?]),
+            "--minutes" | "--cycles" | "--seed" | "--lanes" => wanted.rest.extend([word.to_owned(), value()?]),
             _ => {
                 return Err(format!(
-                    "`{word}` is unknown; use --suite NAME, --minutes N, --cycles N, --seed N, --release"
+                    "`{word}` is unknown; use --suite NAME, --minutes N or --cycles N (of each suite), --seed N, \
+                     --lanes N (programs at once), --release"
                 ));
             }
         }
@@ -100,21 +138,35 @@ fn build(release: bool) -> Done {
 }
 
 /// Runs a suite as it is; whatever it finds is a defect. Answers whether it could be tried here.
-fn honest(suite: &Suite, wanted: &Wanted) -> Result<bool, String> {
-    let mut command = prover(suite, wanted);
-    command.args(&wanted.rest);
-    let status = command.status().map_err(|error| format!("the prover could not be started: {error}"))?;
+fn honest(suite: &Suite, wanted: &Wanted, lines: &mut Vec<Line>) -> Result<bool, String> {
+    let unstarted = |error: std::io::Error| format!("the prover could not be started: {error}");
+    let mut child = prover(suite, wanted).args(&wanted.rest).stdout(Stdio::piped()).spawn().map_err(unstarted)?;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            match figures(&line) {
+                Some(figures) => lines.push(figures),
+                None => process::say(&line),
+            }
+        }
+    }
+    let status = child.wait().map_err(unstarted)?;
     match status.code() {
         Some(0) => Ok(true),
-        Some(SKIPPED) => Ok(false),
+        Some(SKIPPED) => {
+            let none = || "-".to_owned();
+            let suite = format!("{} (skipped)", suite.name);
+            lines.push(Line { suite, cycles: none(), acks: none(), violations: none(), seed: none(), seconds: none() });
+            Ok(false)
+        }
         _ => Err(format!("the suite `{}` failed ({status})", suite.name)),
     }
 }
 
 /// Runs a sabotage; it must be found, and as what it is.
-fn caught(suite: &Suite, sabotage: &str, kinds: &[&str], wanted: &Wanted) -> Done {
+fn caught(suite: &Suite, (sabotage, kinds): &Sabotage, wanted: &Wanted) -> Result<Line, String> {
+    let begun = Instant::now();
     let mut command = prover(suite, wanted);
-    command.args(["--sabotage", sabotage]).args(suite.room).stdout(Stdio::piped());
+    command.args(["--sabotage", sabotage]).args(suite.room).stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = command.output().map_err(|error| format!("the prover could not be started: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let told = |kind: &&str| said.lines().any(|line| line.starts_with(&format!("VIOLATION {kind}:")));
@@ -127,16 +179,53 @@ fn caught(suite: &Suite, sabotage: &str, kinds: &[&str], wanted: &Wanted) -> Don
             words(&output)
         ));
     }
-    process::say(&format!("{}: the sabotage `{sabotage}` was found, as {}", suite.name, kinds.join(" and ")));
-    Ok(())
+    let found = said.lines().find_map(figures);
+    let mut line = found.ok_or_else(|| format!("the prover told no figures of the sabotage `{sabotage}`"))?;
+    line.suite = format!("{} / {sabotage}", suite.name);
+    line.violations = format!("caught: {}", kinds.join(", "));
+    line.seconds = begun.elapsed().as_secs().to_string();
+    Ok(line)
+}
+
+/// The figures of a suite, from the prover's last line.
+fn figures(line: &str) -> Option<Line> {
+    let said = line.strip_prefix("RESULT ")?;
+    let of = |name: &str| {
+        let mut words = said.split(' ').filter_map(|word| word.split_once('='));
+        words.find(|(field, _)| *field == name).map(|(_, value)| value.to_owned())
+    };
+    Some(Line {
+        suite: of("suite")?,
+        cycles: of("cycles")?,
+        acks: of("acks")?,
+        violations: of("violations")?,
+        seed: of("seed")?,
+        seconds: of("seconds")?,
+    })
+}
+
+fn table(lines: &[Line]) {
+    let row = |[suite, cycles, acks, violations, seed, seconds]: [&str; 6]| {
+        process::say(&format!("{suite:<22} {cycles:>8} {acks:>9}  {violations:<24} {seed:>20} {seconds:>8}"));
+    };
+    row(["suite", "cycles", "acks", "violations", "seed", "seconds"]);
+    for Line { suite, cycles, acks, violations, seed, seconds } in lines {
+        row([suite, cycles, acks, violations, seed, seconds]);
+    }
 }
 
 fn prover(suite: &Suite, wanted: &Wanted) -> Command {
-    let program = if wanted.release { "target/release/jarvis" } else { "target/debug/jarvis" };
-    let mut command = Command::new(root().join("target/debug/proof"));
-    let work = root().join("target/proof").join(suite.name);
-    command.arg(suite.name).arg("--binary").arg(root().join(program)).arg("--work").arg(work);
+    let program = if wanted.release { "release/jarvis" } else { "debug/jarvis" };
+    let target = target();
+    let mut command = Command::new(target.join("debug/proof"));
+    command.arg(suite.name).arg("--binary").arg(target.join(program));
+    command.arg("--work").arg(target.join("proof").join(suite.name));
     command
+}
+
+/// Where cargo builds.
+fn target() -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), std::path::PathBuf::from)
 }
 
 fn words(output: &Output) -> String {

@@ -1,6 +1,6 @@
 //! The very first start, killed at single calls: whatever is half there must not look like a loss later.
 
-use super::Run;
+use super::Lane;
 use super::injection::death;
 use crate::life::Life;
 
@@ -22,7 +22,7 @@ enum Tried {
     Some(u64),
 }
 
-impl Run {
+impl Lane {
     /// Kills first starts.
     pub(super) async fn births(&mut self) -> anyhow::Result<()> {
         for (file, tried) in FILES {
@@ -54,7 +54,7 @@ impl Run {
             }
             Err(_) => true,
         };
-        self.births += u64::from(died);
+        self.tally.births += u64::from(died);
         let Some(server) = self.start(&mut life).await else { return Ok(died) };
         life.furnish(&server.host, &mut self.chance).await?;
         life.compare(&server.host, true, &mut self.found).await?;

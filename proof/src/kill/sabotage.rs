@@ -7,12 +7,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use serde_json::json;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use crate::book;
 use crate::chain::{Key, Walk};
 use crate::life::Life;
+use crate::life::job::{Job, Work};
 use crate::life::ledger::{Effect, State};
 use crate::life::load::People;
 use crate::seal::Seal;
@@ -33,6 +33,12 @@ pub(crate) enum Sabotage {
     LostDecision,
     /// A call no longer knows its idempotency key.
     ForgottenKey,
+    /// A job that was acknowledged is gone.
+    LostJob,
+    /// A job that is done is begun again, and its call is no longer known by its key.
+    DoubleJob,
+    /// A job no longer knows its idempotency key, and is handed in again.
+    ForgottenJob,
     /// Reads are answered before they are on the disk, while strict reads are promised (only where power is cut).
     EarlyAck,
 }
@@ -83,11 +89,37 @@ impl Sabotage {
                 state.again.push(path);
                 alter(data, "update call set idempotency = null where id = ?", &call).await
             }
+            Self::LostJob => {
+                let job = done_job(data, state, |_| true).await?;
+                alter(data, "delete from job where id = ?", &job).await
+            }
+            Self::DoubleJob => {
+                let job = done_job(data, state, |job| job.work == Work::Write).await?;
+                let sql = "update job set state = 'queued', result = null, ended_at = null where id = ?";
+                alter(data, sql, &job).await?;
+                alter(data, "update call set idempotency = null where idempotency = 'job:' || ?", &job).await
+            }
+            Self::ForgottenJob => {
+                let fits = |job: &Job| job.work == Work::Write && job.key.is_some();
+                let job = done_job(data, state, fits).await?;
+                state.jobs_again =
+                    state.jobs.values().filter(|it| it.id.as_ref() == Some(&job)).map(|it| it.name.clone()).collect();
+                alter(data, "update job set idempotency = null where id = ?", &job).await
+            }
             Self::DoubleEffect | Self::EarlyAck => Ok(()),
         }
     }
 
     async fn while_alive(self, host: &str, people: &People, state: &mut State) -> anyhow::Result<()> {
+        if self == Self::ForgottenJob {
+            let name = state.jobs_again.pop().context("no job was forgotten")?;
+            let job = state.sent_job(&name).context("there is no such job")?;
+            let mut wire = Wire::connect(host).await?;
+            let ask = Ask::post("/api/jobs", people.secret(job.actor), Some(job.body()));
+            let reply = wire.ask(ask.wait(20)).await?;
+            anyhow::ensure!(reply.text("state") == "done", "it could not be done twice: {}", reply.body);
+            return Ok(());
+        }
         let (path, key) = match self {
             Self::DoubleEffect => {
                 let done = state.effects.values().find(|effect| effect.done.is_some() && !effect.asks());
@@ -100,8 +132,7 @@ impl Sabotage {
             _ => return Ok(()),
         };
         let effect = state.sent(&path).context("there is no such effect")?;
-        let args = json!({ "path": effect.path, "content": effect.content, "append": true });
-        let body = json!({ "tool": "file_write", "args": args, "key": key.or(effect.key) });
+        let body = Effect { key: key.or_else(|| effect.key.clone()), ..effect.clone() }.body();
         let mut wire = Wire::connect(host).await?;
         let reply = wire.ask(Ask::post("/api/call", people.secret(effect.actor), Some(body))).await?;
         anyhow::ensure!(reply.status == 200, "it could not be done twice: {}", reply.body);
@@ -115,6 +146,19 @@ fn some(state: &mut State, fits: impl Fn(&Effect) -> bool) -> anyhow::Result<&Ef
     let effect = found.context("nothing was acknowledged that could be broken")?;
     effect.fresh = true;
     Ok(effect)
+}
+
+/// The newest job of a kind that is done and was acknowledged; it is looked at again.
+async fn done_job(data: &Path, state: &mut State, fits: impl Fn(&Job) -> bool) -> anyhow::Result<String> {
+    let done = book::done_jobs(data).await?;
+    let found =
+        state.jobs.values_mut().rev().find(|job| fits(job) && job.id.as_ref().is_some_and(|id| done.contains(id)));
+    let job = found.context("no acknowledged job is done that could be broken")?;
+    job.fresh = true;
+    if let Some(effect) = state.effects.get_mut(&job.name) {
+        effect.fresh = true;
+    }
+    job.id.clone().context("it was not acknowledged")
 }
 
 async fn alter(data: &Path, sql: &'static str, subject: &str) -> anyhow::Result<()> {

@@ -6,8 +6,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::job::{Job, Work, is_end};
 use super::ledger::{Effect, State, Told};
 use super::seen::Seen;
+use crate::book::JobRow;
 use crate::report::{Kind, Violation};
 
 /// Compares one data directory.
@@ -22,6 +24,12 @@ pub(crate) struct Check<'a> {
     /// Approvals that the program voided because its disk failed. They are told as such, with a reason, so nobody is
     /// misled; but a person's yes should outlast a disk that hiccups, so they are counted apart.
     pub(crate) voided: u64,
+    /// Jobs that were given up because the program was killed under them again and again; they are told as unknown.
+    pub(crate) given_up: u64,
+    /// Jobs that ended without their call: a person said no, or too many questions were open.
+    pub(crate) turned_down: u64,
+    /// Whether the disk may have failed for a long time.
+    pub(crate) disk_failed: bool,
     /// When the power was cut, if reads may be lost that were told shortly before.
     pub(crate) cut: Option<Instant>,
     /// Reads that were, and how long before the cut the earliest of them was told.
@@ -32,9 +40,24 @@ pub(crate) struct Check<'a> {
 /// to it for so long is not what this is about.
 const LAG: Duration = Duration::from_millis(500);
 
+/// How a job says that its workers were lost too often.
+const GAVE_UP: &str = "its worker was lost again and again";
+
 impl<'a> Check<'a> {
     pub(crate) const fn new(data: &'a Path, seen: &'a Seen) -> Self {
-        Self { data, seen, found: Vec::new(), doubts: 0, stopped: 0, voided: 0, cut: None, late: (0, Duration::ZERO) }
+        Self {
+            data,
+            seen,
+            found: Vec::new(),
+            doubts: 0,
+            stopped: 0,
+            voided: 0,
+            given_up: 0,
+            turned_down: 0,
+            disk_failed: false,
+            cut: None,
+            late: (0, Duration::ZERO),
+        }
     }
 
     fn wrong(&mut self, kind: Kind, what: String) {
@@ -50,8 +73,16 @@ impl<'a> Check<'a> {
         fresh.retain(|told| self.refusal(told));
         state.refusals.append(&mut fresh);
         for effect in state.effects.values_mut().filter(|effect| all || effect.fresh) {
-            effect.fresh = false;
-            self.effect(effect);
+            // What a job does just now is looked at next time.
+            let job = self.seen.job_table.get(&effect.path);
+            effect.fresh = job.is_some_and(|job| !is_end(&job.state));
+            if job.is_none_or(|job| is_end(&job.state) || job.state == "waiting") {
+                self.effect(effect);
+            }
+        }
+        for job in state.jobs.values_mut().filter(|job| all || job.fresh) {
+            // One that has not ended is looked at again next time.
+            job.fresh = !self.job(job, all);
         }
         self.found.append(&mut state.wrong);
     }
@@ -150,8 +181,10 @@ impl<'a> Check<'a> {
         if kept.state != end {
             self.wrong(Kind::Untrue, format!("{call} ended as {end} and is kept as {}", kept.state));
         }
-        if !effect.asks() && kept.key != effect.key {
-            let what = format!("{call} was sent with the key {:?} and is kept with {:?}", effect.key, kept.key);
+        let job = seen.job_table.get(path).map(|job| format!("job:{}", job.id));
+        let key = job.as_ref().or(effect.key.as_ref());
+        if !effect.asks() && kept.key.as_ref() != key {
+            let what = format!("{call} was sent with the key {key:?} and is kept with {:?}", kept.key);
             self.wrong(Kind::LostRow, what);
         }
         if effect.asks() {
@@ -198,6 +231,68 @@ impl<'a> Check<'a> {
         let ran = !seen.intents(path).is_empty();
         if ran != matches!(state, "done" | "failed" | "unknown") {
             self.wrong(Kind::Untrue, format!("the card {card} is {state}, and its call ran: {ran}"));
+        }
+    }
+
+    /// A job: what was told is kept as it was told, and its end is that of its call. Answers whether it has ended.
+    fn job(&mut self, job: &Job, all: bool) -> bool {
+        let (name, seen) = (job.name.as_str(), self.seen);
+        let Some(kept) = seen.job_table.get(name) else {
+            if let Some(id) = &job.id {
+                self.wrong(Kind::LostJob, format!("{id}, which does {name}, was told and is not kept"));
+            }
+            return true;
+        };
+        if job.id.as_ref().is_some_and(|told| *told != kept.id) || job.key != kept.key {
+            let what = format!("{name} was told as {:?} with the key {:?}; kept is {kept:?}", job.id, job.key);
+            self.wrong(Kind::LostJob, what);
+        }
+        if job.end.as_ref().is_some_and(|told| *told != kept.state) {
+            let what = format!("{name} was told as {:?} and is now {}", job.end, kept.state);
+            self.wrong(Kind::LostJob, what);
+        }
+        if !is_end(&kept.state) {
+            if all {
+                let what = format!(
+                    "{} ({name}) has not ended; it is {} and was begun {} times",
+                    kept.id, kept.state, kept.attempt
+                );
+                self.wrong(Kind::LostJob, what);
+            }
+            return false;
+        }
+        self.ended(job, kept);
+        true
+    }
+
+    /// A job that has ended says what its call came to.
+    fn ended(&mut self, job: &Job, kept: &JobRow) {
+        let (name, id, state) = (job.name.as_str(), kept.id.as_str(), kept.state.as_str());
+        let error = kept.error.as_deref().unwrap_or_default();
+        if job.work == Work::Echo {
+            return match state {
+                "done" => {}
+                "unknown" if error.contains(GAVE_UP) => self.given_up += 1,
+                // A disk that fails may last longer than a job tries.
+                "failed" if self.disk_failed && error.contains("the store ") => self.given_up += 1,
+                _ => self.wrong(Kind::LostJob, format!("{id} only says something, and it is {state}: {error}")),
+            };
+        }
+        let ends = match self.seen.intents(name) {
+            [] => Vec::new(),
+            calls => calls.iter().flat_map(|call| self.seen.ends(call)).collect(),
+        };
+        match (state, ends.as_slice()) {
+            // Nobody heard the outcome that is recorded, again and again.
+            ("unknown", _) if error.contains(GAVE_UP) && kept.card.is_none() => self.given_up += 1,
+            ("failed", []) if job.work == Work::Ask || self.disk_failed => self.turned_down += 1,
+            (_, []) => {
+                self.wrong(Kind::LostJob, format!("{id} ({name}) is {state}, and its call was never begun: {error}"));
+            }
+            (state, [end]) if state == *end => {}
+            (state, ends) => {
+                self.wrong(Kind::Untrue, format!("{id} ({name}) is {state}, and its call is {ends:?}: {error}"));
+            }
         }
     }
 

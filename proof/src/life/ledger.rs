@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::job::Job;
 use crate::chance::Chance;
 use crate::report::{Kind, Violation};
 use crate::wire::Reply;
@@ -37,6 +38,24 @@ pub(crate) struct Effect {
 }
 
 impl Effect {
+    pub(crate) fn of(path: &str, actor: usize, key: Option<String>) -> Self {
+        let content = format!("{path} was here\n");
+        Self { path: path.to_owned(), content, actor, key, fresh: true, ..Self::default() }
+    }
+
+    /// What `file_write` is called with.
+    pub(crate) fn args(&self) -> Value {
+        json!({ "path": self.path, "content": self.content, "append": true })
+    }
+
+    /// The call of `file_write` itself.
+    pub(crate) fn body(&self) -> Value {
+        match &self.key {
+            Some(key) => json!({ "tool": "file_write", "args": self.args(), "key": key }),
+            None => json!({ "tool": "file_write", "args": self.args() }),
+        }
+    }
+
     /// Whether the policy makes it ask.
     pub(crate) fn asks(&self) -> bool {
         self.path.starts_with("asked-")
@@ -92,6 +111,10 @@ pub(crate) struct Count {
     pub(crate) cards: u64,
     pub(crate) decisions: u64,
     pub(crate) refusals: u64,
+    /// Jobs that were handed in.
+    pub(crate) jobs: u64,
+    /// Looks at jobs.
+    pub(crate) looks: u64,
     /// Answers to a key that had been sent before.
     pub(crate) again: u64,
     /// Requests that were cut off before their answer.
@@ -101,7 +124,7 @@ pub(crate) struct Count {
 impl Count {
     /// Everything that was acknowledged.
     pub(crate) const fn acks(&self) -> u64 {
-        self.greens + self.effects + self.cards + self.decisions + self.refusals + self.again
+        self.greens + self.effects + self.cards + self.decisions + self.refusals + self.jobs + self.looks + self.again
     }
 
     pub(crate) const fn add(&mut self, other: Self) {
@@ -110,6 +133,8 @@ impl Count {
         self.cards += other.cards;
         self.decisions += other.decisions;
         self.refusals += other.refusals;
+        self.jobs += other.jobs;
+        self.looks += other.looks;
         self.again += other.again;
         self.cut += other.cut;
     }
@@ -126,11 +151,19 @@ pub(crate) struct State {
     /// Paths of effects with a key that are to be sent again.
     pub(crate) again: Vec<String>,
     pub(crate) open: Vec<Open>,
+    pub(crate) jobs: BTreeMap<String, Job>,
+    /// Names of jobs with a key that are to be handed in again.
+    pub(crate) jobs_again: Vec<String>,
+    /// Names of jobs that are to be looked at.
+    pub(crate) watched: Vec<String>,
     /// Answers that may not be given.
     pub(crate) wrong: Vec<Violation>,
     pub(crate) count: Count,
     /// Whether the program was asked to end, or its disk is gone: it may say no then.
     pub(crate) may_refuse: bool,
+    /// Whether the power is gone. Nobody hears what is said from then on: a kernel that is told to stop writing in the
+    /// middle of an fsync may still call it a success.
+    pub(crate) dead: bool,
     /// What is wrong with the disk, as far as it is known exactly.
     pub(crate) outage: Option<Outage>,
     /// Answers in which the program said no because of its disk, and what the last one said.
@@ -151,12 +184,16 @@ impl Ledger {
 impl State {
     /// A new effect of an actor.
     pub(crate) fn make(&mut self, actor: usize, asks: bool, keyed: bool) -> String {
-        self.made += 1;
-        let path = format!("{}{:06}", if asks { "asked-" } else { "made-" }, self.made);
+        let path = format!("{}{:06}", if asks { "asked-" } else { "made-" }, self.number());
         let key = keyed.then(|| format!("key of {path}"));
-        let content = format!("{path} was here\n");
-        self.effects.insert(path.clone(), Effect { path: path.clone(), content, actor, key, ..Effect::default() });
+        self.effects.insert(path.clone(), Effect::of(&path, actor, key));
         path
+    }
+
+    /// A number that nothing else of this directory has.
+    pub(crate) const fn number(&mut self) -> u64 {
+        self.made += 1;
+        self.made
     }
 
     /// Something is sent now.
@@ -164,8 +201,13 @@ impl State {
         Sent { at: Instant::now(), outage: self.outage }
     }
 
+    /// Whether nobody hears the answer to what was sent then.
+    pub(crate) const fn is_unheard(&self, sent: Sent) -> bool {
+        self.dead && sent.outage.is_none()
+    }
+
     /// Something was acknowledged; within an outage that is too early.
-    fn acknowledged(&mut self, sent: Sent, read: bool, what: &str) {
+    pub(crate) fn acknowledged(&mut self, sent: Sent, read: bool, what: &str) {
         let Some(outage) = sent.outage.filter(|outage| self.outage == Some(*outage) && (!read || outage.reads)) else {
             return;
         };
@@ -194,16 +236,12 @@ impl State {
 
     /// One that is to be sent again.
     pub(crate) fn take_again(&mut self, chance: &mut Chance) -> Option<String> {
-        let place = chance.between(0, self.again.len().max(1) as u64);
-        let place = usize::try_from(place).ok().filter(|place| *place < self.again.len())?;
-        Some(self.again.swap_remove(place))
+        chance.take(&mut self.again)
     }
 
     /// A card that is to be decided.
     pub(crate) fn take_open(&mut self, chance: &mut Chance) -> Option<Open> {
-        let place = chance.between(0, self.open.len().max(1) as u64);
-        let place = usize::try_from(place).ok().filter(|place| *place < self.open.len())?;
-        Some(self.open.swap_remove(place))
+        chance.take(&mut self.open)
     }
 
     pub(crate) fn complain(&mut self, what: String) {
@@ -292,6 +330,7 @@ impl State {
         let ran = ran.filter(|_| reply.text("state") == "done");
         if let Some(effect) = self.effects.get_mut(&open.path) {
             effect.decided = Some(open.yes);
+            effect.card.get_or_insert_with(|| open.card.clone());
             effect.done = effect.done.take().or_else(|| ran.map(str::to_owned));
             effect.fresh = true;
         }
@@ -309,27 +348,27 @@ impl State {
     }
 
     /// An answer that is none of those that were expected.
-    fn told_no(&mut self, reply: &Reply, about: &str) {
+    pub(crate) fn told_no(&mut self, reply: &Reply, about: &str) {
         if self.may_refuse && reply.status == 503 {
             return self.note_unkept(reply);
         }
         self.complain(format!("{about} was answered with {} {}", reply.status, reply.body));
     }
 
-    fn note_unkept(&mut self, reply: &Reply) {
+    pub(crate) fn note_unkept(&mut self, reply: &Reply) {
         if reply.text("code") == "store_unavailable" {
             self.unkept = (self.unkept.0 + 1, reply.text("detail").to_owned());
         }
     }
 
-    fn same(&mut self, before: &Option<String>, now: &str, path: &str) {
+    pub(crate) fn same(&mut self, before: &Option<String>, now: &str, path: &str) {
         if let Some(before) = before.as_deref().filter(|before| *before != now) {
             let what = format!("{path} was answered as {before} and, asked again with the same key, as {now}");
             self.wrong.push(Violation::new(Kind::DoubleEffect, what));
         }
     }
 
-    fn acknowledge(&mut self, repeated: bool, first: impl FnOnce(&mut Count) -> &mut u64) {
+    pub(crate) fn acknowledge(&mut self, repeated: bool, first: impl FnOnce(&mut Count) -> &mut u64) {
         *(if repeated { &mut self.count.again } else { first(&mut self.count) }) += 1;
     }
 }

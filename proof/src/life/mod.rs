@@ -1,6 +1,8 @@
 //! One data directory: begun, killed again and again, compared after each start, and ended in good order.
 
 pub(crate) mod check;
+pub(crate) mod job;
+pub(crate) mod kill;
 pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod seen;
@@ -13,28 +15,31 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use self::check::Check;
-use self::ledger::Ledger;
-use self::load::{Client, People};
+use self::ledger::{Ledger, Open};
+use self::load::People;
 use self::seen::Seen;
-use crate::book;
+use crate::book::{self, JobRow};
 use crate::chain::Key;
 use crate::chance::Chance;
 use crate::disk::Disk;
 use crate::report::{Kind, Violation};
 use crate::seal::Seal;
-use crate::server::{House, PASSWORD, Server};
+use crate::server::{Clock, House, PASSWORD, Server};
 use crate::wire::{Ask, Reply, Wire};
 
 /// Tokens whose holders call.
 const TOKENS: usize = 4;
-/// Longest that clients may take to see that the program is gone.
-const PARTING: Duration = Duration::from_secs(20);
 /// Longest that an approved call may take after a start, in seconds.
 const EXECUTION: u32 = 40;
+
+/// Longest that jobs may go on after a start until what they do is compared, and longest until all have ended.
+const JOBS_REST: Duration = Duration::from_secs(5);
+const JOBS_END: Duration = Duration::from_secs(120);
+/// Pause between two looks at them.
+const JOBS_LOOK: Duration = Duration::from_millis(15);
 
 /// What makes some paths ask.
 const POLICY: &str = r#"[[rule]]
@@ -51,8 +56,26 @@ pub(crate) struct Counted {
     pub(crate) doubts: u64,
     pub(crate) stopped: u64,
     pub(crate) voided: u64,
+    pub(crate) given_up: u64,
+    pub(crate) turned_down: u64,
     /// Reads of the default mode that a power cut took, and how old the oldest of them was.
     pub(crate) late: (u64, Duration),
+}
+
+impl Counted {
+    /// Adds all but what is late, which is seen only once.
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.doubts += other.doubts;
+        self.stopped += other.stopped;
+        self.voided += other.voided;
+        self.given_up += other.given_up;
+        self.turned_down += other.turned_down;
+    }
+
+    /// Adds reads that are late.
+    pub(crate) fn late(&mut self, late: (u64, Duration)) {
+        self.late = (self.late.0 + late.0, self.late.1.max(late.1));
+    }
 }
 
 /// A data directory and everything that was told about it.
@@ -71,7 +94,9 @@ pub(crate) struct Life {
     /// A sabotage: reads are held to the strict promise although the program was not told to be strict.
     pub(crate) believed_strict: bool,
     /// When it was cut last.
-    cut: Option<Instant>,
+    pub(super) cut: Option<Instant>,
+    /// Whether its disk fails now and then.
+    pub(crate) disk_fails: bool,
     /// Every start, in milliseconds.
     pub(crate) starts: Vec<u64>,
 }
@@ -90,7 +115,7 @@ impl Life {
             disk.sync().await?;
         }
         Ok(Self {
-            house: House { binary, log: work.join(format!("{name}.log")), data },
+            house: House { binary, log: work.join(format!("{name}.log")), data, clock: None },
             ledger: Arc::default(),
             people: Arc::default(),
             seen: None,
@@ -100,6 +125,7 @@ impl Life {
             disk,
             believed_strict: false,
             cut: None,
+            disk_fails: false,
             starts: Vec::new(),
         })
     }
@@ -113,21 +139,6 @@ impl Life {
             }
             Err(error) => Err(Violation::new(Kind::NoStart, format!("{error:#}"))),
         }
-    }
-
-    /// Kills the program while it starts.
-    pub(crate) async fn kill_at_start(&self, chance: &mut Chance) -> anyhow::Result<()> {
-        let usual = self.starts.last().copied().unwrap_or(300);
-        let mut child = self.house.spawn(&[])?;
-        sleep(chance.time(Duration::ZERO, Duration::from_millis(usual))).await;
-        if let Some(disk) = &self.disk {
-            disk.cut().await?;
-        }
-        child.kill().await?;
-        if let Some(disk) = &self.disk {
-            disk.restore().await?;
-        }
-        Ok(())
     }
 
     /// The operator signs in, makes the clients' tokens, and says how reads are kept.
@@ -161,54 +172,6 @@ impl Life {
         Ok(())
     }
 
-    /// Lets clients loose on the program and kills it among them.
-    pub(crate) async fn kill_under_load(
-        &mut self,
-        server: Server,
-        chance: &mut Chance,
-        least: Duration,
-    ) -> anyhow::Result<()> {
-        let count = chance.between(8, 65);
-        let mut clients = self.clients(&server, chance, count)?;
-        sleep(chance.time(least, Duration::from_millis(400))).await;
-        if chance.percent(8) {
-            self.ledger.state().may_refuse = true;
-            server.ask_to_end().await?;
-            sleep(chance.time(Duration::ZERO, Duration::from_millis(150))).await;
-        }
-        if let Some(disk) = &self.disk {
-            self.ledger.state().may_refuse = true;
-            self.cut = Some(Instant::now());
-            disk.cut().await?;
-            // The program does not know yet: what it acknowledges now it acknowledges wrongly.
-            sleep(chance.time(Duration::ZERO, Duration::from_millis(30))).await;
-        }
-        kill_among(server, &mut clients).await?;
-        self.ledger.state().may_refuse = false;
-        match &self.disk {
-            Some(disk) => disk.restore().await,
-            None => Ok(()),
-        }
-    }
-
-    /// So many clients, let loose on the program.
-    pub(crate) fn clients(&self, server: &Server, chance: &mut Chance, count: u64) -> anyhow::Result<JoinSet<()>> {
-        let mut clients = JoinSet::new();
-        for number in 0..count {
-            let client = Client {
-                host: server.host.clone(),
-                ledger: Arc::clone(&self.ledger),
-                people: Arc::clone(&self.people),
-                actor: usize::try_from(number)? % TOKENS,
-                // Writes would bring reads to the disk with them.
-                reader: number.is_multiple_of(3) || self.believed_strict,
-                chance: chance.fork(),
-            };
-            clients.spawn(client.run());
-        }
-        Ok(clients)
-    }
-
     /// Compares what is there after a start with what was told: what changed since the last time, or everything.
     pub(crate) async fn compare(
         &mut self,
@@ -218,6 +181,7 @@ impl Life {
     ) -> anyhow::Result<Counted> {
         let mut wire = Wire::connect(host).await?;
         self.settle(&mut wire, found).await?;
+        self.settle_jobs(&mut wire, all).await?;
         self.compare_settings(&mut wire, found).await?;
         let mut seen = self.seen.take().context("nothing was told yet")?;
         if all {
@@ -235,14 +199,22 @@ impl Life {
         self.sealed = seal.seq;
         seen.take(snapshot, found);
         let mut check = Check::new(&self.house.data, &seen);
-        check.cut = self.cut.filter(|_| self.reads == "wal" && !self.believed_strict);
+        check.disk_failed = self.disk_fails;
+        check.cut = self.cut.take().filter(|_| self.reads == "wal" && !self.believed_strict);
         {
             let mut state = self.ledger.state();
             let (greens, refusals) = if all { (0, 0) } else { self.checked };
             check.state(&mut state, greens, refusals, all);
             self.checked = (state.greens.len(), state.refusals.len());
         }
-        let counted = Counted { doubts: check.doubts, stopped: check.stopped, voided: check.voided, late: check.late };
+        let counted = Counted {
+            doubts: check.doubts,
+            stopped: check.stopped,
+            voided: check.voided,
+            given_up: check.given_up,
+            turned_down: check.turned_down,
+            late: check.late,
+        };
         found.append(&mut check.found);
         self.seen = Some(seen);
         Ok(counted)
@@ -268,6 +240,38 @@ impl Life {
                 let what = format!("{} was approved and has not run {EXECUTION} s after the start", card.id);
                 found.push(Violation::new(Kind::LostDecision, what));
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is being done about jobs; at the end decides what waits for a person, and waits for all.
+    async fn settle_jobs(&self, wire: &mut Wire, all: bool) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let longest = if all { JOBS_END } else { JOBS_REST };
+        loop {
+            let open = book::open_jobs(&self.house.data).await?;
+            for job in open.iter().filter(|job| all && job.state == "waiting") {
+                self.decide(wire, job).await?;
+            }
+            let rests = |job: &JobRow| !all && job.state == "waiting";
+            // What does not come to its end is told by the comparison.
+            if open.iter().all(rests) || begun.elapsed() > longest {
+                return Ok(());
+            }
+            sleep(JOBS_LOOK).await;
+        }
+    }
+
+    /// Says yes to what a job waits for, if nobody has decided it.
+    async fn decide(&self, wire: &mut Wire, job: &JobRow) -> anyhow::Result<()> {
+        let card = job.card.clone().with_context(|| format!("{} waits for nothing", job.id))?;
+        let open = Open { card, path: job.name.clone(), yes: true };
+        let path = format!("/api/approvals/{}/approve", open.card);
+        let sent = self.ledger.state().now();
+        let reply = wire.ask(Ask::post(&path, &self.people.operator, None).wait(EXECUTION)).await?;
+        // It has run already, and its job is about to hear of it.
+        if reply.status != 409 {
+            self.ledger.state().told_decision(&open, &reply, sent);
         }
         Ok(())
     }
@@ -325,17 +329,17 @@ impl Life {
         }
     }
 
+    /// Whether the newest row is from a time that has not come yet, as far as its clock was set last.
+    pub(crate) fn is_ahead(&self) -> anyhow::Result<bool> {
+        let clock = self.house.clock.as_ref().context("it has no clock of its own")?;
+        let ahead = i64::try_from(Clock::LATEST)? * 1000;
+        Ok(self.seen()?.walk.at >= i64::try_from(clock.set_at()?.as_millis())? + ahead)
+    }
+
     /// The audit, as far as it was read.
     pub(crate) fn seen(&self) -> anyhow::Result<&Seen> {
         self.seen.as_ref().context("nothing was told yet")
     }
-}
-
-/// Kills the program, and waits until every client has seen that.
-pub(crate) async fn kill_among(server: Server, clients: &mut JoinSet<()>) -> anyhow::Result<()> {
-    server.kill().await?;
-    let gone = timeout(PARTING, async { while clients.join_next().await.is_some() {} }).await;
-    gone.context("clients still wait for a program that was killed")
 }
 
 /// The secret in an answer.

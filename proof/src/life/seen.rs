@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::book::{Call, Card, Row, Snapshot};
+use super::job::is_end;
+use crate::book::{Call, Card, JobRow, Row, Snapshot};
 use crate::chain::{Key, Walk};
 use crate::report::{Kind, Violation};
 
@@ -28,7 +29,11 @@ pub(crate) struct Seen {
     /// The tables as they were last.
     pub(crate) call_table: HashMap<String, Call>,
     pub(crate) card_table: HashMap<String, Card>,
+    /// By what they do, which is different for each.
+    pub(crate) job_table: HashMap<String, JobRow>,
     begun: usize,
+    /// Jobs that were handed in, and the kinds of the rows that end them.
+    jobs: HashMap<String, Vec<String>>,
 }
 
 impl Seen {
@@ -43,7 +48,9 @@ impl Seen {
             cards: HashMap::new(),
             call_table: HashMap::new(),
             card_table: HashMap::new(),
+            job_table: HashMap::new(),
             begun: 0,
+            jobs: HashMap::new(),
         }
     }
 
@@ -73,12 +80,42 @@ impl Seen {
             let what = format!("{} calls were begun and {} are kept", self.begun, snapshot.calls.len());
             found.push(Violation::new(Kind::LostRow, what));
         }
-        for call in snapshot.calls.iter().filter(|call| call.state == "running" || !call.settled) {
+        self.take_jobs(snapshot.jobs, found);
+        let open = |call: &&Call| call.state == "running" || !call.settled;
+        for call in snapshot.calls.iter().filter(open).filter(|call| !self.is_of_running_job(call)) {
             let what = format!("after the start {} is {} and has no outcome", call.id, call.state);
             found.push(Violation::new(Kind::LostRow, what));
         }
         self.call_table = snapshot.calls.into_iter().map(|call| (call.id.clone(), call)).collect();
         self.card_table = snapshot.cards.into_iter().map(|card| (card.id.clone(), card)).collect();
+    }
+
+    /// Takes in the jobs: each was handed in once, and has one end or none.
+    fn take_jobs(&mut self, jobs: Vec<JobRow>, found: &mut Vec<Violation>) {
+        if jobs.len() != self.jobs.len() {
+            let what = format!("{} jobs were handed in and {} are kept", self.jobs.len(), jobs.len());
+            found.push(Violation::new(Kind::LostJob, what));
+        }
+        self.job_table.clear();
+        for job in jobs {
+            let ends = self.job_ends(&job.id);
+            let fits = if is_end(&job.state) { ends == [job.state.as_str()] } else { ends.is_empty() };
+            if !fits {
+                let kind = if ends.len() > 1 { Kind::DoubleEffect } else { Kind::LostJob };
+                let what = format!("the job {} is {} and its rows tell the ends {ends:?}", job.id, job.state);
+                found.push(Violation::new(kind, what));
+            }
+            if let Some(other) = self.job_table.insert(job.name.clone(), job.clone()) {
+                let what = format!("{} was handed in once and is two jobs, {} and {}", job.name, other.id, job.id);
+                found.push(Violation::new(Kind::DoubleEffect, what));
+            }
+        }
+    }
+
+    /// A call that a job makes just now has no outcome yet.
+    fn is_of_running_job(&self, call: &Call) -> bool {
+        let job = call.key.as_deref().and_then(|key| key.strip_prefix("job:"));
+        job.is_some_and(|id| self.job_table.values().any(|job| job.id == id && job.state == "running"))
     }
 
     fn note(&mut self, row: &Row, found: &mut Vec<Violation>) {
@@ -103,6 +140,16 @@ impl Seen {
                 }
             }
             kind if ENDS.contains(&kind) => self.ends.entry(subject()).or_default().push(kind.to_owned()),
+            "job.submitted" if self.jobs.insert(subject(), Vec::new()).is_some() => {
+                found.push(Violation::new(Kind::DoubleEffect, format!("{} was handed in twice", row.subject)));
+            }
+            kind if kind.strip_prefix("job.").is_some_and(is_end) => match self.jobs.get_mut(&row.subject) {
+                Some(ends) => ends.push(kind.trim_start_matches("job.").to_owned()),
+                None => {
+                    let what = format!("{} has an end, and no row tells that it was handed in", row.subject);
+                    found.push(Violation::new(Kind::LostRow, what));
+                }
+            },
             kind if kind.starts_with("approval.") => {
                 self.cards.entry(subject()).or_default().push(kind.to_owned());
             }
@@ -129,6 +176,11 @@ impl Seen {
     pub(crate) fn ends(&self, call: &str) -> Vec<&str> {
         let rows = self.ends.get(call).map_or(&[][..], Vec::as_slice);
         rows.iter().map(|kind| kind.strip_prefix("call.").unwrap_or(kind)).collect()
+    }
+
+    /// How a job ended; more than one word is one too many.
+    pub(crate) fn job_ends(&self, job: &str) -> Vec<&str> {
+        self.jobs.get(job).map_or(&[][..], Vec::as_slice).iter().map(String::as_str).collect()
     }
 
     /// How often a card has a row of this kind.

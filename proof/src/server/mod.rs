@@ -1,5 +1,7 @@
 //! The real program, as its own process: started, killed, ended in good order.
 
+mod clock;
+
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+
+pub(crate) use self::clock::Clock;
 
 /// The operator's password in every proof.
 pub(crate) const PASSWORD: &str = "proof-of-nothing-lost";
@@ -27,6 +31,8 @@ pub(crate) struct House {
     pub(crate) data: PathBuf,
     /// Where its log lines go.
     pub(crate) log: PathBuf,
+    /// A clock of its own.
+    pub(crate) clock: Option<Clock>,
 }
 
 /// A program that listens.
@@ -50,6 +56,9 @@ impl House {
             command.env_remove(name);
         }
         command.env("JARVIS_OPERATOR_PASSWORD", PASSWORD).env("JARVIS_LOG", "warn").stdin(Stdio::null());
+        if let Some(clock) = &self.clock {
+            clock.wind(&mut command);
+        }
         command.kill_on_drop(true);
         command
     }
