@@ -162,7 +162,7 @@ async fn what_a_living_replica_carries_is_left_to_it_and_what_a_lapsed_one_carri
     other.clock.turn(60_000);
     assert!(one.store.abandoned_calls().await.unwrap().is_empty(), "nobody abandons his own");
     let taken: Vec<_> = other.store.abandoned_calls().await.unwrap().into_iter().map(|call| call.id).collect();
-    assert_eq!(taken, [call.id.clone()]);
+    assert_eq!(taken, std::slice::from_ref(&call.id));
     assert!(other.store.abandoned_calls().await.unwrap().is_empty(), "it is carried now");
 }
 
