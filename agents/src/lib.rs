@@ -14,3 +14,4 @@ mod world;
 pub use mind::{After, Mind, MindParts, PlannedCall, Said, SayPlan};
 pub use prompt::{PromptError, Prompts};
 pub use provider::Patience;
+pub use turn::replay::{Divergence, Replay, ReplayedStep, replay};

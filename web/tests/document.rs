@@ -56,7 +56,7 @@ fn every_route_is_described() {
         GET /api/jobs/{id}/stream\nGET /api/schedules\nPOST /api/schedules\nPUT /api/schedules/{id}\n\
         DELETE /api/schedules/{id}\nPOST /api/say\nGET /api/turns/{id}\nPOST /api/turns/{id}/stop\nPOST /api/turns/{id}/retry\n\
         GET /api/conversations\nGET /api/conversations/{id}\nPATCH /api/conversations/{id}\n\
-        DELETE /api/conversations/{id}\nGET /api/stream\nGET /api/history\nGET /api/events/{seq}\nGET /api/audit\n\
+        DELETE /api/conversations/{id}\nGET /api/conversations/{id}/replay\nGET /api/stream\nGET /api/history\nGET /api/events/{seq}\nGET /api/audit\n\
         POST /api/audit/verify\nGET /api/settings\nPUT /api/settings\nPOST /api/kill\nDELETE /api/kill\n\
         GET /api/tokens\nPOST /api/tokens\nDELETE /api/tokens/{id}\nGET /api/doctor";
     let promised: BTreeSet<String> = promised.lines().map(|line| line.trim().to_owned()).collect();

@@ -6,6 +6,7 @@ use jarvis_safety::plain::visible;
 use jarvis_safety::{Actor, ActorId, ActorKind, ConversationId, Refusal, TurnId};
 use serde_json::json;
 
+use crate::turn::replay::{Replay, replay};
 use crate::turn::row;
 
 use super::{Mind, not_found, store};
@@ -38,6 +39,23 @@ impl Mind {
         let conversation = self.own(actor, id).await?;
         let turns = self.inner().conversations.turns(id).await.map_err(|error| store(&error))?;
         Ok((conversation, turns))
+    }
+
+    /// Replays the log of every turn of a conversation, oldest first. Runs nothing and keeps nothing.
+    ///
+    /// # Errors
+    /// If it does not exist for this actor or the store cannot be read.
+    pub async fn replay(&self, actor: &Actor, id: &ConversationId) -> Result<Vec<(Turn, Replay)>, Refusal> {
+        let (_, turns) = self.conversation(actor, id).await?;
+        let inner = self.inner();
+        let mut replayed = Vec::with_capacity(turns.len());
+        for (turn, log) in turns {
+            let found = replay(&turn, &log, inner.gate.registry(), &inner.prompts);
+            replayed.push((turn, found));
+            // A conversation may be long; others are served between two of its turns.
+            tokio::task::yield_now().await;
+        }
+        Ok(replayed)
     }
 
     /// One turn and its log.

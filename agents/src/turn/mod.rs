@@ -13,6 +13,7 @@ pub(crate) mod answer;
 pub(crate) mod driver;
 pub(crate) mod generate;
 pub(crate) mod reading;
+pub(crate) mod replay;
 pub(crate) mod route;
 pub(crate) mod row;
 pub(crate) mod step;

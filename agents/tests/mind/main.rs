@@ -9,6 +9,7 @@ mod crash;
 mod decoder;
 mod model;
 mod provider;
+mod replay;
 mod rule;
 mod support;
 mod trust;

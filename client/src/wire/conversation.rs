@@ -169,3 +169,56 @@ pub struct TurnFooter {
     /// From question to end, without waiting for people.
     pub millis: u64,
 }
+
+/// What replaying the logs of a conversation found. Nothing is run for it, no model is asked and nothing is kept.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ConversationReplay {
+    /// Conversation.
+    pub conversation: String,
+    /// Whether no turn diverges.
+    pub whole: bool,
+    /// All turns of the tree, oldest first.
+    pub turns: Vec<TurnReplay>,
+}
+
+/// A turn, replayed from its log.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TurnReplay {
+    /// Id.
+    pub id: String,
+    /// The person's words.
+    pub asked: String,
+    /// `running`, `waiting`, `done`, `stopped` or `failed`.
+    pub state: String,
+    /// The steps that the log holds, in order, up to its end or to where it diverges.
+    pub steps: Vec<ReplayStep>,
+    /// What an open turn would do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Where the log first holds something else than what comes of a step. A log that an older Jarvis wrote may diverge
+    /// where the steps of a turn, the tier of a tool or a prompt have changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<ReplayDivergence>,
+}
+
+/// A step that the log of a turn holds.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ReplayStep {
+    /// Position of its first entry in the log, from 0.
+    pub at: usize,
+    /// What it was to do.
+    pub does: String,
+    /// What came of it.
+    pub came: String,
+}
+
+/// A log that does not hold what its own beginning leads to.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ReplayDivergence {
+    /// Position of the first entry that is not explained, from 0.
+    pub at: usize,
+    /// What the step says.
+    pub step: String,
+    /// What the log holds.
+    pub log: String,
+}

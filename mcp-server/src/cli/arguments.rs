@@ -58,6 +58,14 @@ pub(super) enum Command {
         #[arg(long, value_name = "ID", conflicts_with = "plan")]
         conversation: Option<String>,
     },
+    /// Replay the logs of a conversation step by step, and tell where one diverges. Runs nothing.
+    #[command(after_help = "Example: jarvis replay conv_01m7y6xxp5e1e8zhdc4y25vbg6\n\
+        Ends with 0 if every log is whole, with 1 if one diverges. A log of an older Jarvis may, where its steps differ.")]
+    Replay {
+        /// Id of the conversation.
+        #[arg(value_name = "ID")]
+        conversation: String,
+    },
     /// Call a tool by its name.
     #[command(after_help = "Example: jarvis call docker_logs '{\"container\":\"web\"}'\n\
         `jarvis tools NAME` shows the arguments of a tool.")]

@@ -15,6 +15,7 @@ mod mcp;
 mod migrate;
 mod operator;
 mod print;
+mod replay;
 mod say;
 mod schedule;
 mod serve;
@@ -71,6 +72,7 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
         Command::Call { tool, args, key, wait } => call::run(connection, printer, tool, args, key, wait).await,
         Command::Undo { call, wait } => call::undo(connection, printer, &call, wait).await,
         Command::Tools { name } => tools::run(connection, printer, name.as_deref()).await,
+        Command::Replay { conversation } => replay::run(connection, printer, &conversation).await,
         Command::Approvals { all } => approve::list(connection, printer, all).await,
         Command::Approve { approval, wait } => approve::approve(connection, printer, &approval, wait).await,
         Command::Deny { approval, because } => approve::deny(connection, printer, &approval, because).await,

@@ -40,7 +40,7 @@ fn errors(output: &Output) -> String {
 #[test]
 fn the_doctor_looks_at_the_data_directory_itself() {
     let app = TestApp::start();
-    let state = |(_, report): (i32, serde_json::Value)| {
+    let state = |(_, report): (i32, Value)| {
         let findings = report["findings"].as_array().unwrap().clone();
         let found = findings.into_iter().find(|finding| finding["what"] == "data directory").unwrap();
         found["state"].as_str().unwrap().to_owned()

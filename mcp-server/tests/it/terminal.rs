@@ -41,6 +41,7 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["call", "system_info"], 4),
     (&["call", "system_info", "{"], 2),
     (&["undo", "call_01m7y6xyqgexgr2hgw96rave6j"], 4),
+    (&["replay", "conv_01m7y6xxp5e1e8zhdc4y25vbg6"], 4),
     (&["tools"], 4),
     (&["tools", "system_info"], 4),
     (&["approvals"], 4),
@@ -211,9 +212,24 @@ fn text_that_deceives_a_terminal_stays_json_and_comes_back_unchanged() {
 fn the_help_is_reviewed() {
     let data = tempfile::tempdir().unwrap();
     let mut pages = String::new();
-    let commands = "serve mcp say call undo tools approvals approve deny stop resume audit backup restore token operator \
-                    doctor openapi completions";
-    let below = ["audit tail", "audit verify", "token create", "token list", "token revoke", "operator reset"];
+    let commands = "serve mcp say replay call undo tools approvals approve deny jobs job schedules schedule stop resume audit \
+                    backup restore migrate-database token operator doctor openapi completions";
+    let below = [
+        "audit tail",
+        "audit verify",
+        "job start",
+        "job show",
+        "job output",
+        "job cancel",
+        "schedule add",
+        "schedule pause",
+        "schedule resume",
+        "schedule remove",
+        "token create",
+        "token list",
+        "token revoke",
+        "operator reset",
+    ];
     for command in [""].into_iter().chain(commands.split_whitespace()).chain(below) {
         let words: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let page = String::from_utf8(run(&mut jarvis(data.path()), &words).stdout).unwrap();

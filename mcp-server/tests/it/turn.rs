@@ -1,6 +1,7 @@
 //! Turns that a model answers, with the plug pulled in the middle and strangers talking into it.
 
 mod model;
+mod replay;
 
 use std::path::PathBuf;
 use std::process::Command;

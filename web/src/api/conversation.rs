@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use jarvis_client::wire::{ConversationInfo, ConversationList, ConversationView, RenameBody};
+use jarvis_client::wire::{ConversationInfo, ConversationList, ConversationReplay, ConversationView, RenameBody};
 use jarvis_safety::ConversationId;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -88,4 +88,18 @@ pub(super) async fn delete_conversation(
 ) -> Answered<StatusCode> {
     web.mind.delete(&caller.actor, &id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Replays the logs of a conversation: at every step of every turn, whether the log holds what comes of it. Runs nothing,
+/// asks no model and keeps nothing.
+#[utoipa::path(get, path = "/api/conversations/{id}/replay", tag = "conversations",
+    params(("id" = String, Path, description = "Conversation id")),
+    responses((status = 200, body = ConversationReplay)))]
+pub(super) async fn replay_conversation(
+    State(web): State<Web>,
+    caller: Caller,
+    At(id): At<ConversationId>,
+) -> Answered<Json<ConversationReplay>> {
+    let turns = web.mind.replay(&caller.actor, &id).await?;
+    Ok(Json(view::replay::conversation(&id, turns)))
 }

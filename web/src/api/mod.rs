@@ -107,6 +107,7 @@ fn talking() -> OpenApiRouter<Web> {
             conversation::rename_conversation,
             conversation::delete_conversation
         ))
+        .routes(routes!(conversation::replay_conversation))
 }
 
 fn following() -> OpenApiRouter<Web> {

@@ -7,6 +7,7 @@ pub mod approval;
 pub mod call;
 pub mod event;
 pub mod job;
+pub mod replay;
 pub mod setting;
 pub mod token;
 pub mod tool;

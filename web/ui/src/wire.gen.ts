@@ -213,6 +213,26 @@ export interface paths {
         patch: operations["rename_conversation"];
         trace?: never;
     };
+    "/api/conversations/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Replays the logs of a conversation: at every step of every turn, whether the log holds what comes of it. Runs nothing,
+         *     asks no model and keeps nothing.
+         */
+        get: operations["replay_conversation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/doctor": {
         parameters: {
             query?: never;
@@ -905,6 +925,15 @@ export interface components {
             /** @description The page. */
             conversations: components["schemas"]["ConversationInfo"][];
         };
+        /** @description What replaying the logs of a conversation found. Nothing is run for it, no model is asked and nothing is kept. */
+        ConversationReplay: {
+            /** @description Conversation. */
+            conversation: string;
+            /** @description Whether no turn diverges. */
+            whole: boolean;
+            /** @description All turns of the tree, oldest first. */
+            turns: components["schemas"]["TurnReplay"][];
+        };
         /** @description One conversation with all its turns. */
         ConversationView: {
             /** @description The conversation. */
@@ -1212,6 +1241,24 @@ export interface components {
         RenameBody: {
             /** @description 1 to 200 characters. */
             title: string;
+        };
+        /** @description A log that does not hold what its own beginning leads to. */
+        ReplayDivergence: {
+            /** @description Position of the first entry that is not explained, from 0. */
+            at: number;
+            /** @description What the step says. */
+            step: string;
+            /** @description What the log holds. */
+            log: string;
+        };
+        /** @description A step that the log of a turn holds. */
+        ReplayStep: {
+            /** @description Position of its first entry in the log, from 0. */
+            at: number;
+            /** @description What it was to do. */
+            does: string;
+            /** @description What came of it. */
+            came: string;
         };
         /** @description A folder that the file tools may enter. */
         RootInfo: {
@@ -1564,6 +1611,20 @@ export interface components {
              */
             created_at: number;
         };
+        /** @description A turn, replayed from its log. */
+        TurnReplay: {
+            /** @description Id. */
+            id: string;
+            /** @description The person's words. */
+            asked: string;
+            /** @description `running`, `waiting`, `done`, `stopped` or `failed`. */
+            state: string;
+            /** @description The steps that the log holds, in order, up to its end or to where it diverges. */
+            steps: components["schemas"]["ReplayStep"][];
+            /** @description What an open turn would do next. */
+            next?: string | null;
+            divergence?: components["schemas"]["ReplayDivergence"] | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -1581,6 +1642,7 @@ export type CallBody = components['schemas']['CallBody'];
 export type CancelInfo = components['schemas']['CancelInfo'];
 export type ConversationInfo = components['schemas']['ConversationInfo'];
 export type ConversationList = components['schemas']['ConversationList'];
+export type ConversationReplay = components['schemas']['ConversationReplay'];
 export type ConversationView = components['schemas']['ConversationView'];
 export type DenyBody = components['schemas']['DenyBody'];
 export type DoctorReport = components['schemas']['DoctorReport'];
@@ -1603,6 +1665,8 @@ export type Preview = components['schemas']['Preview'];
 export type Problem = components['schemas']['Problem'];
 export type ProgressInfo = components['schemas']['ProgressInfo'];
 export type RenameBody = components['schemas']['RenameBody'];
+export type ReplayDivergence = components['schemas']['ReplayDivergence'];
+export type ReplayStep = components['schemas']['ReplayStep'];
 export type RootInfo = components['schemas']['RootInfo'];
 export type SayAnswer = components['schemas']['SayAnswer'];
 export type SayBody = components['schemas']['SayBody'];
@@ -1625,6 +1689,7 @@ export type ToolList = components['schemas']['ToolList'];
 export type TurnEntry = components['schemas']['TurnEntry'];
 export type TurnFooter = components['schemas']['TurnFooter'];
 export type TurnInfo = components['schemas']['TurnInfo'];
+export type TurnReplay = components['schemas']['TurnReplay'];
 export type $defs = Record<string, never>;
 export interface operations {
     list_approvals: {
@@ -2090,6 +2155,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConversationInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Conversation id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationReplay"];
                 };
             };
             /** @description Not carried out; `code` says why */
