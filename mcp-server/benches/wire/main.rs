@@ -1,59 +1,82 @@
-//! What a governed `tools/call` costs over HTTP, beside bare servers in the same run: `cargo xtask bench`. Rounds
-//! alternate between the contestants, and each figure is the median of its rounds. Prints and asserts nothing.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a measurement, not a product")]
+//! What a governed server costs from outside, beside bare ones in the same run: `cargo xtask bench`. Rounds alternate
+//! between those that are compared, and each figure is the median of its rounds. Prints lines for `xtask` to put into
+//! its table, and asserts only that every answer was the right one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a measurement"
+)]
+#![allow(clippy::disallowed_methods, reason = "a measurement is about this machine's time")]
 
+mod api;
+mod call;
 mod contestant;
+mod effect;
+mod jarvis;
+mod job;
+mod leash;
 mod load;
 mod reference;
+mod rest;
+mod row;
+mod start;
+mod stock;
+mod stream;
 
 use std::time::Duration;
 
-use contestant::Contestant;
-use load::Figures;
+/// How much is measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    quick: bool,
+    /// A data directory with very many jobs.
+    pub(crate) full: Option<&'a str>,
+}
 
-/// Rounds of each contestant at each number of clients.
-const ROUNDS: usize = 5;
-/// Length of one round.
-const ROUND: Duration = Duration::from_secs(2);
-const CLIENTS: [usize; 3] = [1, 16, 128];
+impl Plan<'_> {
+    /// Rounds of everything that is compared.
+    pub(crate) const ROUNDS: usize = 5;
 
-fn main() {
-    if std::env::args().any(|word| word == reference::FLAG) {
-        return reference::serve();
+    /// One of two numbers: for a whole run, or for a quick one.
+    pub(crate) const fn pick<T: Copy>(self, whole: T, quick: T) -> T {
+        if self.quick { quick } else { whole }
     }
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let rounds = number("BENCH_ROUNDS").unwrap_or(ROUNDS);
-    let mut contestants = Contestant::all();
-    println!(
-        "{:<34} {:>7} {:>10} {:>9} {:>9} {:>10} {:>9}",
-        "server", "clients", "calls/s", "p50 µs", "p99 µs", "CPU µs", "RSS MiB"
-    );
-    for clients in CLIENTS {
-        let mut figures: Vec<Vec<Figures>> = contestants.iter().map(|_| Vec::new()).collect();
-        for round in 0..=rounds {
-            for (contestant, figures) in contestants.iter_mut().zip(&mut figures) {
-                let measured = contestant.round(clients, ROUND);
-                // The first one only warms up.
-                if round > 0 {
-                    figures.push(measured);
-                }
-            }
-        }
-        for (contestant, figures) in contestants.iter().zip(figures) {
-            let of = |part: fn(&Figures) -> f64| load::median(figures.iter().map(part));
-            println!(
-                "{:<34} {clients:>7} {:>10.0} {:>9.0} {:>9.0} {:>10.1} {:>9.1}",
-                contestant.name,
-                of(|figures| figures.rate),
-                of(|figures| figures.p50),
-                of(|figures| figures.p99),
-                of(|figures| figures.cpu),
-                contestant.memory(),
-            );
-        }
+
+    /// Length of one round.
+    pub(crate) const fn round(self) -> Duration {
+        Duration::from_millis(self.pick(2_000, 300))
     }
 }
 
-fn number(variable: &str) -> Option<usize> {
-    std::env::var(variable).ok()?.parse().ok()
+/// One part of the table.
+type Measure = fn(Plan<'_>);
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some(leash::FLAG) => leash::run(&words[1..]),
+        Some(reference::FLAG) => return reference::serve(words.iter().any(|word| word == reference::WHOLE)),
+        _ => {}
+    }
+    // Whoever started the measurement is gone: nobody would read the rest.
+    leash::tie(rustix::process::Signal::TERM);
+    let full = words.iter().find_map(|word| word.strip_prefix("--full="));
+    let plan = Plan { quick: words.iter().any(|word| word == "--quick"), full };
+    let wants = |name: &str| words.iter().any(|word| word == name);
+    let parts: [(&str, Measure); 6] = [
+        ("calls", call::measure),
+        ("effects", effect::measure),
+        ("jobs", job::measure),
+        ("streams", stream::measure),
+        ("memory", rest::measure),
+        ("start", start::measure),
+    ];
+    for (name, measure) in parts {
+        if wants(name) {
+            measure(plan);
+        }
+    }
 }

@@ -1,5 +1,7 @@
-//! The bare reference: rmcp with one tool, no token, no policy, no audit.
+//! The bare reference: rmcp with one tool, no token, no policy, no audit. It answers as an event stream, which is how it
+//! comes, or in one piece, which is how we answer and costs it less.
 
+use axum::serve::ListenerExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, ServerCapabilities, ServerConfig,
@@ -10,6 +12,8 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 
 /// With it the benchmark is the reference server instead.
 pub(crate) const FLAG: &str = "--reference";
+/// With it too, it answers in one piece.
+pub(crate) const WHOLE: &str = "--whole";
 
 #[derive(Clone)]
 struct Echo;
@@ -32,13 +36,15 @@ impl ServerHandler for Echo {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-pub(crate) fn serve() {
+pub(crate) fn serve(whole: bool) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let config = StreamableHttpServerConfig::default().with_json_response(true);
+        let config = StreamableHttpServerConfig::default().with_json_response(whole);
         let service = StreamableHttpService::new(|| Ok(Echo), LocalSessionManager::default().into(), config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("listens on http://{}", listener.local_addr().unwrap());
+        // Answers in pieces would otherwise wait for the client's system to acknowledge the first one.
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         axum::serve(listener, axum::Router::new().route_service("/mcp", service)).await.unwrap();
     });
 }

@@ -15,6 +15,7 @@ use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -24,8 +25,9 @@ use tower::Service as _;
 use crate::config::Config;
 use crate::mcp::StraightDoor;
 
-/// Connections at once over TCP: half of what a process may usually open, so that the sockets and the store have theirs.
-const MAX_CONNECTIONS: usize = 512;
+/// Connections at once over TCP, where the system lets the process open twice as many files: the sockets and the store
+/// have the other half. A connection that rests costs about 10 KiB, one that holds an event stream some 30.
+const MAX_CONNECTIONS: usize = 2_048;
 /// Longest time for a request's head to arrive, and for a connection to stay idle.
 const HEAD_ARRIVAL: Duration = Duration::from_secs(20);
 /// Pause after the system could not give a connection.
@@ -39,6 +41,27 @@ pub(super) async fn tcp(config: &Config) -> anyhow::Result<TcpListener> {
             config.listen
         )
     })
+}
+
+/// Lets the process open as many files as the system allows it (the usual limit of 1,024 is for programs that know no
+/// better), and answers how many connections fit into that.
+fn places() -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let open = match rustix::process::setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+            limit.current
+        }
+    };
+    half(open)
+}
+
+/// As many connections as leave the other half of the files free; no limit of files is none of ours.
+fn half(open: Option<u64>) -> usize {
+    let half = open.and_then(|open| usize::try_from(open / 2).ok());
+    half.map_or(MAX_CONNECTIONS, |half| half.clamp(1, MAX_CONNECTIONS))
 }
 
 /// The file of a socket; dropped, it is gone, however the server ended.
@@ -67,7 +90,7 @@ pub(super) async fn serve_tcp(
     router: Router,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(places()));
     let mut connections = JoinSet::new();
     loop {
         let taken = async {
@@ -135,4 +158,17 @@ pub(super) async fn serve_socket(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_never_take_more_than_half_of_the_files_that_may_be_open() {
+        assert_eq!(half(Some(1_024)), 512);
+        assert_eq!(half(Some(1)), 1);
+        assert_eq!(half(Some(1 << 20)), MAX_CONNECTIONS);
+        assert_eq!(half(None), MAX_CONNECTIONS);
+    }
 }

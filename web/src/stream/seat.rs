@@ -5,8 +5,8 @@
 //!
 //! One open stream costs about 32 KiB (mostly its connection), and some 200 KiB when its client has much to catch up with
 //! and does not read: a page of rows that is being replayed, and the messages that wait for room. So memory would bear
-//! thousands; what bounds them is that each holds one of the listener's 512 connections, and requests need the rest.
-//! Whoever raises these numbers raises that one first.
+//! thousands; what bounds them is that each holds one of the listener's 2,048 connections (fewer where the system lets a
+//! process open fewer than 4,096 files), and requests need the rest. Whoever raises these numbers raises that one first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ const PER_ACTOR: usize = 16;
 /// Streams of the operator, all sessions together.
 const OPERATOR: usize = 64;
 /// Streams of everybody else together.
-const OTHERS: usize = 256;
+const OTHERS: usize = 1_024;
 
 /// Counts open streams.
 #[derive(Debug, Default)]
@@ -100,6 +100,6 @@ mod tests {
         assert_eq!(seats.take(&token(9_999)).unwrap_err(), Full::All(OTHERS));
         let own: Vec<_> = (0..OPERATOR).map(|_| seats.take(&Actor::operator()).unwrap()).collect();
         assert_eq!(seats.take(&Actor::operator()).unwrap_err(), Full::Own(OPERATOR));
-        assert_eq!((held.len(), own.len()), (256, 64));
+        assert_eq!((held.len(), own.len()), (1_024, 64));
     }
 }
