@@ -3,6 +3,7 @@
 //! `run` and `test` are the two commands of the README. They write only inside the repository and Jarvis's data
 //! directory, and never act as root.
 
+mod bench;
 mod lint;
 mod process;
 mod proof;
@@ -19,6 +20,8 @@ cargo xtask test            run every test
 cargo xtask lint            check budgets of lines, packages and script
 cargo xtask proof           hold the real program to its word: kill it under load, break it, look what is left
                             (--suite kill|power|boundary|faults, --minutes N, --cycles N, --seed N, --lanes N, --release)
+cargo xtask bench           measure what is promised of the speed, beside bare servers, in one table
+                            (--quick, and any of calls, effects, tools, jobs, streams, memory, start)
 cargo xtask ui              build the dashboard
 cargo xtask wire            write the dashboard's types from the OpenAPI document";
 
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(),
         Some("lint") => lint::run(),
         Some("proof") => proof::run(rest),
+        Some("bench") => bench::run(rest),
         Some("ui") => ui::build(),
         Some("wire") => ui::wire(),
         _ => Err(HELP.to_owned()),
