@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, Rlimit};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,21 +26,31 @@ use crate::config::Config;
 use crate::mcp::StraightDoor;
 
 /// Connections at once over TCP, where the system lets the process open twice as many files: the sockets and the store
-/// have the other half. A connection that rests costs about 10 KiB, one that holds an event stream some 30.
+/// have the other half.
 const MAX_CONNECTIONS: usize = 2_048;
+/// Connections that may wait to be taken. With fewer, those of a thousand clients that come at once are tried again a
+/// second later.
+const BACKLOG: u32 = 1_024;
 /// Longest time for a request's head to arrive, and for a connection to stay idle.
 const HEAD_ARRIVAL: Duration = Duration::from_secs(20);
 /// Pause after the system could not give a connection.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Binds the TCP address.
-pub(super) async fn tcp(config: &Config) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(config.listen).await.with_context(|| {
+pub(super) fn tcp(config: &Config) -> anyhow::Result<TcpListener> {
+    bind(config.listen).with_context(|| {
         format!(
             "{} cannot be listened on; is another Jarvis running, or another program on that port? Use --listen",
             config.listen
         )
     })
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Lets the process open as many files as the system allows it (the usual limit of 1,024 is for programs that know no

@@ -83,7 +83,7 @@ async fn serve(
         );
     }
     // Bound before anything is recovered, so that a port in use is told at once.
-    let tcp = listen::tcp(config).await?;
+    let tcp = listen::tcp(config)?;
     let address = tcp.local_addr()?;
     let (local, _local_file) = listen::socket(&config.data.join(SOCKET))?;
     house.wake().await?;
