@@ -69,7 +69,7 @@ async fn measure(name: &str, postgres: bool) {
     let begun = Instant::now();
     for _ in 0..300 {
         let record = world.record(None);
-        world.store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap();
+        world.store.intend(&record, None, row(EventKind::CallIntent, "a")).await.unwrap();
     }
     println!("   1 client intents: {:9.0}/s (head {})", 300.0 / begun.elapsed().as_secs_f64(), world.store.head());
 }

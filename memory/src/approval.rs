@@ -349,7 +349,7 @@ impl Change for Decide {
             .bind(decision.because.as_deref().map(clean).as_deref())
             .bind(decision.at)
             .bind(clean(decision.by.as_str()).as_ref())
-            .bind(tx.replica)
+            .bind(tx.context.replica)
             .execute(&mut *tx.connection)
             .await?;
         if decided.rows_affected() == 0 {

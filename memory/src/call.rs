@@ -6,7 +6,7 @@ use jarvis_safety::call::{CallRecord, CallState};
 use jarvis_safety::event::Draft;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
-use jarvis_safety::port::{Intended, Stored};
+use jarvis_safety::port::{Intended, Pace, Stored};
 use jarvis_safety::tool::Undo;
 use jarvis_safety::{ActorId, CallId, Digest, Target};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
 
 use crate::approval;
-use crate::change::{Change, Tx};
+use crate::change::{Change, Context, Statement, Tx, Usual};
 use crate::row::Row;
 use crate::setting::KILL_SWITCH;
 use crate::stored::{Halt, clean, conflict, from_json, from_word, not_found, to_json, unavailable};
@@ -108,6 +108,7 @@ pub(crate) struct Intend {
     created_at: i64,
     json: String,
     asked: Digest,
+    pace: Option<Pace>,
     row: Row,
 }
 
@@ -117,7 +118,7 @@ fn asked(args: &Value) -> Digest {
 }
 
 impl Intend {
-    pub(crate) fn new(record: &CallRecord, draft: Draft) -> Stored<Self> {
+    pub(crate) fn new(record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Stored<Self> {
         let bare = CallRecord { outcome: None, undo: None, undone_by: None, ..record.clone() };
         Ok(Self {
             id: record.id.clone(),
@@ -131,6 +132,7 @@ impl Intend {
             created_at: record.created_at,
             json: to_json("call", &bare)?,
             asked: asked(&record.args),
+            pace,
             row: Row::new(draft)?,
         })
     }
@@ -162,29 +164,57 @@ impl Intend {
         Ok(undone_by.map(|id| from_word("call", id)).transpose()?.map(Bar::TakenBack))
     }
 
-    async fn insert(&self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
-        let inserted = sqlx::query(
+    /// Inserts it, if it is told to look, only where nothing stands against it; answers a row if it was inserted.
+    fn insert(&self, context: Context<'_>, looks: bool) -> Result<Statement, sqlx::Error> {
+        let mut statement = Statement::new(
+            context.dialect,
             "insert into call (id, actor, idempotency, tool, target_kind, target_name, conversation, approval, step, \
-             state, created_at, json, asked, replica) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12, $13) \
-             on conflict do nothing returning id",
-        )
-        .bind(self.id.as_str())
-        .bind(self.actor.as_str())
-        .bind(self.key.as_deref())
-        .bind(self.tool.as_str())
-        .bind(self.target.kind.as_str())
-        .bind(self.target.name.as_str())
-        .bind(self.conversation.as_deref())
-        .bind(self.approval.as_ref().map(|(id, _)| id.as_str()))
-        .bind(self.approval.as_ref().map(|(_, step)| *step))
-        .bind(self.created_at)
-        .bind(self.json.as_str())
-        .bind(self.asked.as_str())
-        .bind(tx.replica)
-        .fetch_optional(&mut *tx.connection)
-        .await?;
-        Ok(inserted.is_some())
+             created_at, json, asked, replica, state) select ",
+        );
+        statement.value(self.id.as_str())?.text(", ").value(self.actor.as_str())?.text(", ");
+        statement.value(self.key.as_deref())?.text(", ").value(self.tool.as_str())?.text(", ");
+        statement.value(self.target.kind.as_str())?.text(", ").value(self.target.name.as_str())?.text(", ");
+        statement.value(self.conversation.as_deref())?.text(", ");
+        statement.value(self.approval.as_ref().map(|(id, _)| id.as_str()))?.text(", ");
+        statement.value(self.approval.as_ref().map(|(_, step)| *step))?.text(", ");
+        statement.value(self.created_at)?.text(", ").value(self.json.as_str())?.text(", ");
+        statement.value(self.asked.as_str())?.text(", ").value(context.replica)?.text(", 'running' where true");
+        if looks {
+            // Whatever else the kill switch may say bars it.
+            statement.text(" and coalesce((select json from setting where name = ").value(KILL_SWITCH)?;
+            statement.text("), '\"off\"') = '\"off\"'");
+            // The id of a token's actor is `token:` and the id of the token.
+            statement.text(" and not exists (select 1 from token where revoked_at is not null and id = ");
+            statement.value(self.actor.strip_prefix("token:").unwrap_or_default())?.text(")");
+            if let Some(pace) = self.pace {
+                statement.text(" and (");
+                self.count(pace, &mut statement)?;
+                statement.text(") < ").value(pace.most.cast_signed())?;
+            }
+        }
+        statement.text(" on conflict do nothing returning id");
+        Ok(statement)
+    }
+
+    /// The same calls of late.
+    fn count(&self, pace: Pace, statement: &mut Statement) -> Result<(), sqlx::Error> {
+        statement.text("select count(*) from call where actor = ").value(self.actor.as_str())?;
+        statement.text(" and tool = ").value(self.tool.as_str())?;
+        statement.text(" and target_name = ").value(self.target.name.as_str())?;
+        statement.text(" and created_at >= ").value(pace.since)?;
+        statement.text(" and target_kind = ").value(self.target.kind.as_str())?;
+        statement.text(" and asked = ").value(self.asked.as_str())?;
+        Ok(())
+    }
+
+    async fn too_often(&self, tx: &mut Tx<'_>) -> Result<Option<u64>, Halt> {
+        let Some(pace) = self.pace else { return Ok(None) };
+        let mut statement = Statement::new(tx.context.dialect, "");
+        self.count(pace, &mut statement)?;
+        let Statement { sql, arguments, .. } = statement;
+        let counted = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_one(&mut *tx.connection).await?;
+        let calls = counted.try_get::<i64, _>(0)?.cast_unsigned();
+        Ok((calls >= pace.most).then_some(calls))
     }
 }
 
@@ -192,7 +222,20 @@ impl Intend {
 impl Change for Intend {
     type Answer = Intended;
 
+    /// Without a card, and nothing stands against it.
+    fn usual(&self, context: Context<'_>) -> Result<Option<Usual<Intended>>, sqlx::Error> {
+        if self.approval.is_some() || self.undoes.is_some() {
+            return Ok(None);
+        }
+        let statement = self.insert(context, true)?;
+        Ok(Some(Usual { statement, row: self.row.clone(), answer: Intended::Recorded }))
+    }
+
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Intended, Halt> {
+        let usual = self.usual(tx.context)?;
+        if let Some(recorded) = tx.apply_usual(usual).await? {
+            return Ok(recorded);
+        }
         if let Some(key) = &self.key
             && let Some(known) = by_key(tx.connection, &self.actor, key).await?
         {
@@ -206,7 +249,12 @@ impl Change for Intend {
         if let Some(bar) = self.barred(tx.connection).await? {
             return Ok(Intended::Barred(bar));
         }
-        if !self.insert(tx).await? {
+        if let Some(calls) = self.too_often(tx).await? {
+            return Ok(Intended::TooOften(calls));
+        }
+        let Statement { sql, arguments, .. } = self.insert(tx.context, false)?;
+        let inserted = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_optional(&mut *tx.connection).await?;
+        if inserted.is_none() {
             let known = by_id(tx.connection, self.id.as_str()).await?;
             return known
                 .map(|known| Intended::Known(Box::new(known)))
@@ -274,7 +322,24 @@ pub(crate) fn without_texts(mut outcome: Outcome) -> Outcome {
 impl Change for Settle {
     type Answer = ();
 
+    /// Of a call without a card that runs, and takes nothing back.
+    fn usual(&self, context: Context<'_>) -> Result<Option<Usual<()>>, sqlx::Error> {
+        if self.undoes.is_some() || self.state == CallState::Running {
+            return Ok(None);
+        }
+        let mut statement = Statement::new(context.dialect, "update call set state = ");
+        statement.value(self.state.as_str())?.text(", outcome = ").value(self.outcome.as_str())?;
+        statement.text(", undo = ").value(self.undo.as_deref())?.text(", settled_at = ").value(self.at)?;
+        statement.text(" where id = ").value(self.id.as_str())?;
+        statement.text(" and state = 'running' and approval is null and erased_at is null returning id");
+        Ok(Some(Usual { statement, row: self.row.clone(), answer: () }))
+    }
+
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        let usual = self.usual(tx.context)?;
+        if tx.apply_usual(usual).await?.is_some() {
+            return Ok(());
+        }
         if self.state == CallState::Running {
             return Err(conflict(format!("the outcome of {} says that it is still running", self.id)));
         }

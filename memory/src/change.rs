@@ -8,7 +8,8 @@
 
 use async_trait::async_trait;
 use jarvis_safety::port::{StoreError, Stored};
-use sqlx::AnyConnection;
+use sqlx::any::AnyArguments;
+use sqlx::{Any, AnyConnection, Arguments as _, AssertSqlSafe, Encode, Type};
 use tokio::sync::oneshot;
 
 use crate::chain::{Chain, Head};
@@ -34,6 +35,12 @@ pub(crate) trait Change: Send + Sync + 'static {
     /// Looks, then writes, then tells.
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt>;
 
+    /// The change as it usually is, in one statement, for one that is often alone in its batch. If the statement does not
+    /// apply, [`Change::apply`] finds out why.
+    fn usual(&self, _: Context<'_>) -> Result<Option<Usual<Self::Answer>>, sqlx::Error> {
+        Ok(None)
+    }
+
     /// After the commit, before anyone hears of it: what is held in memory follows. Also happens if the caller has gone.
     fn committed(&self, _answer: &Self::Answer) {}
 
@@ -48,13 +55,51 @@ pub(crate) trait Change: Send + Sync + 'static {
     }
 }
 
+/// Where a change is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'w> {
+    pub(crate) dialect: Dialect,
+    /// This process, where others may use the same database.
+    pub(crate) replica: Option<&'w str>,
+}
+
+/// A statement as it grows, with a value for each place in it.
+pub(crate) struct Statement {
+    pub(crate) sql: String,
+    pub(crate) arguments: AnyArguments,
+    dialect: Dialect,
+}
+
+impl Statement {
+    pub(crate) fn new(dialect: Dialect, text: &str) -> Self {
+        Self { sql: text.to_owned(), arguments: AnyArguments::default(), dialect }
+    }
+
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
+        self.sql.push_str(text);
+        self
+    }
+
+    pub(crate) fn value<'v, V: Encode<'v, Any> + Type<Any>>(&mut self, value: V) -> Result<&mut Self, sqlx::Error> {
+        self.dialect.place(&mut self.sql, self.arguments.len() + 1);
+        self.arguments.add(value).map_err(sqlx::Error::Encode)?;
+        Ok(self)
+    }
+}
+
+/// A change in one statement, which answers a row if it has written, and writes nothing if anything is not as usual; the
+/// row that it tells, and what its caller learns.
+pub(crate) struct Usual<A> {
+    pub(crate) statement: Statement,
+    pub(crate) row: Row,
+    pub(crate) answer: A,
+}
+
 /// The transaction of a batch.
 pub(crate) struct Tx<'w> {
     /// The connection; it sees what the changes before this one have written.
     pub(crate) connection: &'w mut AnyConnection,
-    pub(crate) dialect: Dialect,
-    /// This process, where others may use the same database.
-    pub(crate) replica: Option<&'w str>,
+    pub(crate) context: Context<'w>,
     chain: &'w Chain,
     head: Head,
     now: i64,
@@ -66,23 +111,23 @@ pub(crate) struct Tx<'w> {
 impl<'w> Tx<'w> {
     pub(crate) fn new(
         connection: &'w mut AnyConnection,
-        dialect: Dialect,
-        replica: Option<&'w str>,
+        context: Context<'w>,
         chain: &'w Chain,
         head: Head,
         now: i64,
     ) -> Self {
-        Self {
-            connection,
-            dialect,
-            replica,
-            chain,
-            head,
-            now,
-            buffer: Vec::with_capacity(512),
-            rows: Vec::new(),
-            written: 0,
+        Self { connection, context, chain, head, now, buffer: Vec::with_capacity(512), rows: Vec::new(), written: 0 }
+    }
+
+    /// Carries out a change as it usually is; answers nothing if it does not apply.
+    pub(crate) async fn apply_usual<A>(&mut self, usual: Option<Usual<A>>) -> Result<Option<A>, sqlx::Error> {
+        let Some(Usual { statement: Statement { sql, arguments, .. }, row, answer }) = usual else { return Ok(None) };
+        let wrote = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_optional(&mut *self.connection).await?;
+        if wrote.is_none() {
+            return Ok(None);
         }
+        self.tell(row);
+        Ok(Some(answer))
     }
 
     /// Adds a row to the audit and answers its sequence.
@@ -95,7 +140,7 @@ impl<'w> Tx<'w> {
 
     /// Writes the rows told so far, for a change that must see those of its own batch.
     pub(crate) async fn write_rows(&mut self) -> Result<(), sqlx::Error> {
-        row::insert(self.connection, self.dialect, &self.rows[self.written..]).await?;
+        row::insert(self.connection, self.context.dialect, &self.rows[self.written..]).await?;
         self.written = self.rows.len();
         Ok(())
     }
@@ -127,6 +172,8 @@ pub(crate) enum End {
 pub(crate) trait Operation: Send {
     fn durability(&self) -> Durability;
     fn erases(&self) -> bool;
+    /// The change as it usually is, and its row; its answer counts if it applies.
+    fn usual(&mut self, context: Context<'_>) -> Result<Option<(Statement, Row)>, sqlx::Error>;
     /// Applies the change. A refusal is its answer and no error.
     async fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error>;
     /// Lets what is held in memory follow.
@@ -149,6 +196,12 @@ impl<C: Change> Operation for Waiting<C> {
 
     fn erases(&self) -> bool {
         self.change.erases()
+    }
+
+    fn usual(&mut self, context: Context<'_>) -> Result<Option<(Statement, Row)>, sqlx::Error> {
+        let Some(Usual { statement, row, answer }) = self.change.usual(context)? else { return Ok(None) };
+        self.answer = Some(Ok(answer));
+        Ok(Some((statement, row)))
     }
 
     async fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {

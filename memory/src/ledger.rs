@@ -6,7 +6,7 @@ use jarvis_safety::call::CallRecord;
 use jarvis_safety::event::Draft;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
-use jarvis_safety::port::{Asked, Decision, Due, Intended, Ledger, Stored};
+use jarvis_safety::port::{Asked, Decision, Due, Intended, Ledger, Pace, Stored};
 use jarvis_safety::setting::AuditReads;
 use jarvis_safety::tool::Undo;
 use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, Target};
@@ -30,9 +30,9 @@ impl Ledger for Store {
         self.0.writer.append(draft, durability).await
     }
 
-    async fn intend(&self, record: &CallRecord, draft: Draft) -> Stored<Intended> {
+    async fn intend(&self, record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Stored<Intended> {
         space::room(&self.0.directory)?;
-        self.0.writer.submit(Intend::new(record, draft)?).await
+        self.0.writer.submit(Intend::new(record, pace, draft)?).await
     }
 
     async fn settle(

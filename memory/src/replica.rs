@@ -61,10 +61,10 @@ impl Change for TakeOver {
              (select 1 from replica r where r.id = {table}.replica and r.lapses_at > $1))) order by {order}"
         );
         // Its own are never abandoned: also a lease that lapsed while the database was away is one of a living process.
-        let found = sqlx::query(AssertSqlSafe(sql)).bind(self.now).bind(tx.replica.unwrap_or_default());
+        let found = sqlx::query(AssertSqlSafe(sql)).bind(self.now).bind(tx.context.replica.unwrap_or_default());
         let found = found.fetch_all(&mut *tx.connection).await?;
         let ids: Vec<String> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        if let Some(own) = tx.replica {
+        if let Some(own) = tx.context.replica {
             let sql = format!("update {table} set replica = $2 where id = $1");
             for id in &ids {
                 let taken = sqlx::query(AssertSqlSafe(sql.clone())).bind(id.as_str()).bind(own);
@@ -85,7 +85,7 @@ impl Change for Renew {
     type Answer = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
-        let Some(own) = tx.replica else { return Ok(()) };
+        let Some(own) = tx.context.replica else { return Ok(()) };
         sqlx::query(
             "insert into replica (id, lapses_at) values ($1, $2) \
              on conflict (id) do update set lapses_at = excluded.lapses_at",
@@ -110,7 +110,7 @@ impl Change for Leave {
     type Answer = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
-        let Some(own) = tx.replica else { return Ok(()) };
+        let Some(own) = tx.context.replica else { return Ok(()) };
         sqlx::query("delete from replica where id = $1").bind(own).execute(&mut *tx.connection).await?;
         Ok(())
     }

@@ -11,7 +11,8 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
 
 use crate::chain::{self, Chain, Fields, Head};
-use crate::dialect::Dialect;
+use crate::change::Statement;
+use crate::dialect::{self, Dialect};
 use crate::stored::{clean, from_word, to_json, unreadable};
 
 /// Longest summary, in characters.
@@ -188,8 +189,8 @@ const EVENT: Shape = Shape {
 const BODY: Shape = Shape { into: "insert into body (seq, salt, json)", columns: 3 };
 
 impl Shape {
-    /// The statement for so many rows, its parameters numbered from `first`.
-    fn sql(self, dialect: Dialect, rows: usize, first: usize) -> String {
+    /// The statement for so many rows.
+    fn sql(self, dialect: Dialect, rows: usize) -> String {
         let mut sql = String::with_capacity(self.into.len() + rows * self.columns * 6);
         sql.push_str(self.into);
         sql.push_str(" values ");
@@ -197,11 +198,17 @@ impl Shape {
             sql.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..self.columns {
                 sql.push_str(if column == 0 { "" } else { ", " });
-                dialect.place(&mut sql, first + row * self.columns + column);
+                dialect.place(&mut sql, row * self.columns + column + 1);
             }
             sql.push(')');
         }
         sql
+    }
+
+    /// The statement for one row that is inserted if the statement before it has written something.
+    fn if_written(self) -> String {
+        let places = vec!["?"; self.columns].join(", ");
+        format!("{} select {places} where {}", self.into, dialect::WRITTEN)
     }
 }
 
@@ -220,7 +227,7 @@ impl Statements {
     fn largest(&self, dialect: Dialect, rows: usize) -> (usize, Arc<str>) {
         let power = rows.min(CHUNK).ilog2() as usize;
         let size = 1 << power;
-        let sql = self.by_power[dialect as usize][power].get_or_init(|| self.shape.sql(dialect, size, 1).into());
+        let sql = self.by_power[dialect as usize][power].get_or_init(|| self.shape.sql(dialect, size).into());
         (size, Arc::clone(sql))
     }
 }
@@ -273,16 +280,26 @@ pub(crate) async fn move_head(connection: &mut AnyConnection, head: &Head) -> Re
     Ok(())
 }
 
-/// Inserts one row and moves the head, as a transaction of its own, in one message to a database that takes scripts.
+/// Inserts one row and moves the head, as a transaction of its own, in one message to a database that takes scripts. A
+/// statement `before` it decides whether anything is written; answers whether it was.
 pub(crate) async fn insert_alone(
     connection: &mut AnyConnection,
     dialect: Dialect,
+    before: Option<Statement>,
     row: &Linked,
     head: &Head,
-) -> Result<(), sqlx::Error> {
-    static SQL: [[OnceLock<Arc<str>>; 2]; Dialect::COUNT] = [const { [const { OnceLock::new() }; 2] }; Dialect::COUNT];
+) -> Result<bool, sqlx::Error> {
+    static SQL: [OnceLock<Arc<str>>; 2] = [const { OnceLock::new() }; 2];
     let body = row.row.body.as_ref();
-    let mut arguments = AnyArguments::default();
+    let decides = before.is_some();
+    let (sql, mut arguments) = match before {
+        Some(Statement { sql, arguments, .. }) => (alone_sql(dialect, Some(&sql), body.is_some()).into(), arguments),
+        None => {
+            let sql = &SQL[usize::from(body.is_some())];
+            let sql = sql.get_or_init(|| alone_sql(dialect, None, body.is_some()).into());
+            (Arc::clone(sql), AnyArguments::default())
+        }
+    };
     arguments.reserve(EVENT.columns + BODY.columns + 3, 0);
     row.bind_event(&mut arguments)?;
     if let Some(body) = body {
@@ -294,25 +311,28 @@ pub(crate) async fn insert_alone(
         arguments.add(head.hash.as_str())
     };
     put(&mut arguments).map_err(sqlx::Error::Encode)?;
-    let sql = &SQL[dialect as usize][usize::from(body.is_some())];
-    let sql = sql.get_or_init(|| alone_sql(dialect, body.is_some()).into());
-    sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments).execute(connection).await?;
-    Ok(())
+    let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+    if decides {
+        // All of them: what is not fetched is not carried out.
+        return Ok(!query.fetch_all(connection).await?.is_empty());
+    }
+    query.execute(connection).await?;
+    Ok(true)
 }
 
-fn alone_sql(dialect: Dialect, body: bool) -> String {
-    let event = EVENT.sql(dialect, 1, 1);
-    let after = EVENT.columns + 1;
-    let with_body = if body { BODY.sql(dialect, 1, after) } else { String::new() };
-    let at = if body { after + BODY.columns } else { after };
-    let mut head = String::from("update head set seq = ");
-    dialect.place(&mut head, at);
-    head.push_str(", at = ");
-    dialect.place(&mut head, at + 1);
-    head.push_str(", hash = ");
-    dialect.place(&mut head, at + 2);
-    head.push_str(" where id = 1");
-    let statements: Vec<&str> = [event.as_str(), &with_body, &head].into_iter().filter(|sql| !sql.is_empty()).collect();
+/// Each statement writes only if the one before it did, from the one that decides on.
+fn alone_sql(dialect: Dialect, before: Option<&str>, body: bool) -> String {
+    let row = |shape: Shape| match before {
+        Some(_) => shape.if_written(),
+        None => shape.sql(dialect, 1),
+    };
+    let mut statements: Vec<String> = before.map(str::to_owned).into_iter().collect();
+    statements.push(row(EVENT));
+    if body {
+        statements.push(row(BODY));
+    }
+    let and = before.map_or_else(String::new, |_| format!(" and {}", dialect::WRITTEN));
+    statements.push(format!("update head set seq = ?, at = ?, hash = ? where id = 1{and}"));
     dialect.at_once(&statements)
 }
 

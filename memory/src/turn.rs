@@ -113,7 +113,7 @@ impl Change for AddTurn {
         .bind(folded(&turn.asked))
         .bind(turn.state.as_str())
         .bind(turn.created_at)
-        .bind(tx.replica)
+        .bind(tx.context.replica)
         .fetch_optional(&mut *tx.connection)
         .await?;
         if inserted.is_none() {
@@ -250,7 +250,7 @@ impl Change for Step {
             return Err(conflict(format!("{} has ended already, as {state}", self.id)));
         }
         let carried_by: Option<&str> = found.try_get(2)?;
-        if tx.replica.is_some() && carried_by != tx.replica {
+        if tx.context.replica.is_some() && carried_by != tx.context.replica {
             return Err(conflict(format!("another replica goes on with {}", self.id)));
         }
         self.append(tx).await?;

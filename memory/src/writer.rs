@@ -18,7 +18,7 @@ use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::chain::{Chain, Head};
-use crate::change::{Append, Change, Durability, End, Job, Tx};
+use crate::change::{Append, Change, Context, Durability, End, Job, Tx};
 use crate::dialect::{Dialect, Engine};
 use crate::feed::{self, stored_head};
 use crate::follow::Followers;
@@ -239,15 +239,16 @@ impl Writer {
             dialect.set_durability(&mut self.connection, durability).await.map_err(Failure::NotBegun)?;
             self.durability = durability;
         }
-        if let [Job::Append(append)] = jobs
+        if let [job] = jobs
             && dialect.takes_scripts()
+            && let Some(row) = self.alone(job).await?
         {
-            return self.append_alone(append).await.map_err(Failure::Unknown);
+            return Ok(vec![row]);
         }
         let begun = dialect.patiently(dialect.begin(&mut self.connection)).await.map_err(Failure::NotBegun)?;
         self.move_on(begun);
-        let (replica, now) = (self.replica.as_deref(), self.clock.now());
-        let mut tx = Tx::new(&mut self.connection, dialect, replica, &self.chain, self.head.clone(), now);
+        let context = Context { dialect, replica: self.replica.as_deref() };
+        let mut tx = Tx::new(&mut self.connection, context, &self.chain, self.head.clone(), self.clock.now());
         let applied = dialect.patiently(apply(jobs, &mut tx)).await;
         let (rows, head) = tx.into_rows();
         if let Err(error) = applied {
@@ -284,14 +285,32 @@ impl Writer {
         }
     }
 
-    async fn append_alone(&mut self, append: &mut Append) -> Result<Vec<Linked>, sqlx::Error> {
-        let Some(row) = append.row.take() else { return Ok(Vec::new()) };
+    /// Carries out what is alone in its batch in one message. Answers nothing if that cannot be done; then nothing was.
+    async fn alone(&mut self, job: &mut Job) -> Result<Option<Linked>, Failure> {
+        let context = Context { dialect: self.dialect(), replica: self.replica.as_deref() };
+        let (statement, row) = match job {
+            Job::Append(append) => match append.row.take() {
+                Some(row) => (None, row),
+                None => return Ok(None),
+            },
+            Job::Change(operation) => match operation.usual(context).map_err(Failure::NotBegun)? {
+                Some((statement, row)) => (Some(statement), row),
+                None => return Ok(None),
+            },
+            Job::Look | Job::Close(_) => return Ok(None),
+        };
         let mut head = self.head.clone();
         let linked = Linked::next(row, &mut head, self.clock.now(), &self.chain, &mut Vec::with_capacity(512));
-        append.seq = linked.seq();
-        row::insert_alone(&mut self.connection, self.engine.dialect(), &linked, &head).await?;
+        // An error of one of its statements cannot be told from one of its commit.
+        let inserted = row::insert_alone(&mut self.connection, context.dialect, statement, &linked, &head);
+        if !inserted.await.map_err(Failure::Unknown)? {
+            return Ok(None);
+        }
+        if let Job::Append(append) = job {
+            append.seq = linked.seq();
+        }
         self.head = head;
-        Ok(vec![linked])
+        Ok(Some(linked))
     }
 
     async fn publish(&mut self, jobs: &mut Vec<Job>, rows: Vec<Linked>) {

@@ -68,6 +68,17 @@ pub enum Intended {
     Known(Box<CallRecord>),
     /// It must not begin; nothing was kept.
     Barred(Bar),
+    /// The same call was made so often lately; nothing was kept.
+    TooOften(u64),
+}
+
+/// How often the same call (actor, tool, canonical arguments, kind and name of the target) may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Calls that were intended since this time count.
+    pub since: i64,
+    /// Most of them.
+    pub most: u64,
 }
 
 /// What became of a question.
@@ -113,8 +124,8 @@ pub trait Ledger: Send + Sync {
     /// Makes an intent durable (fsynced). With `record.approval`, spends that step in the same transaction: the card
     /// must be `Approved` or `Running`, the step `Waiting`, and all steps before it `Done`. The kill switch, revoked
     /// tokens and the call that this one takes back are looked at in that transaction; the latter is marked as undone
-    /// by this one.
-    async fn intend(&self, record: &CallRecord, draft: Draft) -> Stored<Intended>;
+    /// by this one. With a pace the same calls before it are counted there too.
+    async fn intend(&self, record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Stored<Intended>;
     /// Records what came of a call, its undo, and moves step and card on: after the last step the card is `Done`; after
     /// a step that is not `Done` the card takes that state (`Failed` for a cancelled one) and the rest is `Skipped`.
     /// With `undoes`, that call is no longer undone if this one certainly did not happen.

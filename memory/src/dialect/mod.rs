@@ -19,6 +19,8 @@ use crate::writer::Look;
 
 pub(crate) use postgres::Listening;
 use postgres::Postgres;
+/// In a script: whether the statement before this one has written something.
+pub(crate) use sqlite::WRITTEN;
 /// Opens a file of SQLite to write, wherever it lies: a backup, or the source of a move.
 pub(crate) use sqlite::writer;
 
@@ -153,8 +155,8 @@ impl Dialect {
         matches!(self, Self::Sqlite)
     }
 
-    /// Statements as one script, in a transaction of their own. Parameters are numbered through all of them.
-    pub(crate) fn at_once(self, statements: &[&str]) -> String {
+    /// Statements as one script, in a transaction of their own. Their parameters are a `?` each.
+    pub(crate) fn at_once(self, statements: &[String]) -> String {
         format!("{}; {}; commit", self.begin_schema(), statements.join("; "))
     }
 

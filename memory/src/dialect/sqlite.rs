@@ -19,6 +19,9 @@ const READERS: u32 = 4;
 /// Begins a transaction that will write.
 pub(super) const BEGIN: &str = "begin immediate";
 
+/// Whether the statement before this one has written something.
+pub(crate) const WRITTEN: &str = "changes() > 0";
+
 /// A migration: only `integer` is SQLite's own row number.
 pub(super) fn schema(text: &str) -> String {
     text.replace("{{sequence}}", "integer")

@@ -94,7 +94,7 @@ pub(super) async fn end(tx: &mut Tx<'_>, ends: &[&Ending]) -> Result<Vec<bool>, 
         // One job twice in a statement would be answered twice.
         let mut seen = HashSet::new();
         let apart = rest.iter().take_while(|end| seen.insert(end.id.as_str())).count();
-        let (size, sql) = largest(tx.dialect, apart);
+        let (size, sql) = largest(tx.context.dialect, apart);
         let (chunk, after) = rest.split_at(size);
         let mut arguments = AnyArguments::default();
         arguments.reserve(size * COLUMNS.len(), 0);

@@ -208,7 +208,7 @@ async fn insert(tx: &mut Tx<'_>, jobs: &[&Submitting]) -> Result<Vec<bool>, sqlx
     while let Some(first) = rest.first() {
         let shape = first.shape();
         let alike = rest.iter().take_while(|job| job.shape() == shape).count();
-        let (size, sql) = largest(tx.dialect, shape, alike);
+        let (size, sql) = largest(tx.context.dialect, shape, alike);
         let (chunk, after) = rest.split_at(size);
         let mut arguments = AnyArguments::default();
         arguments.reserve(size * shape.columns().len(), 0);

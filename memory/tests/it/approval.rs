@@ -32,7 +32,7 @@ fn spender(world: &World, card: &Approval, step: u32) -> CallRecord {
 
 async fn spend(world: &World, card: &Approval, step: u32) -> Intended {
     let record = spender(world, card, step);
-    world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap()
+    world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap()
 }
 
 async fn settle(world: &World, card: &Approval, step: u32, state: CallState) {
@@ -164,7 +164,7 @@ async fn a_step_is_spent_once_under_fifty_concurrent_intents() {
         if index % 2 == 0 {
             record.id = world.call_id();
         }
-        tasks.spawn(async move { store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap() });
+        tasks.spawn(async move { store.intend(&record, None, row(EventKind::CallIntent, "a")).await.unwrap() });
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|answer| matches!(answer, Intended::Recorded)).count(), 1);
@@ -184,7 +184,7 @@ async fn only_an_approved_card_can_be_spent() {
     assert!(matches!(spend(&world, &card, 0).await, Intended::AlreadySpent));
     let nowhere = world.card("x", 1);
     let record = spender(&world, &nowhere, 0);
-    let answer = world.store.intend(&record, row(EventKind::CallIntent, "a")).await;
+    let answer = world.store.intend(&record, None, row(EventKind::CallIntent, "a")).await;
     assert!(matches!(answer, Err(StoreError::NotFound(_))));
 }
 

@@ -7,7 +7,7 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
 use jarvis_safety::kernel::KillSwitch;
-use jarvis_safety::port::{Decision, Feed as _, Identities as _, Intended, Ledger as _, StoreError};
+use jarvis_safety::port::{Decision, Feed as _, Identities as _, Intended, Ledger as _, Pace, StoreError};
 use jarvis_safety::tool::Undo;
 use jarvis_safety::{ActorId, Target, Tier};
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::world::{World, client, outcome, row, web};
 async fn an_intent_is_kept_as_it_was_recorded() {
     let world = World::new().await;
     let record = world.record(Some("k"));
-    let answer = world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+    let answer = world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
     assert!(matches!(answer, Intended::Recorded));
     assert_eq!(world.store.call(&record.id).await.unwrap(), Some(record));
     assert_eq!(world.store.call(&world.call_id()).await.unwrap(), None);
@@ -29,9 +29,9 @@ async fn an_intent_is_kept_as_it_was_recorded() {
 async fn reuse_of_a_key_returns_the_known_call_and_keeps_nothing() {
     let world = World::new().await;
     let first = world.record(Some("k"));
-    world.store.intend(&first, row(EventKind::CallIntent, "a")).await.unwrap();
+    world.store.intend(&first, None, row(EventKind::CallIntent, "a")).await.unwrap();
     let again = world.record(Some("k"));
-    match world.store.intend(&again, row(EventKind::CallIntent, "b")).await.unwrap() {
+    match world.store.intend(&again, None, row(EventKind::CallIntent, "b")).await.unwrap() {
         Intended::Known(known) => assert_eq!(known.id, first.id),
         other => panic!("{other:?}"),
     }
@@ -43,7 +43,7 @@ async fn reuse_of_a_key_returns_the_known_call_and_keeps_nothing() {
     // The key of another actor is another key.
     let mut other = world.record(Some("k"));
     other.actor = ActorId::new("operator");
-    let answer = world.store.intend(&other, row(EventKind::CallIntent, "c")).await.unwrap();
+    let answer = world.store.intend(&other, None, row(EventKind::CallIntent, "c")).await.unwrap();
     assert!(matches!(answer, Intended::Recorded));
 }
 
@@ -53,7 +53,7 @@ async fn of_fifty_concurrent_calls_with_one_key_one_is_recorded() {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let (store, record) = (world.store.clone(), world.record(Some("k")));
-        tasks.spawn(async move { store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap() });
+        tasks.spawn(async move { store.intend(&record, None, row(EventKind::CallIntent, "a")).await.unwrap() });
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|answer| matches!(answer, Intended::Recorded)).count(), 1);
@@ -65,7 +65,7 @@ async fn of_fifty_concurrent_calls_with_one_key_one_is_recorded() {
 async fn an_outcome_is_recorded_once_with_its_undo() {
     let world = World::new().await;
     let record = world.record(None);
-    world.store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap();
+    world.store.intend(&record, None, row(EventKind::CallIntent, "a")).await.unwrap();
     let outcome = outcome(&record, CallState::Done);
     let undo = Undo { tool: "docker_start".to_owned(), args: json!({ "container": "web" }) };
     let settle = || world.store.settle(&outcome, Some(&undo), None, 5, row(EventKind::CallDone, "a"));
@@ -83,7 +83,7 @@ async fn an_outcome_of_no_call_or_of_a_running_one_is_refused() {
     let done = outcome(&record, CallState::Done);
     let answer = world.store.settle(&done, None, None, 5, row(EventKind::CallDone, "a")).await;
     assert!(matches!(answer, Err(StoreError::NotFound(_))));
-    world.store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap();
+    world.store.intend(&record, None, row(EventKind::CallIntent, "a")).await.unwrap();
     let running = outcome(&record, CallState::Running);
     let answer = world.store.settle(&running, None, None, 5, row(EventKind::CallDone, "a")).await;
     assert!(matches!(answer, Err(StoreError::Conflict(_))));
@@ -94,14 +94,14 @@ async fn an_outcome_of_no_call_or_of_a_running_one_is_refused() {
 async fn a_call_is_taken_back_once_and_what_did_not_happen_takes_nothing_back() {
     let world = World::new().await;
     let first = world.record(None);
-    world.store.intend(&first, row(EventKind::CallIntent, "a")).await.unwrap();
+    world.store.intend(&first, None, row(EventKind::CallIntent, "a")).await.unwrap();
     let done = outcome(&first, CallState::Done);
     world.store.settle(&done, None, None, 5, row(EventKind::CallDone, "a")).await.unwrap();
     let undone_by = async || world.store.call(&first.id).await.unwrap().unwrap().undone_by;
     let back = async || {
         let mut back = world.record(None);
         back.origin.undoes = Some(first.id.clone());
-        let intended = world.store.intend(&back, row(EventKind::CallIntent, "b")).await.unwrap();
+        let intended = world.store.intend(&back, None, row(EventKind::CallIntent, "b")).await.unwrap();
         (back, intended)
     };
     for (state, holds) in
@@ -128,7 +128,7 @@ async fn no_intent_is_kept_after_the_switch_was_thrown_or_a_token_revoked() {
     let grant = TokenGrant { name: "bot".to_owned(), ceiling: Tier::Red, confirm: Tier::Yellow, approve: true };
     let (token, _) = world.store.create_token(TokenId::new(7), grant, row(EventKind::TokenCreated, "t")).await.unwrap();
     let intend = async |record: &CallRecord| {
-        world.store.intend(record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap()
+        world.store.intend(record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap()
     };
     let of_token = || CallRecord { actor: token.actor().id, ..world.record(None) };
     assert!(matches!(intend(&of_token()).await, Intended::Recorded));
@@ -159,7 +159,7 @@ async fn unsettled_calls_are_found_after_a_restart() {
     let world = World::new().await;
     let (open, settled) = (world.record(None), world.record(None));
     for record in [&open, &settled] {
-        world.store.intend(record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+        world.store.intend(record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
     }
     let failed = outcome(&settled, CallState::Failed);
     world.store.settle(&failed, None, None, 5, row(EventKind::CallFailed, "x")).await.unwrap();
@@ -172,12 +172,12 @@ async fn repeats_count_one_actor_one_tool_one_target_since_a_time() {
     let world = World::new().await;
     for _ in 0..3 {
         let record = world.record(None);
-        world.store.intend(&record, row(EventKind::CallIntent, "a")).await.unwrap();
+        world.store.intend(&record, None, row(EventKind::CallIntent, "a")).await.unwrap();
         world.clock.turn(1000);
     }
     let mut elsewhere = world.record(None);
     elsewhere.target = Target::new("container", "sha256:0123", "db");
-    world.store.intend(&elsewhere, row(EventKind::CallIntent, "a")).await.unwrap();
+    world.store.intend(&elsewhere, None, row(EventKind::CallIntent, "a")).await.unwrap();
     let (actor, tool, start) = (client().id, "docker_restart", crate::world::START);
     let args = json!({ "container": "web" });
     let count = |since, target| {
@@ -194,6 +194,27 @@ async fn repeats_count_one_actor_one_tool_one_target_since_a_time() {
     assert_eq!(world.store.repeats(&actor, tool, &other, &web(), start).await.unwrap(), 0);
     assert_eq!(world.store.repeats(&actor, "docker_start", &args, &web(), start).await.unwrap(), 0);
     assert_eq!(world.store.repeats(&ActorId::new("operator"), tool, &args, &web(), start).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_twenty_same_calls_at_once_as_many_begin_as_the_pace_allows() {
+    let world = World::new().await;
+    let intend = |since| {
+        let (store, record) = (world.store.clone(), world.record(None));
+        let pace = Some(Pace { since, most: 2 });
+        async move { store.intend(&record, pace, row(EventKind::CallIntent, "a")).await.unwrap() }
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        tasks.spawn(intend(crate::world::START));
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Intended::Recorded)).count(), 2);
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Intended::TooOften(2))).count(), 18);
+    // Also one that is alone in its batch; what is older does not count.
+    assert!(matches!(intend(crate::world::START).await, Intended::TooOften(2)));
+    assert!(matches!(intend(crate::world::START + 1).await, Intended::Recorded));
+    assert_eq!(world.whole().await.rows, 3);
 }
 
 #[tokio::test]

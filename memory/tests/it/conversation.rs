@@ -186,7 +186,7 @@ pub(crate) async fn talkative(world: &World) -> (Conversation, Turn, jarvis_safe
         ..record.origin
     };
     let intent = telling(EventKind::CallIntent, record.id.as_str());
-    world.store.intend(&record, intent).await.unwrap();
+    world.store.intend(&record, None, intent).await.unwrap();
     for subject in ["call_of_a_read", "name of a target"] {
         let kind = if subject.starts_with("call") { EventKind::CallRead } else { EventKind::CallRefused };
         world.store.append(telling(kind, subject), AuditReads::Wal).await.unwrap();

@@ -30,7 +30,7 @@ async fn child() {
         tasks.spawn(async move {
             for (index, record) in records.iter().enumerate() {
                 if index % 4 == worker % 4 {
-                    store.intend(record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+                    store.intend(record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
                     tell(&format!("intent {}", record.id));
                 } else {
                     let reads = if index % 3 == 0 { AuditReads::Fsync } else { AuditReads::Wal };

@@ -310,7 +310,7 @@ async fn an_effect_that_was_cut_off_by_a_crash_is_probed_and_not_repeated() {
         record.args = held.payload["args"].clone();
         record.target = Target::new("thing", "a", "a");
         let draft = row(EventKind::CallIntent, record.id.as_str());
-        calling.jobbing.world.store.intend(&record, draft).await.unwrap();
+        calling.jobbing.world.store.intend(&record, None, draft).await.unwrap();
         let calling = calling.restart().await;
         let working = calling.work();
         let ended = calling.ended(&job.id).await;

@@ -74,7 +74,7 @@ async fn filled(data: PathBuf) {
         let card = world.card(&format!("question {index}"), 2);
         world.store.ask(&card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
         let record = world.record(None);
-        world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+        world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
         let told = row(EventKind::CallDone, record.id.as_str());
         world.store.settle(&outcome(&record, CallState::Done), None, None, 1, told).await.unwrap();
     }

@@ -79,7 +79,7 @@ async fn without_rules_everything_is_kept() {
 async fn settled_in(world: &World, state: CallState, conversation: Option<&Conversation>) -> CallRecord {
     let mut record = world.record(None);
     record.origin.conversation = conversation.map(|conversation| conversation.id.clone());
-    world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+    world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
     if state != CallState::Running {
         let told = row(EventKind::CallDone, record.id.as_str());
         world.store.settle(&outcome(&record, state), None, None, world.clock.now(), told).await.unwrap();

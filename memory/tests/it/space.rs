@@ -64,7 +64,7 @@ impl Drop for Disk {
 
 async fn intend(world: &World) -> Result<jarvis_safety::call::CallRecord, StoreError> {
     let record = world.record(None);
-    world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.map(|_| record)
+    world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.map(|_| record)
 }
 
 async fn settle(world: &World, record: &jarvis_safety::call::CallRecord) -> Result<(), StoreError> {

@@ -141,7 +141,7 @@ async fn a_step_is_spent_once_over_both() {
             let mut record = world.record(None);
             record.approval = Some((card.id.clone(), 0));
             let store = world.store.clone();
-            async move { store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap() }
+            async move { store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap() }
         };
         let both = tokio::join!(spend(&one), spend(&other));
         match both {
@@ -156,7 +156,7 @@ async fn a_step_is_spent_once_over_both() {
 async fn what_a_living_replica_carries_is_left_to_it_and_what_a_lapsed_one_carried_is_taken_over_once() {
     let (one, other) = two().await;
     let call = one.record(None);
-    one.store.intend(&call, row(EventKind::CallIntent, call.id.as_str())).await.unwrap();
+    one.store.intend(&call, None, row(EventKind::CallIntent, call.id.as_str())).await.unwrap();
     assert!(other.store.abandoned_calls().await.unwrap().is_empty(), "its lease holds");
     one.clock.turn(60_000);
     other.clock.turn(60_000);
@@ -170,7 +170,7 @@ async fn what_a_living_replica_carries_is_left_to_it_and_what_a_lapsed_one_carri
 async fn what_a_replica_carried_is_free_at_once_when_it_has_ended_in_good_order() {
     let (one, other) = two().await;
     let call = one.record(None);
-    one.store.intend(&call, row(EventKind::CallIntent, call.id.as_str())).await.unwrap();
+    one.store.intend(&call, None, row(EventKind::CallIntent, call.id.as_str())).await.unwrap();
     one.store.close().await;
     let taken: Vec<_> = other.store.abandoned_calls().await.unwrap().into_iter().map(|call| call.id).collect();
     assert_eq!(taken, [call.id]);
@@ -183,7 +183,7 @@ async fn a_call_with_a_key_runs_once_over_both() {
         let intend = |world: &World| {
             let (store, record) = (world.store.clone(), world.record(Some(&format!("key-{round}"))));
             async move {
-                let answer = store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+                let answer = store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
                 (record, answer)
             }
         };
@@ -209,7 +209,7 @@ async fn the_kill_switch_of_one_replica_bars_effects_on_the_other() {
     one.store.set_kill_switch(KillSwitch::Effects, row(EventKind::KillOn, "kill-switch")).await.unwrap();
     // In the transaction of the intent, whether or not anything was heard.
     let record = other.record(None);
-    let barred = other.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+    let barred = other.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
     assert!(matches!(barred, Intended::Barred(_)), "{barred:?}");
     heard(&mut elsewhere, EventKind::KillOn).await;
     assert_eq!(other.store.kill_switch().await.unwrap(), KillSwitch::Effects);
@@ -304,7 +304,7 @@ async fn cut_connections_lose_nothing_that_was_acknowledged() {
                 for (index, record) in records.into_iter().enumerate() {
                     let subject = format!("{who}-{client}-{index}");
                     let answer = if index % 4 == 0 {
-                        let intended = store.intend(&record, row(EventKind::CallIntent, &subject)).await;
+                        let intended = store.intend(&record, None, row(EventKind::CallIntent, &subject)).await;
                         intended.map(|answer| assert!(matches!(answer, Intended::Recorded), "{answer:?}"))
                     } else {
                         store.append(read(&subject), AuditReads::Wal).await.map(|_| ())

@@ -34,7 +34,7 @@ async fn lived_in(data: &Path) -> World {
     };
     assert!(world.store.decide(&approve, row(EventKind::ApprovalApproved, card.id.as_str())).await.unwrap());
     let record = world.record(Some("key"));
-    world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+    world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
     let done = outcome(&record, CallState::Done);
     world.store.settle(&done, None, None, 7, row(EventKind::CallDone, record.id.as_str())).await.unwrap();
     let conversation = world.conversation("Straße");

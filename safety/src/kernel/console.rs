@@ -48,7 +48,6 @@ impl Console {
             rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
             kill: RwLock::new(parts.kill),
             braking: tokio::sync::Mutex::new(()),
-            pacing: tokio::sync::Mutex::new(()),
             closing: AtomicBool::new(false),
             ended: Notify::new(),
             running: Mutex::new(HashMap::new()),

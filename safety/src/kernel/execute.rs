@@ -7,7 +7,7 @@ use crate::call::{CallRecord, CallState, Request};
 use crate::event::EventKind;
 use crate::id::{ApprovalId, CallId};
 use crate::outcome::{Answer, Outcome};
-use crate::port::{Intended, StoreError};
+use crate::port::{Intended, Pace, StoreError};
 use crate::refusal::{Code, Refusal, store_refusal};
 use crate::row;
 use crate::run::{Run, Watch};
@@ -17,7 +17,7 @@ use crate::tool::Undo;
 use super::decide::{UNASKED_REPEATS, refused_outright, repeated};
 use super::gate::Inner;
 use super::permit::RawPermit;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, REPEAT_WINDOW_MS};
 
 /// Why a decided call did not run.
 pub(super) enum NotRun {
@@ -96,20 +96,17 @@ impl Inner {
         if self.closing() {
             return Err(NotRun::Closing);
         }
-        // One at a time between counting and recording: calls made at once must not all find that they are the first.
-        let unasked = call.tier == Tier::Yellow && approval.is_none();
-        let pace = if unasked { Some(self.pacing.lock().await) } else { None };
-        let seen = self.repeats(request, call.tier, &call.args, &call.target).await.map_err(NotRun::Refused)?;
-        if unasked && seen >= UNASKED_REPEATS {
-            return Err(NotRun::TooOften(repeated(seen)));
-        }
         let now = self.clock.now();
+        // Counted with the recording: calls made at once must not all find that they are the first.
+        let unasked = call.tier == Tier::Yellow && approval.is_none();
+        let pace = unasked.then_some(Pace { since: now - REPEAT_WINDOW_MS, most: UNASKED_REPEATS });
         let record = CallRecord::begun(request, call, id.clone(), rule.clone(), approval, now);
-        match self.ledger.intend(&record, row::intent(request, call, &record, &self.rules().version)).await {
+        match self.ledger.intend(&record, pace, row::intent(request, call, &record, &self.rules().version)).await {
             Ok(Intended::Recorded) => {}
             Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
             Ok(Intended::Barred(bar)) => return Err(NotRun::Refused(bar.refusal())),
             Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
+            Ok(Intended::TooOften(calls)) => return Err(NotRun::TooOften(repeated(calls))),
             Err(error) => {
                 // It never begins: if its intent was kept after all, that is its outcome.
                 watch.cancel.cancel();
@@ -118,7 +115,6 @@ impl Inner {
                 return Err(NotRun::Refused(store_refusal(&error)));
             }
         }
-        drop(pace);
         let (mut outcome, undo) = self.run(request, call, id, rule, watch).await;
         if let Err(error) = self.settle(request, call, &outcome, undo.as_ref()).await {
             tracing::error!(call = %outcome.call, %error, "an outcome could not be recorded; the next start probes it");

@@ -86,8 +86,6 @@ pub(crate) struct Inner {
     pub(crate) closing: AtomicBool,
     /// Held while the kill switch is thrown: two hands at once would leave store and memory apart.
     pub(super) braking: tokio::sync::Mutex<()>,
-    /// Held from counting repeated calls to recording the next one.
-    pub(super) pacing: tokio::sync::Mutex<()>,
     pub(crate) running: Mutex<HashMap<CallId, (Tier, ActorId, CancellationToken)>>,
     /// Says that a call has ended.
     pub(crate) ended: Notify,

@@ -25,7 +25,7 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 /// Largest canonical arguments, in bytes.
 const MAX_ARGS: usize = 1_500_000;
 /// How far back identical calls count.
-const REPEAT_WINDOW_MS: i64 = 10 * 60 * 1000;
+pub(super) const REPEAT_WINDOW_MS: i64 = 10 * 60 * 1000;
 
 /// A call that was validated, resolved and classified.
 pub struct Prepared {
@@ -111,7 +111,13 @@ impl Inner {
         args: &Value,
         target: &Target,
     ) -> Result<Facts<'a>, Refusal> {
-        let repeats = self.repeats(request, tier, args, target).await?;
+        let repeats = if tier == Tier::Yellow {
+            let since = self.clock.now() - REPEAT_WINDOW_MS;
+            let count = self.ledger.repeats(&request.actor.id, &request.tool, args, target, since).await;
+            count.map_err(|error| store_refusal(&error))?
+        } else {
+            0
+        };
         // Only what may end in a question needs to know whether somebody could answer it.
         let asks = tier > Tier::Green || request.vouching == Vouching::Unvouched;
         let approvable = !asks || self.identities.operator_exists().await.map_err(|error| store_refusal(&error))?;
@@ -130,21 +136,6 @@ impl Inner {
             approvable,
             standing,
         })
-    }
-
-    pub(super) async fn repeats(
-        &self,
-        request: &Request,
-        tier: Tier,
-        args: &Value,
-        target: &Target,
-    ) -> Result<u64, Refusal> {
-        if tier != Tier::Yellow {
-            return Ok(0);
-        }
-        let since = self.clock.now() - REPEAT_WINDOW_MS;
-        let count = self.ledger.repeats(&request.actor.id, &request.tool, args, target, since).await;
-        count.map_err(|error| store_refusal(&error))
     }
 }
 

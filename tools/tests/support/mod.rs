@@ -91,7 +91,7 @@ impl House {
         record.outcome = None;
         record.approval = None;
         let intent = row(EventKind::CallIntent, record.id.as_str());
-        self.store.intend(&record, intent).await.unwrap();
+        self.store.intend(&record, None, intent).await.unwrap();
         self.recover().await.unwrap();
         self.store.call(&record.id).await.unwrap().unwrap().state
     }

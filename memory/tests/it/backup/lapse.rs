@@ -31,7 +31,7 @@ fn spender(world: &World, card: &Approval, step: u32) -> CallRecord {
 
 async fn spend(world: &World, card: &Approval, step: u32) -> (CallRecord, Intended) {
     let record = spender(world, card, step);
-    let intended = world.store.intend(&record, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
+    let intended = world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
     (record, intended)
 }
 
