@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::id::{SessionId, TokenId};
-use jarvis_safety::identity::{Session, Token, TokenGrant};
+use jarvis_safety::identity::{Admission, Session, Source, Token, TokenGrant};
 use jarvis_safety::port::{Identities, StoreError, Stored};
 use jarvis_safety::{Actor, ActorId};
 use tokio::sync::broadcast;
 
+use crate::attempt::{Admit, Forgive};
 use crate::chain::{self, secret_digest};
 use crate::password::{Reset, SetPassword};
 use crate::row::Row;
@@ -105,6 +106,14 @@ impl Identities for Store {
 
     async fn check_password(&self, password: &str) -> Stored<bool> {
         self.0.operator.check(&self.0.readers, password).await
+    }
+
+    async fn admit(&self, source: &Source) -> Stored<Admission> {
+        self.0.writer.submit(Admit { source: source.clone(), now: self.0.clock.now() }).await
+    }
+
+    async fn forgive(&self, source: &Source) -> Stored<()> {
+        self.0.writer.submit(Forgive(source.clone())).await
     }
 
     async fn open_session(&self, draft: Draft) -> Stored<(Session, String)> {

@@ -13,6 +13,7 @@
 //! named in `index` only.
 
 mod approval;
+mod attempt;
 mod backup;
 mod call;
 mod chain;

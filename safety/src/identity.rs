@@ -58,3 +58,27 @@ pub struct Session {
     /// When it ends.
     pub expires_at: i64,
 }
+
+/// Where an attempt to sign in comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Tells it from others.
+    pub name: String,
+    /// Whether it is not on this machine.
+    pub far: bool,
+}
+
+/// What became of an attempt to sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It may be made.
+    Admitted {
+        /// Attempts of its source within the last minute.
+        before: usize,
+    },
+    /// It is one too many, and was not counted.
+    TooMany {
+        /// When it may be made again, in milliseconds from now; at least 1.
+        wait_ms: i64,
+    },
+}

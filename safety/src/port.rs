@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::event::{Draft, Event, EventKind};
 use crate::frame::Frame;
 use crate::id::{ActorId, ApprovalId, CallId, ConversationId, SessionId, TokenId, TurnId};
-use crate::identity::{Session, Token, TokenGrant};
+use crate::identity::{Admission, Session, Source, Token, TokenGrant};
 use crate::kernel::KillSwitch;
 use crate::outcome::Outcome;
 use crate::setting::{AuditReads, Settings};
@@ -252,6 +252,10 @@ pub trait Identities: Send + Sync {
     async fn set_password(&self, password: &str, draft: Draft) -> Stored<()>;
     /// Whether this is the password. Takes about 50 ms on purpose.
     async fn check_password(&self, password: &str) -> Stored<bool>;
+    /// Counts an attempt to sign in, if it is not one too many: 5 a minute of one source, 60 of all distant ones.
+    async fn admit(&self, source: &Source) -> Stored<Admission>;
+    /// The attempt was right: its source starts anew.
+    async fn forgive(&self, source: &Source) -> Stored<()>;
     /// Opens a session; the text is its secret, and is not kept.
     async fn open_session(&self, draft: Draft) -> Stored<(Session, String)>;
     /// The session with this secret, unless it has ended.

@@ -7,7 +7,6 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use jarvis_client::wire::AuditReport;
 
-use crate::auth::attempt::Attempts;
 use crate::auth::{AuthState, McpDoor};
 use crate::guard::door::{Door, Names};
 use crate::guard::record::Nameless;
@@ -26,7 +25,6 @@ pub struct Shared {
     parts: WebParts,
     pub(crate) names: Arc<Names>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) attempts: Attempts,
     pub(crate) nameless: Nameless,
     /// Held while a password is set, settings are saved: two at once would judge an old state.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -62,7 +60,6 @@ impl Web {
             parts,
             names,
             metrics,
-            attempts: Attempts::default(),
             nameless: Nameless::default(),
             changing: tokio::sync::Mutex::new(()),
             verifying: tokio::sync::Mutex::new(()),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report, also in what tests share")]
 
 mod approval;
+mod attempt;
 mod backup;
 mod call;
 mod chain;

@@ -10,6 +10,8 @@
 
 #[path = "../it/approval.rs"]
 mod approval;
+#[path = "../it/attempt.rs"]
+mod attempt;
 #[path = "../it/call.rs"]
 mod call;
 #[path = "../it/chain.rs"]

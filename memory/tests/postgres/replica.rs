@@ -8,7 +8,7 @@ use jarvis_safety::approval::ApprovalState;
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::{Event, EventKind};
 use jarvis_safety::id::TokenId;
-use jarvis_safety::identity::TokenGrant;
+use jarvis_safety::identity::{Admission, Source, TokenGrant};
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::port::{
     Asked, Decision, EventFilter, Feed as _, Identities as _, Intended, Ledger as _, StoreError,
@@ -121,6 +121,24 @@ async fn a_card_that_is_decided_on_one_replica_is_decided_on_the_other() {
     assert_eq!(seen, other.store.approval(&card.id).await.unwrap());
     let wanted = if both.1 { ApprovalState::Approved } else { ApprovalState::Denied };
     assert_eq!(seen.unwrap().state, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_from_afar_count_together_and_those_of_a_machine_by_themselves() {
+    let (one, other) = two().await;
+    let admit = |world: &World, far: bool| {
+        let (store, source) = (world.store.clone(), Source { name: "somewhere".to_owned(), far });
+        async move { store.admit(&source).await.unwrap() }
+    };
+    for before in [0, 2, 4] {
+        assert_eq!(admit(&one, true).await, Admission::Admitted { before });
+        let next = admit(&other, true).await;
+        assert_eq!(next == Admission::Admitted { before: before + 1 }, before < 4, "{next:?}");
+    }
+    for before in 0..5 {
+        assert_eq!(admit(&one, false).await, Admission::Admitted { before });
+    }
+    assert_eq!(admit(&other, false).await, Admission::Admitted { before: 0 });
 }
 
 #[tokio::test(flavor = "multi_thread")]

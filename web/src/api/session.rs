@@ -10,11 +10,11 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use jarvis_client::wire::{SessionInfo, SignInBody};
 use jarvis_safety::event::EventKind;
-use jarvis_safety::identity::Session;
+use jarvis_safety::identity::{Admission, Session, Source};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, ActorKind, Refusal};
 
-use crate::auth::attempt::{Source, penalty_ms};
+use crate::auth::attempt::{penalty_ms, source};
 use crate::auth::{Caller, Face, Via, authenticate, cookie};
 use crate::guard::body::Brief;
 use crate::guard::door::Door;
@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let door = parts.extensions.get::<Door>().copied().unwrap_or(Door::Tcp);
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        Ok(Self { door, source: Source::of(peer.filter(|_| door == Door::Tcp)) })
+        Ok(Self { door, source: source(peer.filter(|_| door == Door::Tcp)) })
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn sign_in(
     face: Face,
     Brief(body): Brief<SignInBody>,
 ) -> Answered<Response> {
-    let before = admit(&web, &from)?;
+    let before = admit(&web, &from).await?;
     if body.password.len() > 1_000 || !web.identities.check_password(&body.password).await? {
         let message = if web.identities.operator_exists().await? {
             "the password is wrong; `jarvis operator reset` on the host sets a new one"
@@ -71,7 +71,7 @@ pub(super) async fn sign_in(
         };
         return Err(wrong(&web, before, "sign-in", message).await);
     }
-    web.attempts.forget(from.source);
+    web.identities.forgive(&from.source).await?;
     open(&web, &face, body.bearer).await
 }
 
@@ -91,16 +91,17 @@ pub(super) async fn sign_out(State(web): State<Web>, caller: Caller, face: Face)
 }
 
 /// Counts an attempt to get in.
-pub(super) fn admit(web: &Web, from: &From) -> Answered<usize> {
-    match web.attempts.admit(from.source, web.clock.now()) {
-        Ok(before) => Ok(before),
-        Err(many) => {
+pub(super) async fn admit(web: &Web, from: &From) -> Answered<usize> {
+    match web.identities.admit(&from.source).await? {
+        Admission::Admitted { before } => Ok(before),
+        Admission::TooMany { wait_ms } => {
+            let seconds = u64::try_from(wait_ms).unwrap_or(1).div_ceil(1000);
             let fault = Fault::from(Refusal::new(
                 Code::RateLimited,
                 "attempts",
-                format!("too many attempts; try again in {} s", many.retry_after),
+                format!("too many attempts; try again in {seconds} s"),
             ));
-            Err(fault.after(many.retry_after).recorded(EventKind::SessionRefused, None, "too many attempts"))
+            Err(fault.after(seconds).recorded(EventKind::SessionRefused, None, "too many attempts"))
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn set_up(
     face: Face,
     Brief(body): Brief<SetupBody>,
 ) -> Answered<Response> {
-    let before = admit(&web, &from)?;
+    let before = admit(&web, &from).await?;
     // Two at once must not both find that no password is set.
     let changing = web.changing.lock().await;
     if web.identities.operator_exists().await? {
@@ -42,7 +42,7 @@ pub(super) async fn set_up(
         )
         .await);
     }
-    web.attempts.forget(from.source);
+    web.identities.forgive(&from.source).await?;
     check_password(&body.password)?;
     let operator = Actor::operator();
     let row = face.row(EventKind::OperatorSet, &operator, "operator", "the operator's password was set");
