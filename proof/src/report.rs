@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     LostDecision,
     /// A job that was acknowledged is not there, has not ended, or has another end than was told.
     LostJob,
+    /// A turn that was acknowledged is not there, has not ended, or its log does not hold each step once and in order.
+    LostTurn,
     /// A setting, session or token that was acknowledged is gone.
     LostSetting,
     /// One effect happened, or was begun, twice.
@@ -54,6 +56,7 @@ impl Kind {
             Self::LostEffect => "lost-effect",
             Self::LostDecision => "lost-decision",
             Self::LostJob => "lost-job",
+            Self::LostTurn => "lost-turn",
             Self::LostSetting => "lost-setting",
             Self::DoubleEffect => "double-effect",
             Self::Untrue => "untrue",

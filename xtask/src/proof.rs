@@ -48,7 +48,13 @@ const SUITES: [Suite; 4] = [
     Suite { name: "power", sabotages: &[("early-ack", &["lost-row"])], room: &["--cycles", "40"] },
     Suite {
         name: "boundary",
-        sabotages: &[("lost-job", &["lost-job"]), ("double-job", &["double-effect"])],
+        sabotages: &[
+            ("lost-job", &["lost-job"]),
+            ("double-job", &["double-effect"]),
+            ("lost-turn", &["lost-turn"]),
+            ("double-turn", &["double-effect"]),
+            ("double-step", &["double-effect"]),
+        ],
         room: &["--cycles", "1"],
     },
     Suite { name: "faults", sabotages: &[("early-ack", &["early-ack"])], room: &["--cycles", "10"] },

@@ -1,48 +1,109 @@
 //! Death at every boundary: the program is killed at the first call that writes to its database's log, then at the second,
-//! and so on, until a script of effects, jobs and approvals comes to its end alive.
+//! and so on, until a script comes to its end alive. There are two: effects, jobs and approvals that a client asks for,
+//! and a turn that a model answers.
 //!
 //! Each commit is a row of such calls, so every state that a kill can leave behind lies between two of them. After each
 //! death the program is started again, everything that was begun must come to one end, and nothing may happen twice.
+
+mod first;
+mod model;
+mod turn;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
+use self::first::first;
+use self::model::Model;
+use self::turn::Telling;
 use crate::budget::Budget;
 use crate::chance::Chance;
 use crate::fault::{death, missing};
 use crate::kill::Options;
 use crate::kill::sabotage::Sabotage;
 use crate::life::Life;
-use crate::life::job::{Work, is_end};
 use crate::life::load::{Client, Cut};
 use crate::report::{Ended, Verdict, Violation, say};
 use crate::wire::Wire;
 
 /// What commits are written to.
 const LOG: &str = "jarvis.db-wal";
-/// How often a job is looked at until it is where it should be, and the pause between.
-const LOOKS: u32 = 400;
+/// Pause between two looks at something that is to come to its end.
 const PAUSE: Duration = Duration::from_millis(15);
+/// Deaths between two looks of `jarvis audit verify` at a program that runs.
+const VERIFY_EVERY: u64 = 10;
+
+/// What is done until it dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Work,
+    Turn,
+}
+
+/// How far a script is.
+#[derive(Default)]
+struct Progress {
+    /// How many calls were chosen to die at.
+    chosen: AtomicU64,
+    /// Whether the script came to its end alive.
+    beyond: AtomicBool,
+    deaths: AtomicU64,
+}
 
 /// What those who work side by side share.
 struct Shared {
     budget: Budget,
     sabotage: Option<Sabotage>,
     work: PathBuf,
-    binary: PathBuf,
-    /// The next call at which to die.
-    next: AtomicU64,
-    /// Whether the script came to its end alive.
-    beyond: AtomicBool,
-    deaths: AtomicU64,
+    /// Data directories from which all begin, with each way to keep reads.
+    first: [Life; 2],
+    model: Arc<Model>,
+    works: Progress,
+    turns: Progress,
+    /// The first call at which one died that had listened.
+    listened: AtomicU64,
     acks: AtomicU64,
     doubts: AtomicU64,
     stopped: AtomicU64,
+    cuts: AtomicU64,
+    empty: AtomicU64,
+}
+
+impl Shared {
+    const fn progress(&self, script: Script) -> &Progress {
+        match script {
+            Script::Work => &self.works,
+            Script::Turn => &self.turns,
+        }
+    }
+
+    /// What to do next, and at which call to die.
+    fn next(&self) -> Option<(Script, u64)> {
+        if self.budget.is_over() {
+            return None;
+        }
+        if let Some(sabotage) = self.sabotage {
+            let script = if turn::sabotage::statements(sabotage).is_empty() { Script::Work } else { Script::Turn };
+            // It needs something that was done.
+            return Some((script, u64::MAX));
+        }
+        let open = |script: &Script| !self.progress(*script).beyond.load(Ordering::Relaxed);
+        let script = [Script::Work, Script::Turn].into_iter().find(open)?;
+        // What dies before it listens dies in the same way whatever comes then.
+        let first = if script == Script::Turn { self.listened.load(Ordering::Relaxed) } else { 1 };
+        Some((script, first + self.progress(script).chosen.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn told(&self, script: Script) -> String {
+        let Progress { beyond, deaths, .. } = self.progress(script);
+        let all = if beyond.load(Ordering::Relaxed) { "all there are" } else { "not all there are" };
+        format!("{} ({all})", deaths.load(Ordering::Relaxed))
+    }
 }
 
 /// Runs the suite.
@@ -54,17 +115,22 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
     let (mut chance, seed) = Chance::new(options.common.seed)?;
     let (work, binary) = options.common.prepare()?;
     say(&format!("boundary: seed {seed}, in {}", work.display()));
+    let model = Model::start().await?;
+    let first = first(&binary, &work, &model, &mut chance).await?;
     let shared = Arc::new(Shared {
         budget: Budget::new(options.cycles, options.minutes),
         sabotage: options.sabotage,
         work: work.clone(),
-        binary,
-        next: AtomicU64::new(1),
-        beyond: AtomicBool::new(false),
-        deaths: AtomicU64::new(0),
+        first,
+        model: Arc::new(model),
+        works: Progress::default(),
+        turns: Progress::default(),
+        listened: AtomicU64::new(u64::MAX),
         acks: AtomicU64::new(0),
         doubts: AtomicU64::new(0),
         stopped: AtomicU64::new(0),
+        cuts: AtomicU64::new(0),
+        empty: AtomicU64::new(0),
     });
     let mut lanes = JoinSet::new();
     for _ in 0..if options.sabotage.is_some() { 1 } else { options.lanes.max(1) } {
@@ -74,13 +140,21 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
     while let Some(lane) = lanes.join_next().await {
         found.append(&mut lane??);
     }
-    let (deaths, acks) = (shared.deaths.load(Ordering::Relaxed), shared.acks.load(Ordering::Relaxed));
-    let (doubts, stopped) = (shared.doubts.load(Ordering::Relaxed), shared.stopped.load(Ordering::Relaxed));
-    let all = if shared.beyond.load(Ordering::Relaxed) { "all there are" } else { "not all there are" };
+    let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
+    let (deaths, acks) = (of(&shared.works.deaths) + of(&shared.turns.deaths), of(&shared.acks));
     say(&format!(
-        "boundary: {deaths} deaths at a boundary ({all}), {acks} acknowledgements, {stopped} effects seen not to have \
-         begun, {doubts} in doubt"
+        "boundary: deaths at a boundary: {} of effects, jobs and approvals, {} of a turn; {acks} acknowledgements, {} \
+         effects seen not to have begun, {} in doubt, {} answers broken off, {} conversations begun without a turn",
+        shared.told(Script::Work),
+        shared.told(Script::Turn),
+        of(&shared.stopped),
+        of(&shared.doubts),
+        of(&shared.cuts),
+        of(&shared.empty),
     ));
+    let all = shared.turns.beyond.load(Ordering::Relaxed) && shared.sabotage.is_none() && found.is_empty();
+    ensure!(!all || of(&shared.doubts) > 0, "no effect was ever left in doubt, so nothing was seen of that");
+    ensure!(!all || of(&shared.cuts) > 0, "no answer of the model ever broke off, so nothing was seen of that");
     let ended = Ended { suite: "boundary", cycles: deaths, acks, found, seed, seconds: shared.budget.seconds() };
     let verdict = ended.tell();
     options.common.keep(&work, verdict == Verdict::Broken && options.sabotage.is_none())?;
@@ -88,14 +162,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
 }
 
 async fn lane(shared: Arc<Shared>, mut chance: Chance) -> anyhow::Result<Vec<Violation>> {
-    while !shared.budget.is_over() && !shared.beyond.load(Ordering::Relaxed) {
-        let number = match shared.sabotage {
-            // It needs something that was done.
-            Some(_) => u64::MAX,
-            None => shared.next.fetch_add(1, Ordering::Relaxed),
-        };
+    while let Some((script, number)) = shared.next() {
         shared.budget.spend();
-        let found = die_at(&shared, &mut chance, number).await?;
+        let found = die_at(&shared, &mut chance, script, number).await?;
         if !found.is_empty() {
             shared.budget.stop();
             return Ok(found);
@@ -105,47 +174,73 @@ async fn lane(shared: Arc<Shared>, mut chance: Chance) -> anyhow::Result<Vec<Vio
 }
 
 /// One data directory whose program dies at the call with this number.
-async fn die_at(shared: &Shared, chance: &mut Chance, number: u64) -> anyhow::Result<Vec<Violation>> {
-    let mut life = Life::begin(shared.binary.clone(), &shared.work, &format!("death-{number}"), None).await?;
-    match life.start().await {
-        Ok(server) => {
-            life.furnish(&server.host, chance).await?;
-            server.kill().await?;
-        }
-        Err(violation) => return Ok(vec![violation]),
-    }
+async fn die_at(shared: &Shared, chance: &mut Chance, script: Script, number: u64) -> anyhow::Result<Vec<Violation>> {
+    let first = chance.pick(&shared.first).context("there is nothing to begin with")?;
+    let mut life = first.copy(&shared.work, &format!("{script:?}-{number}").to_lowercase()).await?;
+    let mut telling = match script {
+        Script::Work => None,
+        Script::Turn => Some(Telling::new(&life, Arc::clone(&shared.model), number)),
+    };
     let words = if shared.sabotage.is_some() { Vec::new() } else { death(&life.house.data, LOG, number) };
+    let progress = shared.progress(script);
     // One that dies before it listens is as good.
     if let Ok(server) = life.house.start_under(&words).await {
-        let died = script(&life, &server.host, chance).await.is_err();
+        shared.listened.fetch_min(number, Ordering::Relaxed);
+        let died = play(&life, &server.host, chance, &mut telling).await.is_err();
         server.kill().await?;
-        shared.beyond.fetch_or(!died, Ordering::Relaxed);
-        shared.deaths.fetch_add(u64::from(died), Ordering::Relaxed);
+        progress.beyond.fetch_or(!died, Ordering::Relaxed);
+        progress.deaths.fetch_add(u64::from(died), Ordering::Relaxed);
     } else {
-        shared.deaths.fetch_add(1, Ordering::Relaxed);
+        progress.deaths.fetch_add(1, Ordering::Relaxed);
     }
-    if let Some(sabotage) = shared.sabotage {
-        sabotage.break_dead(&life).await?;
+    if let Some(telling) = &mut telling {
+        telling.bury(&life, number.is_multiple_of(2)).await?;
     }
-    let mut found = look(shared, &mut life).await?;
+    match shared.sabotage {
+        Some(sabotage) if script == Script::Turn => turn::sabotage::break_dead(sabotage, &life).await?,
+        Some(sabotage) => sabotage.break_dead(&life).await?,
+        None => {}
+    }
+    let mut found = look(shared, &mut life, chance, &mut telling, number).await?;
     if found.is_empty() {
         life.remove().await?;
     }
+    let when =
+        if shared.sabotage.is_some() { "after its end".to_owned() } else { format!("at call {number} on its log") };
     for violation in &mut found {
-        violation.what = format!("killed at call {number} on its log: {}", violation.what);
+        violation.what = format!("{script:?}, killed {when}: {}", violation.what);
     }
     Ok(found)
 }
 
 /// Starts it again, and looks at everything.
-async fn look(shared: &Shared, life: &mut Life) -> anyhow::Result<Vec<Violation>> {
+async fn look(
+    shared: &Shared,
+    life: &mut Life,
+    chance: &mut Chance,
+    telling: &mut Option<Telling>,
+    number: u64,
+) -> anyhow::Result<Vec<Violation>> {
     let server = match life.start().await {
         Ok(server) => server,
         Err(violation) => return Ok(vec![violation]),
     };
     let mut found = Vec::new();
+    if let Some(telling) = telling {
+        let mut client = client(life, &server.host, chance);
+        telling.resume(life, &mut client, &mut Wire::connect(&server.host).await?).await?;
+    }
     let counted = life.compare(&server.host, true, &mut found).await?;
-    life.verify(&mut found).await?;
+    if let Some(telling) = telling {
+        telling.check(life, &server.host, &mut found).await?;
+        shared.acks.fetch_add(telling.acks, Ordering::Relaxed);
+        shared.cuts.fetch_add(u64::from(telling.broke_off()), Ordering::Relaxed);
+        shared.empty.fetch_add(telling.empty, Ordering::Relaxed);
+    }
+    // Once it has ended it is looked at again, and that each time.
+    if number.is_multiple_of(VERIFY_EVERY) || shared.sabotage.is_some() {
+        life.verify(&mut found).await?;
+    }
     life.end(server, &mut found).await?;
     shared.acks.fetch_add(life.ledger.state().count.acks(), Ordering::Relaxed);
     shared.doubts.fetch_add(counted.doubts, Ordering::Relaxed);
@@ -153,46 +248,25 @@ async fn look(shared: &Shared, life: &mut Life) -> anyhow::Result<Vec<Violation>
     Ok(found)
 }
 
-/// Effects and jobs, with and without a question, one after the other.
-async fn script(life: &Life, host: &str, chance: &mut Chance) -> Result<(), Cut> {
-    let mut client = Client {
+/// The script, until it ends or the program is dead.
+async fn play(life: &Life, host: &str, chance: &mut Chance, telling: &mut Option<Telling>) -> Result<(), Cut> {
+    let mut client = client(life, host, chance);
+    let mut wire = Wire::connect(host).await.map_err(|_| Cut)?;
+    match telling {
+        Some(telling) => telling.script(life, &mut client, &mut wire).await,
+        None => work::script(life, &mut client, &mut wire).await,
+    }
+}
+
+fn client(life: &Life, host: &str, chance: &mut Chance) -> Client {
+    Client {
         host: host.to_owned(),
         ledger: Arc::clone(&life.ledger),
         people: Arc::clone(&life.people),
         actor: 0,
         reader: false,
         chance: chance.fork(),
-    };
-    let mut wire = Wire::connect(host).await.map_err(|_| Cut)?;
-    client.green(&mut wire).await?;
-    let path = life.ledger.state().make(0, false, true);
-    client.effect(&mut wire, &path).await?;
-    let path = life.ledger.state().make(0, true, true);
-    client.effect(&mut wire, &path).await?;
-    decide(life, &mut client, &mut wire).await?;
-    for work in [Work::Echo, Work::Write, Work::Ask] {
-        let name = life.ledger.state().make_job(0, work, true);
-        client.submit(&mut wire, &name).await?;
-        follow(life, &mut client, &mut wire, &name).await?;
-        client.submit(&mut wire, &name).await?;
     }
-    Ok(())
-}
-
-/// Looks at a job until it has ended, and decides what it waits for.
-async fn follow(life: &Life, client: &mut Client, wire: &mut Wire, name: &str) -> Result<(), Cut> {
-    for _ in 0..LOOKS {
-        let job = life.ledger.state().jobs.get(name).cloned().ok_or(Cut)?;
-        if job.end.as_deref().is_some_and(is_end) {
-            return Ok(());
-        }
-        client.look(wire, &job).await?;
-        decide(life, client, wire).await?;
-        sleep(PAUSE).await;
-    }
-    let what = format!("{name} has not ended in {} s", (PAUSE * LOOKS).as_secs());
-    life.ledger.state().complain(what);
-    Ok(())
 }
 
 /// Says yes to whatever waits.

@@ -39,6 +39,12 @@ pub(crate) enum Sabotage {
     DoubleJob,
     /// A job no longer knows its idempotency key, and is handed in again.
     ForgottenJob,
+    /// A turn that was acknowledged is gone (only where there are turns: `boundary`).
+    LostTurn,
+    /// The outcome of a turn's call is forgotten, and so is the key of the call.
+    DoubleTurn,
+    /// The last answer of a model is forgotten, and asked for again.
+    DoubleStep,
     /// Reads are answered before they are on the disk, while strict reads are promised (only where power is cut).
     EarlyAck,
 }
@@ -106,6 +112,7 @@ impl Sabotage {
                     state.jobs.values().filter(|it| it.id.as_ref() == Some(&job)).map(|it| it.name.clone()).collect();
                 alter(data, "update job set idempotency = null where id = ?", &job).await
             }
+            Self::LostTurn | Self::DoubleTurn | Self::DoubleStep => anyhow::bail!("there are no turns here"),
             Self::DoubleEffect | Self::EarlyAck => Ok(()),
         }
     }

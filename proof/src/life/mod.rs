@@ -1,6 +1,7 @@
 //! One data directory: begun, killed again and again, compared after each start, and ended in good order.
 
 pub(crate) mod check;
+mod copy;
 pub(crate) mod job;
 pub(crate) mod kill;
 pub(crate) mod ledger;
