@@ -10,14 +10,14 @@ use crate::app::{TestApp, call, code};
 use crate::needs;
 
 /// A database of its own on the server that is there.
-struct Scratch {
+pub(crate) struct Scratch {
     server: String,
     name: String,
     url: String,
 }
 
 impl Scratch {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let server = needs::part("JARVIS_TEST_POSTGRES", "PostgreSQL")?;
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("jarvis_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
@@ -32,16 +32,16 @@ impl Scratch {
     }
 
     /// The first server on it.
-    fn first(&self) -> TestApp {
-        TestApp::start_with(&[("JARVIS_DATABASE", &self.url)])
+    pub(crate) fn first(&self, more: &[(&str, &str)]) -> TestApp {
+        TestApp::start_with(&[more, &[("JARVIS_DATABASE", &self.url)]].concat())
     }
 
     /// Another one, with the key of one that is there.
-    fn beside(&self, other: &TestApp) -> TestApp {
+    pub(crate) fn beside(&self, other: &TestApp, more: &[(&str, &str)]) -> TestApp {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("keys")).unwrap();
         std::fs::copy(other.data().join("keys/audit.key"), directory.path().join("keys/audit.key")).unwrap();
-        TestApp::start_on(directory, &[("JARVIS_DATABASE", &self.url)])
+        TestApp::start_on(directory, &[more, &[("JARVIS_DATABASE", &self.url)]].concat())
     }
 }
 
@@ -73,8 +73,8 @@ async fn until(app: &TestApp, what: &str, holds: impl Fn(&StatusInfo) -> bool) {
 #[tokio::test]
 async fn what_is_set_asked_and_decided_on_one_server_holds_on_the_other() {
     let Some(scratch) = Scratch::new() else { return };
-    let one = scratch.first();
-    let other = scratch.beside(&one);
+    let one = scratch.first(&[]);
+    let other = scratch.beside(&one, &[]);
     ask_for_everything(&one).await;
     until(&other, "the settings follow", |status| status.level == 1).await;
     let token = one.token("ci", "red", &[]).await.secret.unwrap();
@@ -103,8 +103,8 @@ async fn what_is_set_asked_and_decided_on_one_server_holds_on_the_other() {
 #[tokio::test]
 async fn when_a_server_is_killed_another_goes_on_with_its_jobs_and_cards_and_repeats_nothing() {
     let Some(scratch) = Scratch::new() else { return };
-    let mut one = scratch.first();
-    let other = scratch.beside(&one);
+    let mut one = scratch.first(&[]);
+    let other = scratch.beside(&one, &[]);
     ask_for_everything(&one).await;
     // What both machines can reach.
     let shared = tempfile::tempdir().unwrap();

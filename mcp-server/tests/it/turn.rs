@@ -2,6 +2,7 @@
 
 mod model;
 mod replay;
+mod replica;
 
 use std::path::PathBuf;
 use std::process::Command;
