@@ -54,7 +54,7 @@ fn pattern(search: &str) -> String {
     pattern
 }
 
-struct Begin(Conversation);
+struct Begin(Conversation, AddTurn);
 
 #[async_trait]
 impl Change for Begin {
@@ -73,7 +73,8 @@ impl Change for Begin {
         .bind(self.0.updated_at)
         .fetch_optional(&mut *tx.connection)
         .await?;
-        inserted.map(|_| ()).ok_or_else(|| conflict(format!("{} is there already", self.0.id)))
+        inserted.ok_or_else(|| conflict(format!("{} is there already", self.0.id)))?;
+        self.1.apply(tx).await.map_err(Halt::after_writing)
     }
 }
 
@@ -104,8 +105,9 @@ impl Change for Rename {
 
 #[async_trait]
 impl Conversations for Store {
-    async fn begin(&self, conversation: &Conversation) -> Stored<()> {
-        self.0.writer.submit(Begin(conversation.clone())).await
+    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<()> {
+        let first = AddTurn { turn: first.clone(), row: Row::new(draft)? };
+        self.0.writer.submit(Begin(conversation.clone(), first)).await
     }
 
     async fn conversation(&self, id: &ConversationId) -> Stored<Option<Conversation>> {

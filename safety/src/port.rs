@@ -15,6 +15,7 @@ use crate::bar::Bar;
 use crate::call::CallRecord;
 use crate::conversation::{Conversation, Entry, Turn, TurnState};
 use crate::digest::Digest;
+use crate::doubt::Doubt;
 use crate::event::{Draft, Event, EventKind};
 use crate::frame::Frame;
 use crate::id::{ActorId, ApprovalId, CallId, ConversationId, SessionId, TokenId, TurnId};
@@ -170,6 +171,13 @@ pub trait Ledger: Send + Sync {
     /// Notes that a waiting caller has received the outcome.
     async fn handed(&self, approval: &ApprovalId) -> Stored<()>;
 
+    /// Calls and jobs of which nobody can tell what came of them and that nobody has acknowledged, newest first. A job in
+    /// doubt stands for its call.
+    async fn doubts(&self, limit: u32) -> Stored<Vec<Doubt>>;
+    /// A person has looked at what became of a call or a job in doubt. Answers whether it was, and was not acknowledged
+    /// before; if not, nothing is kept, the draft neither.
+    async fn acknowledge(&self, subject: &str, at: i64, draft: Draft) -> Stored<bool>;
+
     /// The durable flag.
     async fn kill_switch(&self) -> Stored<KillSwitch>;
     /// Sets it, fsynced.
@@ -279,8 +287,8 @@ pub trait Identities: Send + Sync {
 /// Conversations and turns.
 #[async_trait]
 pub trait Conversations: Send + Sync {
-    /// Begins a conversation.
-    async fn begin(&self, conversation: &Conversation) -> Stored<()>;
+    /// Begins a conversation with its first turn.
+    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<()>;
     /// One conversation.
     async fn conversation(&self, id: &ConversationId) -> Stored<Option<Conversation>>;
     /// Conversations of an owner (`None`: of all) whose title or words hold `search`, newest first.

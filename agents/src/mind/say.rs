@@ -57,11 +57,16 @@ impl Mind {
         let inner = self.inner();
         let text = words(&said.text)?;
         inner.room()?;
-        let (conversation, parent) = match &said.conversation {
-            None => (inner.begin(actor, text).await?, None),
-            Some(id) => (id.clone(), self.place(actor, id, &said.after).await?),
+        let Some(id) = &said.conversation else {
+            let conversation = inner.new_conversation(actor, text);
+            let turn = inner.new_turn(actor, conversation.id.clone(), None, text.to_owned());
+            let draft = row::asked(&turn, &origin);
+            inner.conversations.begin(&conversation, &turn, draft).await.map_err(|error| store(&error))?;
+            self.carry(actor.clone(), origin, turn.clone());
+            return Ok(turn);
         };
-        self.add(actor, origin, conversation, parent, text.to_owned()).await
+        let parent = self.place(actor, id, &said.after).await?;
+        self.add(actor, origin, id.clone(), parent, text.to_owned()).await
     }
 
     /// Asks the words of a turn again, beside it: the same parent, a new answer.
@@ -152,15 +157,7 @@ impl Mind {
         asked: String,
     ) -> Result<Turn, Refusal> {
         let inner = self.inner();
-        let turn = Turn {
-            id: TurnId::new(inner.ids.next()),
-            conversation,
-            parent,
-            actor: actor.id.clone(),
-            asked,
-            state: TurnState::Running,
-            created_at: inner.clock.now(),
-        };
+        let turn = inner.new_turn(actor, conversation, parent, asked);
         let draft = row::asked(&turn, &origin);
         inner.conversations.add_turn(&turn, draft).await.map_err(|error| store(&error))?;
         self.carry(actor.clone(), origin, turn.clone());
@@ -223,18 +220,28 @@ impl Inner {
         ))
     }
 
-    async fn begin(&self, actor: &Actor, text: &str) -> Result<ConversationId, Refusal> {
+    fn new_turn(&self, actor: &Actor, conversation: ConversationId, parent: Option<TurnId>, asked: String) -> Turn {
+        Turn {
+            id: TurnId::new(self.ids.next()),
+            conversation,
+            parent,
+            actor: actor.id.clone(),
+            asked,
+            state: TurnState::Running,
+            created_at: self.clock.now(),
+        }
+    }
+
+    fn new_conversation(&self, actor: &Actor, text: &str) -> Conversation {
         let now = self.clock.now();
-        let conversation = Conversation {
+        Conversation {
             id: ConversationId::new(self.ids.next()),
             owner: actor.id.clone(),
             title: title(text),
             created_at: now,
             updated_at: now,
             turns: 0,
-        };
-        self.conversations.begin(&conversation).await.map_err(|error| store(&error))?;
-        Ok(conversation.id)
+        }
     }
 
     /// Ends an open turn that nobody carries on.

@@ -22,9 +22,8 @@ fn partial(text: &str) -> Entry {
 
 async fn begun(world: &World, title: &str, asked: &str) -> (Conversation, Turn) {
     let conversation = world.conversation(title);
-    world.store.begin(&conversation).await.unwrap();
     let turn = world.turn(&conversation, asked);
-    world.store.add_turn(&turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
+    world.store.begin(&conversation, &turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
     (conversation, turn)
 }
 
@@ -148,8 +147,16 @@ async fn conversations_are_listed_newest_first_by_owner() {
     }
     let mut foreign = world.conversation("foreign");
     foreign.owner = ActorId::new("operator");
-    world.store.begin(&foreign).await.unwrap();
-    assert!(matches!(world.store.begin(&foreign).await, Err(StoreError::Conflict(_))));
+    let begin = || {
+        let turn = world.turn(&foreign, "q");
+        let draft = row(EventKind::TurnAsked, turn.id.as_str());
+        let (store, foreign) = (world.store.clone(), foreign.clone());
+        async move { store.begin(&foreign, &turn, draft).await }
+    };
+    begin().await.unwrap();
+    let head = world.store.head();
+    assert!(matches!(begin().await, Err(StoreError::Conflict(_))));
+    assert_eq!(world.store.head(), head);
     assert_eq!(search(&world, "").await, ["foreign", "c", "b", "a"]);
     let owner = crate::world::client().id;
     let mine = world.store.conversations(Some(&owner), "", 2).await.unwrap();

@@ -10,6 +10,7 @@ mod chain;
 mod conversation;
 mod crash;
 mod directory;
+mod doubt;
 mod feed;
 mod identity;
 mod index;

@@ -65,9 +65,8 @@ async fn filled(data: PathBuf) {
     world.store.set_kill_switch(kill, row(EventKind::KillOff, "kill")).await.unwrap();
     for index in 0..40 {
         let conversation = world.conversation(&format!("talk {index}"));
-        world.store.begin(&conversation).await.unwrap();
         let turn = world.turn(&conversation, "what is filling the disk?");
-        world.store.add_turn(&turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
+        world.store.begin(&conversation, &turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
         let said = Entry::Said { text: "logs".repeat(100) };
         let told = Some(row(EventKind::TurnDone, turn.id.as_str()));
         world.store.step(&turn.id, &[said], TurnState::Done, told).await.unwrap();

@@ -93,9 +93,8 @@ async fn settled(world: &World, state: CallState) -> CallRecord {
 
 async fn said(world: &World, title: &str, state: TurnState) -> Conversation {
     let conversation = world.conversation(title);
-    world.store.begin(&conversation).await.unwrap();
     let turn = world.turn(&conversation, &format!("what about {title}?"));
-    world.store.add_turn(&turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
+    world.store.begin(&conversation, &turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
     if state != TurnState::Running {
         world.store.step(&turn.id, &[], state, Some(row(EventKind::TurnDone, turn.id.as_str()))).await.unwrap();
     }

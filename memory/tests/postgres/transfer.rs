@@ -38,9 +38,8 @@ async fn lived_in(data: &Path) -> World {
     let done = outcome(&record, CallState::Done);
     world.store.settle(&done, None, None, 7, row(EventKind::CallDone, record.id.as_str())).await.unwrap();
     let conversation = world.conversation("Straße");
-    world.store.begin(&conversation).await.unwrap();
     let turn = world.turn(&conversation, "hello");
-    world.store.add_turn(&turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
+    world.store.begin(&conversation, &turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
     world.store.set_password("long enough", row(EventKind::OperatorSet, "operator")).await.unwrap();
     world.whole().await;
     world.store.close().await;

@@ -71,7 +71,6 @@ struct Shared {
     doubts: AtomicU64,
     stopped: AtomicU64,
     cuts: AtomicU64,
-    empty: AtomicU64,
 }
 
 impl Shared {
@@ -130,7 +129,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
         doubts: AtomicU64::new(0),
         stopped: AtomicU64::new(0),
         cuts: AtomicU64::new(0),
-        empty: AtomicU64::new(0),
     });
     let mut lanes = JoinSet::new();
     for _ in 0..if options.sabotage.is_some() { 1 } else { options.lanes.max(1) } {
@@ -144,13 +142,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
     let (deaths, acks) = (of(&shared.works.deaths) + of(&shared.turns.deaths), of(&shared.acks));
     say(&format!(
         "boundary: deaths at a boundary: {} of effects, jobs and approvals, {} of a turn; {acks} acknowledgements, {} \
-         effects seen not to have begun, {} in doubt, {} answers broken off, {} conversations begun without a turn",
+         effects seen not to have begun, {} in doubt, {} answers broken off",
         shared.told(Script::Work),
         shared.told(Script::Turn),
         of(&shared.stopped),
         of(&shared.doubts),
         of(&shared.cuts),
-        of(&shared.empty),
     ));
     let all = shared.turns.beyond.load(Ordering::Relaxed) && shared.sabotage.is_none() && found.is_empty();
     ensure!(!all || of(&shared.doubts) > 0, "no effect was ever left in doubt, so nothing was seen of that");
@@ -235,7 +232,6 @@ async fn look(
         telling.check(life, &server.host, &mut found).await?;
         shared.acks.fetch_add(telling.acks, Ordering::Relaxed);
         shared.cuts.fetch_add(u64::from(telling.broke_off()), Ordering::Relaxed);
-        shared.empty.fetch_add(telling.empty, Ordering::Relaxed);
     }
     // Once it has ended it is looked at again, and that each time.
     if number.is_multiple_of(VERIFY_EVERY) || shared.sabotage.is_some() {

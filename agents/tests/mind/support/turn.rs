@@ -102,8 +102,8 @@ impl Turns {
 
 #[async_trait]
 impl Conversations for Turns {
-    async fn begin(&self, conversation: &Conversation) -> Stored<()> {
-        self.store.begin(conversation).await
+    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<()> {
+        self.store.begin(conversation, first, draft).await
     }
 
     async fn conversation(&self, id: &ConversationId) -> Stored<Option<Conversation>> {

@@ -193,9 +193,8 @@ impl Check<'_> {
         let all = listed.get("conversations").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let own = all.iter().filter(|one| one.get("id") == Some(&turn.conversation.as_str().into()));
         let counts: Vec<_> = own.map(|one| one.get("turns").cloned().unwrap_or_default()).collect();
-        // What was said and never kept has begun one at most.
-        let expected = 1 + self.telling.empty.min(1);
-        let fits = all.len() as u64 == expected && held.conversations.len() as u64 == expected && counts == [1];
+        // A conversation begins with its first turn, or not at all.
+        let fits = all.len() == 1 && held.conversations.len() == 1 && counts == [1];
         self.ensure(fits, Kind::LostTurn, || format!("the list of conversations is {listed}"));
 
         let replayed = wire.ask(Ask::get(&format!("{place}/replay"), secret)).await?.body;

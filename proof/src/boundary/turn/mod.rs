@@ -43,8 +43,6 @@ pub(super) struct Telling {
     disturbed: Vec<String>,
     /// Answers about the turn.
     pub(super) acks: u64,
-    /// Conversations that were begun for something said that was never kept.
-    pub(super) empty: u64,
 }
 
 impl Telling {
@@ -54,7 +52,7 @@ impl Telling {
         let [made, asked] = &paths;
         let words = words(number, made, asked);
         let (left, disturbed) = (Held::default(), Vec::new());
-        Self { model, words, paths, id: None, told: None, before: None, left, disturbed, acks: 0, empty: 0 }
+        Self { model, words, paths, id: None, told: None, before: None, left, disturbed, acks: 0 }
     }
 
     /// Says it, and goes on to its end.
@@ -171,7 +169,6 @@ impl Telling {
             }
             self.follow(life, client, wire).await
         } else {
-            self.empty = self.left.conversations.len() as u64;
             self.script(life, client, wire).await
         };
         if gone_on.is_err() {
