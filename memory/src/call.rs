@@ -69,6 +69,15 @@ pub(crate) async fn unsettled(readers: &AnyPool) -> Stored<Vec<CallRecord>> {
     rows.iter().map(|row| record(row).map_err(Into::into)).collect()
 }
 
+/// Calls of which nobody can tell what came of them and that nobody has acknowledged, newest first.
+pub(crate) async fn doubts(readers: &AnyPool, limit: u32) -> Stored<Vec<CallRecord>> {
+    let sql = format!(
+        "select {COLUMNS} from call where state = 'unknown' and acknowledged_at is null order by created_at desc limit {limit}"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(readers).await.map_err(|error| unavailable(&error))?;
+    rows.iter().map(|row| record(row).map_err(Into::into)).collect()
+}
+
 /// How often an actor has called a tool on a target since a time.
 pub(crate) async fn repeats(
     readers: &AnyPool,

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::CallRecord;
+use jarvis_safety::doubt::Doubt;
 use jarvis_safety::event::Draft;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
@@ -14,6 +15,7 @@ use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, Target};
 use crate::approval::{self, Ask, Decide, HandOver, Handed};
 use crate::call::{self, Intend, Settle};
 use crate::change::Durability;
+use crate::doubt::{self, Acknowledge};
 use crate::replica::Carried;
 use crate::row::Row;
 use crate::setting;
@@ -120,6 +122,14 @@ impl Ledger for Store {
 
     async fn handed(&self, approval: &ApprovalId) -> Stored<()> {
         self.0.writer.submit(Handed { approval: approval.clone(), now: self.0.clock.now() }).await
+    }
+
+    async fn doubts(&self, limit: u32) -> Stored<Vec<Doubt>> {
+        doubt::list(&self.0.readers, limit).await
+    }
+
+    async fn acknowledge(&self, subject: &str, at: i64, draft: Draft) -> Stored<bool> {
+        self.0.writer.submit(Acknowledge { subject: subject.to_owned(), at, row: Row::new(draft)? }).await
     }
 
     async fn kill_switch(&self) -> Stored<KillSwitch> {

@@ -21,6 +21,7 @@ mod change;
 mod conversation;
 mod dialect;
 mod directory;
+mod doubt;
 mod erase;
 mod error;
 mod feed;

@@ -47,6 +47,8 @@ kinds! {
     CallUnknown = "call.unknown",
     /// It was cancelled and did not happen.
     CallCancelled = "call.cancelled",
+    /// A person looked at what became of a call or a job in doubt.
+    DoubtAcknowledged = "doubt.acknowledged",
     /// A card was put up.
     ApprovalAsked = "approval.asked",
     /// A person said yes.

@@ -14,6 +14,7 @@ mod carry;
 mod close;
 pub mod conversation;
 pub mod digest;
+pub mod doubt;
 pub mod event;
 mod follow;
 pub mod frame;

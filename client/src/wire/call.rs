@@ -147,3 +147,28 @@ pub struct Preview {
     /// SHA-256 of tool, revision, arguments, target and tier.
     pub digest: String,
 }
+
+/// A call above green or a job of which nobody can tell what became of it, and that nobody has acknowledged.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DoubtInfo {
+    /// Id of the call or the job.
+    pub subject: String,
+    /// Who asked for it.
+    pub actor: String,
+    /// Tool of the call, or title of the job.
+    pub what: String,
+    /// Name of what the call acts on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// What is known, and where to look.
+    pub words: String,
+    /// When it was begun, in milliseconds since 1970.
+    pub at: i64,
+}
+
+/// What is in doubt.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DoubtList {
+    /// The newest first, at most 200.
+    pub doubts: Vec<DoubtInfo>,
+}

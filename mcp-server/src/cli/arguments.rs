@@ -124,6 +124,14 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         because: String,
     },
+    /// List calls and jobs of which nobody can tell what came of them.
+    Doubts,
+    /// Say that you have looked at what became of a call or a job in doubt. Needs the operator.
+    #[command(after_help = "Example: jarvis acknowledge call_01m7y6xyr1e6zvh3rtvc83t39m")]
+    Acknowledge {
+        /// Id of the call or the job, as `jarvis doubts` shows it.
+        id: String,
+    },
     /// List jobs, newest first.
     #[command(after_help = "Example: jarvis jobs --state open")]
     Jobs(JobsWanted),

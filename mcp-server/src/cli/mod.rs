@@ -9,6 +9,7 @@ mod call;
 mod connect;
 mod directory;
 mod doctor;
+mod doubt;
 mod exit;
 mod job;
 mod mcp;
@@ -73,9 +74,6 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
         Command::Undo { call, wait } => call::undo(connection, printer, &call, wait).await,
         Command::Tools { name } => tools::run(connection, printer, name.as_deref()).await,
         Command::Replay { conversation } => replay::run(connection, printer, &conversation).await,
-        Command::Approvals { all } => approve::list(connection, printer, all).await,
-        Command::Approve { approval, wait } => approve::approve(connection, printer, &approval, wait).await,
-        Command::Deny { approval, because } => approve::deny(connection, printer, &approval, because).await,
         Command::Jobs(wanted) => job::list(connection, printer, wanted).await,
         Command::Job { command } => job::run(connection, printer, command).await,
         Command::Schedules => schedule::list(connection, printer).await,
@@ -84,6 +82,18 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
         Command::Resume => operator::resume(connection, printer).await,
         Command::Audit { command } => audit::run(connection, printer, command).await,
         Command::Token { command } => token::run(connection, printer, command).await,
+        command => decide(command, connection, printer).await,
+    }
+}
+
+/// What a person decides.
+async fn decide(command: Command, connection: &Connection, printer: &Printer) -> exit::Result {
+    match command {
+        Command::Approvals { all } => approve::list(connection, printer, all).await,
+        Command::Approve { approval, wait } => approve::approve(connection, printer, &approval, wait).await,
+        Command::Deny { approval, because } => approve::deny(connection, printer, &approval, because).await,
+        Command::Doubts => doubt::list(connection, printer).await,
+        Command::Acknowledge { id } => doubt::acknowledge(connection, printer, &id).await,
         // What needs no server was done before.
         _ => Err(Stop::new(Exit::Failed, "this command is not one that a server carries out")),
     }

@@ -13,12 +13,13 @@ use futures_util::FutureExt as _;
 use jarvis_memory::Store;
 use jarvis_safety::approval::{Approval, ApprovalState, StepState};
 use jarvis_safety::call::{CallRecord, CallState, Origin, Request};
+use jarvis_safety::doubt::Doubt;
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::{Token, TokenGrant};
 use jarvis_safety::kernel::{Console, KillSwitch, Level, Permit, PlanAnswer};
 use jarvis_safety::outcome::{Answer, Outcome};
-use jarvis_safety::port::{Asked, Decision, Due, Identities as _, Intended, Ledger, StoreError, Stored};
+use jarvis_safety::port::{Asked, Decision, Due, Identities as _, Intended, Ledger, Pace, StoreError, Stored};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::setting::{AuditReads, Settings};
 use jarvis_safety::tool::{Done, Look, Preview, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust, Undo};
@@ -131,7 +132,7 @@ macro_rules! carried {
 
 carried! {
     append(draft: Draft, reads: AuditReads) -> u64;
-    intend(record: &CallRecord, draft: Draft) -> Intended;
+    intend(record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Intended;
     settle(outcome: &Outcome, undo: Option<&Undo>, undoes: Option<&CallId>, at: i64, draft: Draft) -> ();
     call(id: &CallId) -> Option<CallRecord>;
     keyed(actor: &ActorId, key: &str) -> Option<CallRecord>;
@@ -147,6 +148,8 @@ carried! {
     hand_over(actor: &ActorId, question: &Digest, since: i64) -> Option<Approval>;
     card_keyed(actor: &ActorId, key: &str) -> Option<Approval>;
     handed(approval: &ApprovalId) -> ();
+    doubts(limit: u32) -> Vec<Doubt>;
+    acknowledge(subject: &str, at: i64, draft: Draft) -> bool;
     kill_switch() -> KillSwitch;
     set_kill_switch(kill: KillSwitch, draft: Draft) -> ();
 }

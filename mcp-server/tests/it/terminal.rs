@@ -47,6 +47,8 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["approvals"], 4),
     (&["approve", "appr_01m7y6xyr1e6zvh3rtvc83t39m"], 4),
     (&["deny", "appr_01m7y6xyr1e6zvh3rtvc83t39m", "--because", "no"], 4),
+    (&["doubts"], 4),
+    (&["acknowledge", "call_01m7y6xyqgexgr2hgw96rave6j"], 4),
     (&["stop"], 4),
     (&["resume"], 4),
     (&["audit", "tail"], 4),
@@ -212,7 +214,7 @@ fn text_that_deceives_a_terminal_stays_json_and_comes_back_unchanged() {
 fn the_help_is_reviewed() {
     let data = tempfile::tempdir().unwrap();
     let mut pages = String::new();
-    let commands = "serve mcp say replay call undo tools approvals approve deny jobs job schedules schedule stop resume audit \
+    let commands = "serve mcp say replay call undo tools approvals approve deny doubts acknowledge jobs job schedules schedule stop resume audit \
                     backup restore migrate-database token operator doctor openapi completions";
     let below = [
         "audit tail",

@@ -34,6 +34,14 @@ pub(super) async fn held(readers: &AnyPool) -> Stored<Vec<JobRecord>> {
     rows.iter().map(|row| record(row).map_err(Into::into)).collect()
 }
 
+pub(super) async fn doubts(readers: &AnyPool, limit: u32) -> Stored<Vec<JobRecord>> {
+    let sql = format!(
+        "select {COLUMNS} from job where state = 'unknown' and acknowledged_at is null order by created_at desc limit {limit}"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(readers).await.map_err(|error| unavailable(&error))?;
+    rows.iter().map(|row| record(row).map_err(Into::into)).collect()
+}
+
 pub(super) async fn due(readers: &AnyPool) -> Stored<Due> {
     let row = sqlx::query(DUE).fetch_one(readers).await.map_err(|error| unavailable(&error))?;
     let at = |index: usize| row.try_get(index).map_err(|error| unavailable(&error));

@@ -25,6 +25,7 @@ use jarvis_safety::job::{
 };
 use jarvis_safety::port::Stored;
 use jarvis_safety::{ActorId, ApprovalId, JobId, ScheduleId};
+use sqlx::AnyPool;
 use tokio::sync::mpsc;
 
 use crate::row::Row;
@@ -36,6 +37,11 @@ use gather::Op;
 use hold::{Beating, KeepProgress, Parking, PutOut};
 use schedule::{Firing, RemoveSchedule, SaveSchedule};
 use submit::Submitting;
+
+/// Jobs of which nobody can tell what came of them and that nobody has acknowledged, newest first.
+pub(crate) async fn doubts(readers: &AnyPool, limit: u32) -> Stored<Vec<JobRecord>> {
+    list::doubts(readers, limit).await
+}
 
 /// Everything about jobs that is kept. Clones share it.
 #[derive(Clone)]

@@ -99,7 +99,7 @@ impl JobKind for ToolCall {
             origin: job.origin.clone(),
             tool: payload.tool,
             args: payload.args,
-            key: Some(format!("job:{}", job.id)),
+            key: Some(job.call_key()),
             vouching: job.vouching,
         };
         match self.call(request, cx).await {

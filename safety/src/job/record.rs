@@ -136,3 +136,11 @@ pub struct JobRecord {
     /// When it ended.
     pub ended_at: Option<i64>,
 }
+
+impl JobRecord {
+    /// The idempotency key of the call that it makes: however often it is run again, that call begins once.
+    #[must_use]
+    pub fn call_key(&self) -> String {
+        format!("job:{}", self.id)
+    }
+}

@@ -7,6 +7,7 @@ mod audit;
 mod call;
 mod conversation;
 mod doctor;
+mod doubt;
 mod event;
 mod health;
 mod job;
@@ -74,6 +75,8 @@ fn calling() -> OpenApiRouter<Web> {
         .routes(routes!(call::undo_call))
         .routes(routes!(call::cancel_call))
         .routes(routes!(plan::make_plan))
+        .routes(routes!(doubt::list_doubts))
+        .routes(routes!(doubt::acknowledge))
 }
 
 fn deciding() -> OpenApiRouter<Web> {

@@ -2,7 +2,7 @@
 
 import type {
   ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, CancelInfo, ConversationInfo, ConversationList,
-  ConversationView, DoctorReport, EventInfo, EventPage, JobBody, JobInfo, JobPage, OutputPage, PlanBody, Preview, Problem,
+  ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, JobBody, JobInfo, JobPage, OutputPage, PlanBody, Preview, Problem,
   SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SessionInfo, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList,
   ToolList, TurnInfo,
 } from './wire';
@@ -145,6 +145,8 @@ export const api = {
 
   settings: () => request<SettingsInfo>('GET', '/settings'),
   saveSettings: (body: SettingsInfo) => request<SettingsInfo>('PUT', '/settings', { body }),
+  doubts: () => request<DoubtList>('GET', '/doubts'),
+  acknowledge: (id: string) => request<void>('POST', `/doubts/${encodeURIComponent(id)}/acknowledge`),
   stopAll: (level = 'effects') => request<void>('POST', '/kill', { body: { level } }),
   resume: () => request<void>('DELETE', '/kill'),
   tokens: () => request<TokenList>('GET', '/tokens'),

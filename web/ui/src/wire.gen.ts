@@ -250,6 +250,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/doubts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Calls above green and jobs of which nobody can tell what became of them, until the operator acknowledges them. */
+        get: operations["list_doubts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/doubts/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A person has looked at what became of a call or a job; it is in doubt no more. Its outcome stays `unknown`. */
+        post: operations["acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events/{seq}": {
         parameters: {
             query?: never;
@@ -951,6 +985,29 @@ export interface components {
             /** @description In the order of looking. */
             findings: components["schemas"]["Finding"][];
         };
+        /** @description A call above green or a job of which nobody can tell what became of it, and that nobody has acknowledged. */
+        DoubtInfo: {
+            /** @description Id of the call or the job. */
+            subject: string;
+            /** @description Who asked for it. */
+            actor: string;
+            /** @description Tool of the call, or title of the job. */
+            what: string;
+            /** @description Name of what the call acts on. */
+            target?: string | null;
+            /** @description What is known, and where to look. */
+            words: string;
+            /**
+             * Format: int64
+             * @description When it was begun, in milliseconds since 1970.
+             */
+            at: number;
+        };
+        /** @description What is in doubt. */
+        DoubtList: {
+            /** @description The newest first, at most 200. */
+            doubts: components["schemas"]["DoubtInfo"][];
+        };
         /** @description One row of the audit. */
         EventInfo: {
             /**
@@ -1646,6 +1703,8 @@ export type ConversationReplay = components['schemas']['ConversationReplay'];
 export type ConversationView = components['schemas']['ConversationView'];
 export type DenyBody = components['schemas']['DenyBody'];
 export type DoctorReport = components['schemas']['DoctorReport'];
+export type DoubtInfo = components['schemas']['DoubtInfo'];
+export type DoubtList = components['schemas']['DoubtList'];
 export type EventInfo = components['schemas']['EventInfo'];
 export type EventPage = components['schemas']['EventPage'];
 export type Finding = components['schemas']['Finding'];
@@ -2215,6 +2274,64 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DoctorReport"];
                 };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_doubts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoubtList"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the call or the job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is acknowledged */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Not carried out; `code` says why */
             default: {

@@ -17,7 +17,7 @@ export interface Filter {
 export interface Group { key: string; word: string; kinds: EventKind[] }
 
 export const groups: Group[] = [
-  { key: 'changes', word: 'Changes', kinds: ['call.intent', 'call.done', 'call.failed', 'call.unknown', 'call.cancelled', 'job.submitted', 'job.retried', 'job.stopping', 'job.done', 'job.failed', 'job.cancelled', 'job.unknown', 'schedule.saved', 'schedule.missed', 'schedule.removed'] },
+  { key: 'changes', word: 'Changes', kinds: ['call.intent', 'call.done', 'call.failed', 'call.unknown', 'call.cancelled', 'doubt.acknowledged', 'job.submitted', 'job.retried', 'job.stopping', 'job.done', 'job.failed', 'job.cancelled', 'job.unknown', 'schedule.saved', 'schedule.missed', 'schedule.removed'] },
   { key: 'reads', word: 'Reads', kinds: ['call.read', 'call.previewed'] },
   { key: 'refused', word: 'Refused', kinds: ['call.refused', 'approval.refused', 'session.refused', 'call.failed', 'turn.failed', 'policy.unreadable'] },
   { key: 'approvals', word: 'Approvals', kinds: ['approval.asked', 'approval.approved', 'approval.denied', 'approval.expired', 'approval.stale', 'approval.refused'] },

@@ -1,13 +1,12 @@
 // Everything beside approvals that a person should look at, worst first, each with the question to ask about it.
 
-import { told } from '../activity/told';
-import { activity } from '../state/activity.svelte';
+import { doubts } from '../state/doubts.svelte';
 import { estate } from '../state/estate.svelte';
 import { layout } from '../state/layout.svelte';
 import { status } from '../state/status.svelte';
 import { containerMark, type Mark } from '../text/state';
 
-export interface Matter { key: string; mark: Mark; text: string; name: string; ask?: string; link?: { path: string; word: string } }
+export interface Matter { key: string; mark: Mark; text: string; name: string; ask?: string; link?: { path: string; word: string }; settle?: { word: string; run: () => Promise<void> } }
 
 const audit = () =>
   status.audit?.ok === false
@@ -34,24 +33,20 @@ const services = () =>
     .filter((one) => one.active === 'failed')
     .map((one) => ({ key: one.name, mark: 'bad' as Mark, name: one.name, text: `${one.name} has failed`, ask: `show me the logs of ${one.name}` }));
 
-/** An outcome that nobody can tell stays here until its call or job has another event. A job in doubt stands for its call. */
-function unknownOutcomes(): Matter[] {
-  const settled = new Set<string>();
-  const jobs = new Set<string>();
-  const open: Matter[] = [];
-  for (const event of activity.events) {
-    if (!/^(call|job)\./.test(event.kind) || settled.has(event.subject)) continue;
-    settled.add(event.subject);
-    if (event.kind === 'job.unknown') {
-      jobs.add(event.correlation);
-      const name = told(event);
-      open.push({ key: event.subject, mark: 'unknown', name, text: `The outcome of the job ${name} is unknown`, link: { path: `/jobs/${event.subject}`, word: 'job' } });
-    } else if (event.kind === 'call.unknown' && !jobs.has(event.correlation)) {
-      open.push({ key: event.subject, mark: 'unknown', name: event.tool ?? '', text: event.summary, link: { path: `/activity?seq=${event.seq}`, word: 'audit' } });
-    }
-  }
-  return open;
-}
+/** An outcome that nobody can tell stays here until somebody has looked. */
+const unknownOutcomes = () =>
+  doubts.open.map((doubt) => {
+    const job = doubt.subject.startsWith('job_');
+    const name = doubt.target ?? doubt.what;
+    return {
+      key: doubt.subject,
+      mark: 'unknown' as Mark,
+      name,
+      text: `The outcome of ${job ? 'the job ' : doubt.target ? `${doubt.what} on ` : ''}${name} is unknown. ${doubt.words}`,
+      link: job ? { path: `/jobs/${doubt.subject}`, word: 'job' } : { path: `/activity?subject=${doubt.subject}`, word: 'audit' },
+      settle: { word: 'looked at', run: () => doubts.acknowledge(doubt.subject) },
+    };
+  });
 
 class Attention {
   matters = $derived<Matter[]>([...audit(), ...unknownOutcomes(), ...containers(), ...services(), ...warnings()]);

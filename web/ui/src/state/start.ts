@@ -3,6 +3,7 @@
 import { join, onReset } from '../stream/hub';
 import { activity } from './activity.svelte';
 import { approvals } from './approvals.svelte';
+import { doubts } from './doubts.svelte';
 import { estate } from './estate.svelte';
 import { status } from './status.svelte';
 
@@ -18,6 +19,7 @@ export const stages: Stage[] = [
 /** Not waited for: the frame shows skeletons until these are there. */
 export function loadEstate(): void {
   void estate.load();
+  void doubts.load().catch(() => undefined);
 }
 
 onReset(() => location.reload());

@@ -4,7 +4,7 @@
 import type { Mark } from './state';
 
 export type EventKind =
-  | 'call.read' | 'call.previewed' | 'call.refused' | 'call.intent' | 'call.done' | 'call.failed' | 'call.unknown' | 'call.cancelled'
+  | 'call.read' | 'call.previewed' | 'call.refused' | 'call.intent' | 'call.done' | 'call.failed' | 'call.unknown' | 'call.cancelled' | 'doubt.acknowledged'
   | 'approval.asked' | 'approval.approved' | 'approval.denied' | 'approval.expired' | 'approval.stale' | 'approval.refused'
   | 'turn.asked' | 'turn.step' | 'turn.waiting' | 'turn.done' | 'turn.stopped' | 'turn.failed'
   | 'conversation.renamed' | 'conversation.deleted' | 'body.erased'
@@ -26,6 +26,7 @@ export const kinds: Record<EventKind, Kind> = {
   'call.failed': { mark: 'bad', word: 'failed', lead: 'failed' },
   'call.unknown': { mark: 'unknown', word: 'outcome unknown', lead: 'outcome unknown' },
   'call.cancelled': { mark: 'off', word: 'cancelled', lead: 'cancelled' },
+  'doubt.acknowledged': { mark: 'ok', word: 'looked at' },
   'approval.asked': { mark: 'ask', word: 'asks for approval', lead: 'asks' },
   'approval.approved': { mark: 'ok', word: 'approved' },
   'approval.denied': { mark: 'off', word: 'denied' },
