@@ -47,6 +47,19 @@ impl Disk {
         run("mount", &["-o", "remount,abort"], &[&self.mount]).await
     }
 
+    /// Bytes that are free.
+    pub(crate) async fn free(&self) -> anyhow::Result<u64> {
+        let told = Command::new("stat").args(["-f", "-c", "%a %S"]).arg(&self.mount).output().await?;
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let (blocks, size) = told.trim().split_once(' ').with_context(|| format!("`stat` said `{told}`"))?;
+        Ok(blocks.parse::<u64>()? * size.parse::<u64>()?)
+    }
+
+    /// Makes a file there that takes so many bytes, without writing them.
+    pub(crate) async fn allocate(&self, file: &Path, bytes: u64) -> anyhow::Result<()> {
+        run("fallocate", &["-l", &bytes.to_string()], &[file]).await
+    }
+
     /// Makes it read-only, or writable again. Nobody may have files open for writing there.
     pub(crate) async fn protect(&self, protected: bool) -> anyhow::Result<()> {
         run("mount", &["-o", if protected { "remount,ro" } else { "remount,rw" }], &[&self.mount]).await

@@ -45,7 +45,7 @@ const SUITES: [Suite; 4] = [
         ],
         room: &["--cycles", "8"],
     },
-    Suite { name: "power", sabotages: &[("early-ack", &["lost-row"])], room: &["--cycles", "40"] },
+    Suite { name: "power", sabotages: &[("early-ack", &["lost-row"])], room: &["--cycles", "5"] },
     Suite {
         name: "boundary",
         sabotages: &[

@@ -9,6 +9,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::chance::Chance;
+
 /// Longest for attaching to a process.
 const ATTACH: Duration = Duration::from_secs(20);
 
@@ -19,8 +21,10 @@ pub(crate) struct Injection {
     pub(crate) name: &'static str,
     calls: &'static str,
     effect: &'static str,
-    /// Whether only the database and its log are meant, and not the files of the tools.
-    only_database: bool,
+    /// What the calls must name or have open, below the data directory. Where nothing stands here each call is meant.
+    only: &'static [&'static str],
+    /// How far the single call that fails may lie, in doublings: 6 reaches to the 63rd of a thread.
+    doublings: u64,
     /// Whether it keeps the rows of reads from being written, and not only from being fsynced.
     pub(crate) stops_writes: bool,
     /// How long each call lasts; none where it fails.
@@ -29,14 +33,28 @@ pub(crate) struct Injection {
 
 impl Injection {
     const fn new(name: &'static str, calls: &'static str, effect: &'static str) -> Self {
-        Self { name, calls, effect, only_database: true, stops_writes: false, delay: None }
+        Self { name, calls, effect, only: &DATABASE, doublings: 0, stops_writes: false, delay: None }
+    }
+
+    /// A single call that fails.
+    const fn point(name: &'static str, calls: &'static str, effect: &'static str, doublings: u64) -> Self {
+        Self { doublings, only: &[], ..Self::new(name, calls, effect) }
     }
 }
+
+/// The database and its log.
+const DATABASE: [&str; 2] = ["jarvis.db", "jarvis.db-wal"];
+
+/// What is renamed: the seal and its draft by their paths, files by the open folder that they are in. Other renames are
+/// not the disk's: to see whether `/proc` is what it seems the program makes one there that has to fail, in its own way.
+const SEAL: [&str; 2] = ["audit.new", "audit.seal"];
+const FILES: [&str; 1] = ["files"];
+const RENAMES: &str = "rename,renameat,renameat2";
 
 /// Outages that last for a while.
 pub(crate) const OUTAGES: [Injection; 5] = [
     Injection::new("fsync fails", "fsync,fdatasync", "error=EIO"),
-    Injection { only_database: false, ..Injection::new("every fsync fails", "fsync,fdatasync", "error=EIO") },
+    Injection { only: &[], ..Injection::new("every fsync fails", "fsync,fdatasync", "error=EIO") },
     Injection { stops_writes: true, ..Injection::new("writes fail", "pwrite64", "error=EIO") },
     Injection { stops_writes: true, ..Injection::new("no space left", "pwrite64", "error=ENOSPC") },
     Injection {
@@ -46,16 +64,24 @@ pub(crate) const OUTAGES: [Injection; 5] = [
 ];
 
 /// Calls of which a single one may fail, at any moment from the start on. `write` is not among them: the runtime writes
-/// to its own wakers with it, which never fail, and so it does not survive that.
-pub(crate) const POINTS: [Injection; 7] = [
-    Injection { only_database: false, ..Injection::new("an fsync fails", "fsync,fdatasync", "error=EIO") },
-    Injection { only_database: false, ..Injection::new("a write fails", "pwrite64", "error=EIO") },
-    Injection { only_database: false, ..Injection::new("a write finds no space", "pwrite64", "error=ENOSPC") },
-    Injection { only_database: false, ..Injection::new("a read fails", "pread64", "error=EIO") },
-    Injection { only_database: false, ..Injection::new("a rename fails", "rename,renameat,renameat2", "error=EIO") },
-    Injection { only_database: false, ..Injection::new("an open fails", "openat", "error=EMFILE") },
-    Injection { only_database: false, ..Injection::new("a truncation fails", "ftruncate", "error=EIO") },
+/// to its own wakers with it, which never fail, and so it does not survive that. Where no files stand the program makes
+/// these calls on nothing but its data, or (`openat`) it is not the disk that fails but the process that has too much open.
+pub(crate) const POINTS: [Injection; 9] = [
+    Injection::point("an fsync fails", "fsync,fdatasync", "error=EIO", 6),
+    Injection::point("a write fails", "pwrite64", "error=EIO", 9),
+    Injection::point("a write finds no space", "pwrite64", "error=ENOSPC", 9),
+    Injection { only: &DATABASE, ..Injection::point("a read fails", "pread64", "error=EIO", 10) },
+    Injection { only: &SEAL, ..Injection::point("the seal's rename fails", RENAMES, "error=EIO", 1) },
+    Injection { only: &FILES, ..Injection::point("a file's rename fails", RENAMES, "error=EIO", 2) },
+    Injection::point("an open fails", "openat", "error=EMFILE", 8),
+    // Each is cut to its length once, at the start.
+    Injection { only: &["lock"], ..Injection::point("the lock cannot be emptied", "ftruncate", "error=EIO", 1) },
+    Injection { only: &["jarvis.db-shm"], ..Injection::point("no shared memory is had", "ftruncate", "error=EIO", 1) },
 ];
+
+/// Whatever is fsynced is held back for longer than a load lasts.
+pub(crate) const HELD: Injection =
+    Injection { only: &[], ..Injection::new("fsync is held back", "fsync,fdatasync", "delay_enter=20000000") };
 
 /// What is to be started instead of the program, so that it is killed at the call with this number (of each thread) among
 /// those that write to this file of its data directory. It is killed before the call does anything.
@@ -78,12 +104,18 @@ impl Injection {
         let mut words = vec!["-f".to_owned(), "-o".to_owned(), log.display().to_string()];
         words.extend(["-e".to_owned(), format!("trace={}", self.calls)]);
         words.extend(["-e".to_owned(), format!("inject={}:{}{when}", self.calls, self.effect)]);
-        if self.only_database {
-            for name in ["jarvis.db", "jarvis.db-wal"] {
-                words.extend(["-P".to_owned(), data.join(name).display().to_string()]);
-            }
+        for name in self.only {
+            words.extend(["-P".to_owned(), data.join(name).display().to_string()]);
         }
         words
+    }
+
+    /// Which calls of each thread fail: from one to another. The earlier ones are drawn more often, because few threads
+    /// come far.
+    pub(crate) fn place(&self, chance: &mut Chance) -> (u64, u64) {
+        let doublings = chance.between(1, self.doublings.max(1) + 1);
+        let first = chance.between(1, 1 << doublings);
+        (first, first + chance.between(0, 4))
     }
 
     /// What is to be started instead of the program, so that some of these calls fail: those of each thread that are
@@ -132,8 +164,14 @@ impl Attached {
 
 /// How many calls were interfered with, by strace's own log; which is taken away.
 pub(crate) fn injected(log: &Path) -> u64 {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let count = injected_yet(log);
     let _ = std::fs::remove_file(log);
+    count
+}
+
+/// How many it were until now.
+pub(crate) fn injected_yet(log: &Path) -> u64 {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
     let marks = ["(INJECTED)", "(DELAYED)"];
     text.lines().filter(|line| marks.iter().any(|mark| line.contains(mark))).count() as u64
 }

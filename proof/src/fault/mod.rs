@@ -20,7 +20,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use tokio::task::JoinSet;
 
-pub(crate) use self::injection::death;
+pub(crate) use self::injection::{HELD, death};
 use self::tally::Tally;
 use crate::Common;
 use crate::budget::Budget;
@@ -49,8 +49,9 @@ pub(crate) enum Sabotage {
 
 /// Outages that a data directory lives through.
 const LIFE: u64 = 12;
-/// MiB of a disk that is filled.
+/// MiB of a disk that is filled, and of how many it needs when it is not: with less a life on it ends.
 const SMALL: u64 = 24;
+const ROOM: u64 = 10;
 
 /// What a data directory lives on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +147,14 @@ pub(crate) fn missing() -> Option<&'static str> {
     crate::disk::missing()
 }
 
+/// Whether a small disk is about to be full of what was kept there.
+async fn is_tight(life: &Life) -> anyhow::Result<bool> {
+    match &life.disk {
+        Some(disk) => Ok(disk.free().await? < ROOM << 20),
+        None => Ok(false),
+    }
+}
+
 impl Lane {
     /// Lives one after the other, and what was found. One lane begins with births.
     async fn run(mut self, births: bool) -> anyhow::Result<Vec<Violation>> {
@@ -218,7 +227,7 @@ impl Lane {
                 Some(server) => server,
                 None => return Ok(None),
             };
-            let last = outage == LIFE || self.budget.is_over();
+            let last = outage == LIFE || self.budget.is_over() || is_tight(life).await?;
             if last && let Some(clock) = &life.house.clock {
                 // Whatever waits for its time has its time, and the last row tells whether it was set at all.
                 clock.set(Clock::LATEST)?;

@@ -11,6 +11,8 @@ pub(super) struct Tally {
     pub(super) lives: u64,
     pub(super) windows: u64,
     pub(super) points: u64,
+    /// Those of them at which a call failed.
+    pub(super) met: u64,
     pub(super) births: u64,
     pub(super) full: u64,
     pub(super) read_only: u64,
@@ -48,6 +50,7 @@ impl Tally {
         self.lives += other.lives;
         self.windows += other.windows;
         self.points += other.points;
+        self.met += other.met;
         self.births += other.births;
         self.full += other.full;
         self.read_only += other.read_only;
@@ -66,15 +69,16 @@ impl Tally {
         let Count { greens, effects, cards, decisions, jobs, looks, cut, .. } = self.count;
         let Counted { voided, doubts, given_up, turned_down, .. } = self.counted;
         say(&format!(
-            "{what}: {} outages ({} windows, {} points, {} full disks, {} read-only disks, {} clocks) and {} deaths at \
-             birth of {} data directories in {seconds:.0} s, {} calls failed or lasted, {} answers said that nothing was \
-             kept; {} acknowledgements ({greens} reads, {effects} effects, {cards} cards, {decisions} decisions, {jobs} \
-             jobs, {looks} looks at jobs), {cut} cut off or unknown; {doubts} in doubt, {given_up} jobs given up, \
-             {turned_down} turned down; {} times it went on by itself, {} times it needed a start, {} starts were \
-             prevented, {voided} approvals were voided by a failing disk",
+            "{what}: {} outages ({} windows, {} points of which {} met a call, {} full disks, {} read-only disks, {} \
+             clocks) and {} deaths at birth of {} data directories in {seconds:.0} s, {} calls failed or lasted, {} \
+             answers said that nothing was kept; {} acknowledgements ({greens} reads, {effects} effects, {cards} cards, \
+             {decisions} decisions, {jobs} jobs, {looks} looks at jobs), {cut} cut off or unknown; {doubts} in doubt, \
+             {given_up} jobs given up, {turned_down} turned down; {} times it went on by itself, {} times it needed a \
+             start, {} starts were prevented, {voided} approvals were voided by a failing disk",
             self.outages(),
             self.windows,
             self.points,
+            self.met,
             self.full,
             self.read_only,
             self.clocks,

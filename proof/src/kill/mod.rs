@@ -8,6 +8,7 @@
 //! A killed program loses nothing that it handed to the system; a power cut takes whatever was not fsynced. So the second
 //! suite (`power`) is the one that finds acknowledgements which were given too early.
 
+mod held;
 pub(crate) mod sabotage;
 mod tally;
 
@@ -22,6 +23,8 @@ use self::tally::Tally;
 use crate::Common;
 use crate::budget::Budget;
 use crate::chance::Chance;
+use crate::disk;
+use crate::fault;
 use crate::life::Life;
 use crate::report::{Ended, Verdict, Violation, say};
 use crate::server::Server;
@@ -71,7 +74,8 @@ struct Lane {
 
 /// Runs the suite.
 pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
-    if let Some(needed) = options.power.then(crate::disk::missing).flatten() {
+    let missing = if options.sabotage == Some(Sabotage::EarlyAck) { fault::missing } else { disk::missing };
+    if let Some(needed) = options.power.then(missing).flatten() {
         say(&format!("skipped: needs {needed} (power)"));
         return Ok(Verdict::Skipped);
     }
@@ -192,7 +196,11 @@ impl Lane {
         }
         // Where something is to be broken there must be something.
         let least = if self.options.sabotage.is_some() { 300 } else { 15 };
-        life.kill_under_load(server, &mut self.chance, Duration::from_millis(least)).await?;
+        if self.options.sabotage == Some(Sabotage::EarlyAck) {
+            self.cut_while_held(life, server).await?;
+        } else {
+            life.kill_under_load(server, &mut self.chance, Duration::from_millis(least)).await?;
+        }
         self.count_one(life.reads);
         if let Some(breaking) = sabotage {
             match breaking.break_dead(life).await {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::job::{Job, Work, is_end};
-use super::ledger::{Effect, State, Told};
+use super::ledger::{Effect, State, Told, blames_disk};
 use super::seen::Seen;
 use crate::book::JobRow;
 use crate::report::{Kind, Violation};
@@ -299,7 +299,7 @@ impl<'a> Check<'a> {
     fn is_voided(&self, effect: &Effect) -> bool {
         let card = effect.card.as_ref().and_then(|card| self.seen.card_table.get(card));
         let because = card.filter(|card| card.state == "stale").and_then(|card| card.because.as_deref());
-        because.is_some_and(|because| because.contains("the store ") || because.contains("(os error "))
+        because.is_some_and(blames_disk)
     }
 
     /// How often an effect stands in its file.

@@ -114,6 +114,9 @@ impl State {
             return self.cut_job(name);
         }
         let repeated = was.tries > 1;
+        if self.dead && repeated {
+            return self.cut_job(name);
+        }
         if !(reply.status == 202 || reply.status == 200 && repeated) {
             return self.told_no(reply, &format!("the job {name}"));
         }
@@ -138,6 +141,9 @@ impl State {
     pub(crate) fn told_look(&mut self, job: &Job, reply: &Reply, chance: &mut Chance) {
         if self.may_refuse && reply.status == 503 {
             self.note_unkept(reply);
+            return self.watched.push(job.name.clone());
+        }
+        if self.dead {
             return self.watched.push(job.name.clone());
         }
         if reply.status != 200 || job.id.as_deref() != Some(reply.text("id")) {

@@ -88,6 +88,16 @@ pub(crate) struct Outage {
     pub(crate) least: Duration,
 }
 
+/// Whether an approval holds no more.
+fn is_stale(reply: &Reply) -> bool {
+    reply.text("code") == "approval_stale"
+}
+
+/// Whether the program gives a failing disk as its reason; or that at its start it could not read its policy.
+pub(crate) fn blames_disk(reason: &str) -> bool {
+    ["the store ", "(os error ", "policy.toml cannot be read"].iter().any(|words| reason.contains(words))
+}
+
 /// When something was sent, and in which outage.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sent {
@@ -162,7 +172,8 @@ pub(crate) struct State {
     /// Whether the program was asked to end, or its disk is gone: it may say no then.
     pub(crate) may_refuse: bool,
     /// Whether the power is gone. Nobody hears what is said from then on: a kernel that is told to stop writing in the
-    /// middle of an fsync may still call it a success.
+    /// middle of an fsync may still call it a success. What the program then takes for kept it tells whoever asks for it
+    /// again, so only answers to something new are of interest.
     pub(crate) dead: bool,
     /// What is wrong with the disk, as far as it is known exactly.
     pub(crate) outage: Option<Outage>,
@@ -194,6 +205,11 @@ impl State {
     pub(crate) const fn number(&mut self) -> u64 {
         self.made += 1;
         self.made
+    }
+
+    /// Everything that came back, be it that nothing did.
+    pub(crate) const fn answers(&self) -> u64 {
+        self.count.acks() + self.count.cut + self.unkept.0
     }
 
     /// Something is sent now.
@@ -264,6 +280,9 @@ impl State {
         let Some(mut effect) = self.effects.get(path).cloned() else { return };
         let call = reply.text("call").to_owned();
         let repeated = effect.tries > 1;
+        if self.dead && repeated {
+            return self.cut(path);
+        }
         // What was recorded before can be told at any time.
         if !repeated && reply.status < 300 && reply.text("state") != "unknown" {
             self.acknowledged(sent, false, path);
@@ -293,6 +312,11 @@ impl State {
                 self.count.refusals += 1;
                 self.refusals.push(Told::of(reply));
             }
+            // Approved, and voided because the disk failed just then; whether it was is looked at in its card.
+            (409, _) if is_stale(reply) && blames_disk(reply.text("detail")) && effect.card.is_some() && repeated => {
+                self.count.refusals += 1;
+                self.refusals.push(Told::of(reply));
+            }
             (429, _) if effect.asks() => {
                 // Nothing was kept of it, so its key is free.
                 self.count.refusals += 1;
@@ -317,6 +341,9 @@ impl State {
         let before = reply.status == 409 && reply.text("code") == "already_decided";
         if self.may_refuse && reply.status == 503 {
             self.note_unkept(reply);
+            return self.open.push(open.clone());
+        }
+        if self.dead && before {
             return self.open.push(open.clone());
         }
         if reply.status != 200 && !before {
@@ -349,7 +376,7 @@ impl State {
 
     /// An answer that is none of those that were expected.
     pub(crate) fn told_no(&mut self, reply: &Reply, about: &str) {
-        if self.may_refuse && reply.status == 503 {
+        if self.may_refuse && (reply.status == 503 || reply.text("code") == "policy_unreadable") {
             return self.note_unkept(reply);
         }
         self.complain(format!("{about} was answered with {} {}", reply.status, reply.body));
