@@ -1,14 +1,24 @@
-//! The database file, read by queries of our own while the program serves.
+//! The database, read by queries of our own while the program serves: SQLite's file, or PostgreSQL.
 //!
 //! One snapshot is one read transaction, so what stands in it belongs together. The connection only reads: looking must
 //! not repair anything.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
+use sqlx::any::{AnyConnectOptions, AnyRow};
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Row as _};
+
+/// Where the database is.
+#[derive(Clone)]
+pub(crate) enum Book {
+    /// SQLite's file.
+    File(PathBuf),
+    /// The address of a database of PostgreSQL.
+    Server(String),
+}
 
 /// A row of the audit with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +48,8 @@ pub(crate) struct Call {
     pub(crate) key: Option<String>,
     pub(crate) card: Option<String>,
     pub(crate) settled: bool,
+    /// Which replica carries it, where there are several.
+    pub(crate) carrier: Option<String>,
 }
 
 /// An approval card as its own table has it.
@@ -47,6 +59,8 @@ pub(crate) struct Card {
     pub(crate) actor: String,
     pub(crate) state: String,
     pub(crate) because: Option<String>,
+    /// Which replica carries it, where there are several.
+    pub(crate) carrier: Option<String>,
 }
 
 /// A job as its own table has it.
@@ -75,93 +89,176 @@ pub(crate) struct Snapshot {
     pub(crate) jobs: Vec<JobRow>,
     /// Bodies that belong to no row.
     pub(crate) orphans: i64,
-    /// Hash of the row that the seal vouches for, if there is such a row.
-    pub(crate) sealed: Option<String>,
+    /// Hashes of the rows that the seals vouch for, where there are such rows.
+    pub(crate) sealed: Vec<Option<String>>,
 }
 
-/// Opens the database of a data directory for reading.
-pub(crate) async fn open(data: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    connect(data, true).await
+/// What is read of calls, cards and jobs. What was carried to its end says so as a number: the databases have different
+/// types for yes and no.
+const CALL: &str =
+    "select id, state, idempotency, approval, case when outcome is null then 0 else 1 end, replica from call";
+const CARD: &str = "select id, actor, state, because, replica from approval";
+const UNDER_WAY: &str =
+    "select id, actor, state, because, replica from approval where state in ('approved', 'running')";
+const JOB: &str = "select id, actor, idempotency, state, attempt, approval, error, json from job";
+const OPEN_JOB: &str = "select id, actor, idempotency, state, attempt, approval, error, json from job \
+                        where state in ('queued', 'running', 'waiting')";
+
+impl Call {
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.settled
+    }
 }
 
-/// Opens it to break something on purpose.
-pub(crate) async fn open_to_break(data: &Path) -> Result<SqliteConnection, sqlx::Error> {
-    connect(data, false).await
+impl Card {
+    /// Whether it was approved, and its call has not come to its end.
+    pub(crate) fn is_under_way(&self) -> bool {
+        matches!(self.state.as_str(), "approved" | "running")
+    }
 }
 
-async fn connect(data: &Path, only_read: bool) -> Result<SqliteConnection, sqlx::Error> {
-    SqliteConnectOptions::new()
-        .filename(data.join("jarvis.db"))
-        .read_only(only_read)
-        .busy_timeout(std::time::Duration::from_secs(10))
-        .disable_statement_logging()
-        .connect()
-        .await
+impl Snapshot {
+    /// Whether one of these replicas carries a call or a card.
+    pub(crate) fn is_carried(&self, by: &[String]) -> bool {
+        let by = |carrier: &Option<String>| carrier.as_ref().is_some_and(|carrier| by.contains(carrier));
+        self.calls.iter().any(|call| call.is_open() && by(&call.carrier))
+            || self.cards.iter().any(|card| card.is_under_way() && by(&card.carrier))
+    }
 }
 
-/// Reads everything that is compared with what was acknowledged, the rows after `seq`, and the hash of row `sealed`.
-pub(crate) async fn snapshot(data: &Path, seq: i64, sealed: i64) -> Result<Snapshot, sqlx::Error> {
-    let mut connection = open(data).await?;
-    let mut reading = connection.begin().await?;
-    let rows = sqlx::query(
-        "select e.seq, e.at, e.kind, e.actor, e.owner, e.subject, e.correlation, e.tool, e.tier, e.summary, e.body, \
-         b.salt, b.json, e.hash from event e left join body b on b.seq = e.seq where e.seq > ? order by e.seq",
-    )
-    .bind(seq)
-    .fetch_all(&mut *reading)
-    .await?;
-    let head = sqlx::query("select seq, hash from head").fetch_one(&mut *reading).await?;
-    let calls = sqlx::query("select id, state, idempotency, approval, outcome is not null from call");
-    let cards = sqlx::query("select id, actor, state, because from approval");
-    let jobs = sqlx::query("select id, actor, idempotency, state, attempt, approval, error, json from job");
-    let vouched = sqlx::query("select hash from event where seq = ?").bind(sealed);
-    let orphans = sqlx::query("select count(*) from body where seq not in (select seq from event)");
-    let found = Snapshot {
-        rows: rows.iter().map(row).collect::<Result<_, _>>()?,
-        head: (head.try_get(0)?, head.try_get(1)?),
-        calls: calls.fetch_all(&mut *reading).await?.iter().map(call).collect::<Result<_, _>>()?,
-        cards: cards.fetch_all(&mut *reading).await?.iter().map(card).collect::<Result<_, _>>()?,
-        jobs: jobs.fetch_all(&mut *reading).await?.iter().map(job).collect::<Result<_, _>>()?,
-        orphans: orphans.fetch_one(&mut *reading).await?.try_get(0)?,
-        sealed: vouched.fetch_optional(&mut *reading).await?.map(|row| row.try_get(0)).transpose()?,
-    };
-    reading.rollback().await?;
-    connection.close().await?;
-    Ok(found)
-}
+impl Book {
+    /// The one in a data directory.
+    pub(crate) fn of(data: &Path) -> Self {
+        Self::File(data.join("jarvis.db"))
+    }
 
-/// Cards whose approved call has not come to its end.
-pub(crate) async fn under_way(data: &Path) -> Result<Vec<Card>, sqlx::Error> {
-    let mut connection = open(data).await?;
-    let found = sqlx::query("select id, actor, state, because from approval where state in ('approved', 'running')")
-        .fetch_all(&mut connection)
+    /// Opens it to look.
+    pub(crate) async fn open(&self) -> Result<AnyConnection, sqlx::Error> {
+        self.connect(true).await
+    }
+
+    /// Opens it to break something on purpose.
+    pub(crate) async fn open_to_break(&self) -> Result<AnyConnection, sqlx::Error> {
+        self.connect(false).await
+    }
+
+    async fn connect(&self, only_read: bool) -> Result<AnyConnection, sqlx::Error> {
+        sqlx::any::install_default_drivers();
+        let url = match self {
+            Self::File(file) => file_url(file, if only_read { "ro" } else { "rw" })?,
+            Self::Server(url) => url.clone(),
+        };
+        let mut connection = AnyConnectOptions::from_str(&url)?.disable_statement_logging().connect().await?;
+        let manners = match (self, only_read) {
+            (Self::File(_), _) => "pragma busy_timeout = 10000",
+            (Self::Server(_), true) => "set default_transaction_read_only = on",
+            (Self::Server(_), false) => "set lock_timeout = '10s'",
+        };
+        sqlx::raw_sql(manners).execute(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// What begins a transaction in which everything that is read belongs together.
+    const fn begin(&self) -> &'static str {
+        match self {
+            Self::File(_) => "begin",
+            Self::Server(_) => "begin isolation level repeatable read read only",
+        }
+    }
+
+    /// Reads everything that is compared with what was acknowledged, the rows after `seq`, and the hashes of the rows
+    /// `sealed`.
+    pub(crate) async fn snapshot(&self, seq: i64, sealed: &[i64]) -> Result<Snapshot, sqlx::Error> {
+        let mut reading = self.connect(true).await?;
+        sqlx::raw_sql(self.begin()).execute(&mut reading).await?;
+        let rows = sqlx::query(
+            "select e.seq, e.at, e.kind, e.actor, e.owner, e.subject, e.correlation, e.tool, e.tier, e.summary, e.body, \
+             b.salt, b.json, e.hash from event e left join body b on b.seq = e.seq where e.seq > $1 order by e.seq",
+        )
+        .bind(seq)
+        .fetch_all(&mut reading)
         .await?;
-    connection.close().await?;
-    found.iter().map(card).collect()
+        let head = sqlx::query("select seq, hash from head").fetch_one(&mut reading).await?;
+        let orphans = sqlx::query("select count(*) from body where seq not in (select seq from event)");
+        let mut found = Snapshot {
+            rows: rows.iter().map(row).collect::<Result<_, _>>()?,
+            head: (head.try_get(0)?, head.try_get(1)?),
+            calls: all(&mut reading, CALL, call).await?,
+            cards: all(&mut reading, CARD, card).await?,
+            jobs: all(&mut reading, JOB, job).await?,
+            orphans: orphans.fetch_one(&mut reading).await?.try_get(0)?,
+            sealed: Vec::new(),
+        };
+        for seq in sealed {
+            let vouched = sqlx::query("select hash from event where seq = $1").bind(seq).fetch_optional(&mut reading);
+            found.sealed.push(vouched.await?.map(|row| row.try_get(0)).transpose()?);
+        }
+        sqlx::raw_sql("rollback").execute(&mut reading).await?;
+        reading.close().await?;
+        Ok(found)
+    }
+
+    /// Cards whose approved call has not come to its end.
+    pub(crate) async fn under_way(&self) -> Result<Vec<Card>, sqlx::Error> {
+        self.read(UNDER_WAY, card).await
+    }
+
+    /// Jobs that have not ended.
+    pub(crate) async fn open_jobs(&self) -> Result<Vec<JobRow>, sqlx::Error> {
+        self.read(OPEN_JOB, job).await
+    }
+
+    /// Ids of jobs that are done.
+    pub(crate) async fn done_jobs(&self) -> Result<HashSet<String>, sqlx::Error> {
+        Ok(self.read("select id from job where state = 'done'", |row| row.try_get(0)).await?.into_iter().collect())
+    }
+
+    /// Whoever has ever said that it serves.
+    pub(crate) async fn replicas(&self) -> Result<HashSet<String>, sqlx::Error> {
+        Ok(self.read("select id from replica", |row| row.try_get(0)).await?.into_iter().collect())
+    }
+
+    /// Calls that have no outcome.
+    pub(crate) async fn open_calls(&self) -> Result<Vec<Call>, sqlx::Error> {
+        let calls = self.read(CALL, call).await?;
+        Ok(calls.into_iter().filter(Call::is_open).collect())
+    }
+
+    async fn read<T>(
+        &self,
+        sql: &'static str,
+        what: fn(&AnyRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, sqlx::Error> {
+        let mut reading = self.connect(true).await?;
+        let found = all(&mut reading, sql, what).await?;
+        reading.close().await?;
+        Ok(found)
+    }
 }
 
-/// Jobs that have not ended.
-pub(crate) async fn open_jobs(data: &Path) -> Result<Vec<JobRow>, sqlx::Error> {
-    let mut connection = open(data).await?;
-    let found = sqlx::query(
-        "select id, actor, idempotency, state, attempt, approval, error, json from job \
-         where state in ('queued', 'running', 'waiting')",
-    )
-    .fetch_all(&mut connection)
-    .await?;
-    connection.close().await?;
-    found.iter().map(job).collect()
+/// How the driver wants a file to be named.
+fn file_url(file: &Path, mode: &str) -> Result<String, sqlx::Error> {
+    let path = file.to_str().ok_or_else(|| sqlx::Error::Configuration("the work folder is not UTF-8".into()))?;
+    let mut url = String::from("sqlite://");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(format!("{url}?mode={mode}"))
 }
 
-/// Ids of jobs that are done.
-pub(crate) async fn done_jobs(data: &Path) -> Result<HashSet<String>, sqlx::Error> {
-    let mut connection = open(data).await?;
-    let found = sqlx::query("select id from job where state = 'done'").fetch_all(&mut connection).await?;
-    connection.close().await?;
-    found.iter().map(|row| row.try_get(0)).collect()
+async fn all<T>(
+    connection: &mut AnyConnection,
+    sql: &'static str,
+    what: fn(&AnyRow) -> Result<T, sqlx::Error>,
+) -> Result<Vec<T>, sqlx::Error> {
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(what).collect()
 }
 
-fn row(row: &SqliteRow) -> Result<Row, sqlx::Error> {
+fn row(row: &AnyRow) -> Result<Row, sqlx::Error> {
     let (salt, json): (Option<String>, Option<String>) = (row.try_get(11)?, row.try_get(12)?);
     Ok(Row {
         seq: row.try_get(0)?,
@@ -180,21 +277,28 @@ fn row(row: &SqliteRow) -> Result<Row, sqlx::Error> {
     })
 }
 
-fn call(row: &SqliteRow) -> Result<Call, sqlx::Error> {
+fn call(row: &AnyRow) -> Result<Call, sqlx::Error> {
     Ok(Call {
         id: row.try_get(0)?,
         state: row.try_get(1)?,
         key: row.try_get(2)?,
         card: row.try_get(3)?,
-        settled: row.try_get(4)?,
+        settled: row.try_get::<i64, _>(4)? != 0,
+        carrier: row.try_get(5)?,
     })
 }
 
-fn card(row: &SqliteRow) -> Result<Card, sqlx::Error> {
-    Ok(Card { id: row.try_get(0)?, actor: row.try_get(1)?, state: row.try_get(2)?, because: row.try_get(3)? })
+fn card(row: &AnyRow) -> Result<Card, sqlx::Error> {
+    Ok(Card {
+        id: row.try_get(0)?,
+        actor: row.try_get(1)?,
+        state: row.try_get(2)?,
+        because: row.try_get(3)?,
+        carrier: row.try_get(4)?,
+    })
 }
 
-fn job(row: &SqliteRow) -> Result<JobRow, sqlx::Error> {
+fn job(row: &AnyRow) -> Result<JobRow, sqlx::Error> {
     let kept: Value = serde_json::from_str(row.try_get(7)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let arg = |name: &str| kept.pointer(&format!("/payload/args/{name}")).and_then(Value::as_str);
     Ok(JobRow {

@@ -20,6 +20,7 @@ mod disk;
 mod fault;
 mod kill;
 mod life;
+mod postgres;
 mod report;
 mod seal;
 mod server;
@@ -52,6 +53,9 @@ enum Suite {
     Faults(FaultArguments),
     /// Kill -9 at each call that writes to the database's log, one after the other. Needs root and strace.
     Boundary(KillArguments),
+    /// Two replicas on one PostgreSQL: its processes killed, its server restarted, connections cut, replicas killed. Needs
+    /// root and the programs of PostgreSQL.
+    Postgres(KillArguments),
 }
 
 /// What every suite is told.
@@ -144,6 +148,8 @@ impl FaultArguments {
 /// Kills and power cuts when nothing else is said.
 const KILLS: u64 = 300;
 const CUTS: u64 = 50;
+/// Outages of PostgreSQL.
+const AWAY: u64 = 500;
 
 impl KillArguments {
     /// `usual`: how often when nothing is said.
@@ -167,6 +173,7 @@ async fn main() -> ExitCode {
         Suite::Faults(given) => fault::run(given.options()).await,
         // As many as there are.
         Suite::Boundary(given) => boundary::run(given.options(u64::MAX, false)).await,
+        Suite::Postgres(given) => postgres::run(given.options(AWAY, false)).await,
         Suite::Power(given) => kill::run(given.options(CUTS, true)).await,
     };
     match ended {

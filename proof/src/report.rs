@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Verify,
     /// It did not start, or did not end in good order.
     NoStart,
+    /// It does not serve again although what it needs is back.
+    NoService,
     /// A defect stopped a part of it: its log tells of a panic.
     Panic,
 }
@@ -66,6 +68,7 @@ impl Kind {
             Self::Seal => "seal",
             Self::Verify => "verify",
             Self::NoStart => "no-start",
+            Self::NoService => "no-service",
             Self::Panic => "panic",
         }
     }

@@ -29,7 +29,7 @@ struct Suite {
     room: &'static [&'static str],
 }
 
-const SUITES: [Suite; 4] = [
+const SUITES: [Suite; 5] = [
     Suite {
         name: "kill",
         sabotages: &[
@@ -58,6 +58,18 @@ const SUITES: [Suite; 4] = [
         room: &["--cycles", "1"],
     },
     Suite { name: "faults", sabotages: &[("early-ack", &["early-ack"])], room: &["--cycles", "10"] },
+    Suite {
+        name: "postgres",
+        // The longest first.
+        sabotages: &[
+            ("early-ack", &["lost-row"]),
+            ("lost-ack", &["lost-row"]),
+            ("double-effect", &["double-effect"]),
+            ("lost-job", &["lost-job"]),
+            ("lost-decision", &["lost-decision"]),
+        ],
+        room: &["--cycles", "8"],
+    },
 ];
 
 /// What was asked for.
@@ -212,7 +224,7 @@ fn figures(line: &str) -> Option<Line> {
 
 fn table(lines: &[Line]) {
     let row = |[suite, cycles, acks, violations, seed, seconds]: [&str; 6]| {
-        process::say(&format!("{suite:<22} {cycles:>8} {acks:>9}  {violations:<24} {seed:>20} {seconds:>8}"));
+        process::say(&format!("{suite:<24} {cycles:>8} {acks:>9}  {violations:<24} {seed:>20} {seconds:>8}"));
     };
     row(["suite", "cycles", "acks", "violations", "seed", "seconds"]);
     for Line { suite, cycles, acks, violations, seed, seconds } in lines {

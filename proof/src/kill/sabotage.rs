@@ -3,14 +3,12 @@
 //! Each one does what a defect of the program would: it loses what was kept, forgets a key, does a thing twice. What
 //! then complains is the same code as in an honest run.
 
-use std::path::Path;
-
 use anyhow::Context as _;
 use clap::ValueEnum;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::{AnyConnection, Connection as _, Row as _};
 
-use crate::book;
-use crate::chain::{Key, Walk};
+use crate::book::Book;
+use crate::chain::Walk;
 use crate::life::Life;
 use crate::life::job::{Job, Work};
 use crate::life::ledger::{Effect, State};
@@ -45,7 +43,8 @@ pub(crate) enum Sabotage {
     DoubleTurn,
     /// The last answer of a model is forgotten, and asked for again.
     DoubleStep,
-    /// Reads are answered before they are on the disk, while strict reads are promised (only where power is cut).
+    /// Reads are answered before they are on the disk, while strict reads are promised (where power is cut); or the
+    /// database acknowledges what it has not written (PostgreSQL).
     EarlyAck,
 }
 
@@ -54,7 +53,7 @@ impl Sabotage {
     pub(crate) async fn break_dead(self, life: &Life) -> anyhow::Result<()> {
         // Nobody else holds the ledger now; it is taken out, because the database is waited for.
         let mut state = std::mem::take(&mut *life.ledger.state());
-        let broken = self.while_dead(&life.house.data, life.seen()?.key(), &mut state, life.checked.0).await;
+        let broken = self.while_dead(life, &mut state).await;
         *life.ledger.state() = state;
         broken
     }
@@ -67,50 +66,51 @@ impl Sabotage {
         broken
     }
 
-    async fn while_dead(self, data: &Path, key: &Key, state: &mut State, checked: usize) -> anyhow::Result<()> {
+    async fn while_dead(self, life: &Life, state: &mut State) -> anyhow::Result<()> {
+        let book = &life.book;
         match self {
             Self::LostAck => {
-                let fresh = state.greens.get(checked..).unwrap_or_default();
+                let fresh = state.greens.get(life.checked.0..).unwrap_or_default();
                 let told = fresh.get(fresh.len() / 2).context("nothing was acknowledged that could be lost")?;
-                cut_off(data, key, &told.call).await
+                cut_off(life, &told.call).await
             }
             Self::ForgedRow => {
                 let sql = "update event set summary = summary || '.' \
                            where seq = (select max(seq) from event where kind = 'call.read')";
-                alter(data, sql, "").await
+                alter(book, sql, "").await
             }
             Self::LostEffect => {
                 let effect = some(state, |effect| effect.done.is_some())?;
-                Ok(std::fs::remove_file(data.join("files").join(&effect.path))?)
+                Ok(std::fs::remove_file(life.house.data.join("files").join(&effect.path))?)
             }
             Self::LostDecision => {
                 let effect = some(state, |effect| effect.decided == Some(true))?;
                 let card = effect.card.clone().unwrap_or_default();
-                alter(data, "update approval set state = 'pending', decided_at = null where id = ?", &card).await
+                alter(book, "update approval set state = 'pending', decided_at = null where id = $1", &card).await
             }
             Self::ForgottenKey => {
                 let effect = some(state, |effect| effect.done.is_some() && effect.key.is_some() && !effect.asks())?;
                 let (path, call) = (effect.path.clone(), effect.done.clone().unwrap_or_default());
                 // The next one that is sent again.
                 state.again.push(path);
-                alter(data, "update call set idempotency = null where id = ?", &call).await
+                alter(book, "update call set idempotency = null where id = $1", &call).await
             }
             Self::LostJob => {
-                let job = done_job(data, state, |_| true).await?;
-                alter(data, "delete from job where id = ?", &job).await
+                let job = done_job(book, state, |_| true).await?;
+                alter(book, "delete from job where id = $1", &job).await
             }
             Self::DoubleJob => {
-                let job = done_job(data, state, |job| job.work == Work::Write).await?;
-                let sql = "update job set state = 'queued', result = null, ended_at = null where id = ?";
-                alter(data, sql, &job).await?;
-                alter(data, "update call set idempotency = null where idempotency = 'job:' || ?", &job).await
+                let job = done_job(book, state, |job| job.work == Work::Write).await?;
+                let sql = "update job set state = 'queued', result = null, ended_at = null where id = $1";
+                alter(book, sql, &job).await?;
+                alter(book, "update call set idempotency = null where idempotency = 'job:' || $1", &job).await
             }
             Self::ForgottenJob => {
                 let fits = |job: &Job| job.work == Work::Write && job.key.is_some();
-                let job = done_job(data, state, fits).await?;
+                let job = done_job(book, state, fits).await?;
                 state.jobs_again =
                     state.jobs.values().filter(|it| it.id.as_ref() == Some(&job)).map(|it| it.name.clone()).collect();
-                alter(data, "update job set idempotency = null where id = ?", &job).await
+                alter(book, "update job set idempotency = null where id = $1", &job).await
             }
             Self::LostTurn | Self::DoubleTurn | Self::DoubleStep => anyhow::bail!("there are no turns here"),
             Self::DoubleEffect | Self::EarlyAck => Ok(()),
@@ -156,8 +156,8 @@ fn some(state: &mut State, fits: impl Fn(&Effect) -> bool) -> anyhow::Result<&Ef
 }
 
 /// The newest job of a kind that is done and was acknowledged; it is looked at again.
-async fn done_job(data: &Path, state: &mut State, fits: impl Fn(&Job) -> bool) -> anyhow::Result<String> {
-    let done = book::done_jobs(data).await?;
+async fn done_job(book: &Book, state: &mut State, fits: impl Fn(&Job) -> bool) -> anyhow::Result<String> {
+    let done = book.done_jobs().await?;
     let found =
         state.jobs.values_mut().rev().find(|job| fits(job) && job.id.as_ref().is_some_and(|id| done.contains(id)));
     let job = found.context("no acknowledged job is done that could be broken")?;
@@ -168,8 +168,8 @@ async fn done_job(data: &Path, state: &mut State, fits: impl Fn(&Job) -> bool) -
     job.id.clone().context("it was not acknowledged")
 }
 
-async fn alter(data: &Path, sql: &'static str, subject: &str) -> anyhow::Result<()> {
-    let mut connection = book::open_to_break(data).await?;
+async fn alter(book: &Book, sql: &'static str, subject: &str) -> anyhow::Result<()> {
+    let mut connection = book.open_to_break().await?;
     let mut query = sqlx::query(sql);
     if !subject.is_empty() {
         query = query.bind(subject);
@@ -180,26 +180,27 @@ async fn alter(data: &Path, sql: &'static str, subject: &str) -> anyhow::Result<
     Ok(())
 }
 
-/// Takes away the row of a call and everything after it, and makes head and seal fit.
-async fn cut_off(data: &Path, key: &Key, call: &str) -> anyhow::Result<()> {
-    let mut connection = book::open_to_break(data).await?;
+/// Takes away the row of a call and everything after it, and makes head and seals fit.
+async fn cut_off(life: &Life, call: &str) -> anyhow::Result<()> {
+    let mut connection = life.book.open_to_break().await?;
     let head = before(&mut connection, call).await?;
-    for sql in ["delete from event where seq > ?", "delete from body where seq > ?"] {
+    for sql in ["delete from event where seq > $1", "delete from body where seq > $1"] {
         sqlx::query(sql).bind(head.seq).execute(&mut connection).await?;
     }
-    sqlx::query("update head set seq = ?, at = ?, hash = ?")
+    sqlx::query("update head set seq = $1, at = $2, hash = $3")
         .bind(head.seq)
         .bind(head.at)
         .bind(&head.hash)
         .execute(&mut connection)
         .await?;
     connection.close().await?;
-    Ok(Seal::forge(key, data, &head)?)
+    let key = life.seen()?.key();
+    Ok(life.houses().try_for_each(|house| Seal::forge(key, &house.data, &head))?)
 }
 
 /// The row before that of a call.
-async fn before(connection: &mut SqliteConnection, call: &str) -> anyhow::Result<Walk> {
-    let sql = "select seq, at, hash from event where seq < (select min(seq) from event where subject = ?) \
+async fn before(connection: &mut AnyConnection, call: &str) -> anyhow::Result<Walk> {
+    let sql = "select seq, at, hash from event where seq < (select min(seq) from event where subject = $1) \
                order by seq desc limit 1";
     let row = sqlx::query(sql).bind(call).fetch_one(connection).await?;
     Ok(Walk { seq: row.try_get(0)?, at: row.try_get(1)?, hash: row.try_get(2)? })

@@ -24,11 +24,12 @@ pub(crate) struct Check<'a> {
     /// Approvals that the program voided because its disk failed. They are told as such, with a reason, so nobody is
     /// misled; but a person's yes should outlast a disk that hiccups, so they are counted apart.
     pub(crate) voided: u64,
-    /// Jobs that were given up because the program was killed under them again and again; they are told as unknown.
+    /// Jobs that were given up, because the program was killed under them again and again or because nothing could be
+    /// kept; they are told as unknown.
     pub(crate) given_up: u64,
     /// Jobs that ended without their call: a person said no, or too many questions were open.
     pub(crate) turned_down: u64,
-    /// Whether the disk may have failed for a long time.
+    /// Whether the disk, or the database, may have failed for a long time.
     pub(crate) disk_failed: bool,
     /// When the power was cut, if reads may be lost that were told shortly before.
     pub(crate) cut: Option<Instant>,
@@ -42,6 +43,8 @@ const LAG: Duration = Duration::from_millis(500);
 
 /// How a job says that its workers were lost too often.
 const GAVE_UP: &str = "its worker was lost again and again";
+/// How a job says that its call ended while nothing could be kept: what is told of that call is *unknown*, and stays so.
+const UNRECORDED: &str = "this could not be recorded";
 
 impl<'a> Check<'a> {
     pub(crate) const fn new(data: &'a Path, seen: &'a Seen) -> Self {
@@ -75,7 +78,11 @@ impl<'a> Check<'a> {
         for effect in state.effects.values_mut().filter(|effect| all || effect.fresh) {
             // What a job does just now is looked at next time.
             let job = self.seen.job_table.get(&effect.path);
-            effect.fresh = job.is_some_and(|job| !is_end(&job.state));
+            let left = self.seen.is_left(&effect.path, effect.card.as_ref());
+            effect.fresh = left || job.is_some_and(|job| !is_end(&job.state));
+            if left {
+                continue;
+            }
             if job.is_none_or(|job| is_end(&job.state) || job.state == "waiting") {
                 self.effect(effect);
             }
@@ -261,6 +268,9 @@ impl<'a> Check<'a> {
             }
             return false;
         }
+        if seen.is_left(name, None) {
+            return false;
+        }
         self.ended(job, kept);
         true
     }
@@ -285,9 +295,13 @@ impl<'a> Check<'a> {
         match (state, ends.as_slice()) {
             // Nobody heard the outcome that is recorded, again and again.
             ("unknown", _) if error.contains(GAVE_UP) && kept.card.is_none() => self.given_up += 1,
+            ("unknown", [_, ..]) if self.disk_failed && error.contains(UNRECORDED) => self.given_up += 1,
             ("failed", []) if job.work == Work::Ask || self.disk_failed => self.turned_down += 1,
             (_, []) => {
-                self.wrong(Kind::LostJob, format!("{id} ({name}) is {state}, and its call was never begun: {error}"));
+                self.wrong(
+                    Kind::LostJob,
+                    format!("{id} ({name}) is {state}, and its call was never begun, or has no end: {error}"),
+                );
             }
             (state, [end]) if state == *end => {}
             (state, ends) => {
@@ -302,7 +316,7 @@ impl<'a> Check<'a> {
         because.is_some_and(blames_disk)
     }
 
-    /// How often an effect stands in its file.
+    /// How often an effect stands in its file. A path in a shared folder is whole, and stays as it is.
     fn times(&mut self, effect: &Effect) -> usize {
         let there = match std::fs::read_to_string(self.data.join("files").join(&effect.path)) {
             Ok(there) => there,

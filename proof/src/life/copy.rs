@@ -16,19 +16,15 @@ impl Life {
         let copied = Command::new("cp").arg("-a").arg(&self.house.data).arg(&data).status().await;
         let copied = copied.context("`cp` cannot be started")?;
         ensure!(copied.success(), "{} cannot be copied ({copied})", self.house.data.display());
+        let house = House { data, log: work.join(format!("{name}.log")), ..self.house.clone() };
         Ok(Self {
-            house: House { data, log: work.join(format!("{name}.log")), ..self.house.clone() },
-            ledger: Arc::default(),
             people: Arc::clone(&self.people),
             seen: Some(self.seen()?.anew()),
-            checked: (0, 0),
             reads: self.reads,
-            sealed: self.sealed,
-            disk: None,
+            sealed: self.sealed.clone(),
             believed_strict: self.believed_strict,
-            cut: None,
             disk_fails: self.disk_fails,
-            starts: Vec::new(),
+            ..Self::of(house)
         })
     }
 }

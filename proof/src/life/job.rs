@@ -64,8 +64,8 @@ impl State {
         let number = self.number();
         let name = match work {
             Work::Echo => format!("said-{number:06}"),
-            Work::Write => format!("job-{number:06}"),
-            Work::Ask => format!("asked-job-{number:06}"),
+            Work::Write => format!("{}job-{number:06}", self.folder),
+            Work::Ask => format!("{}asked-job-{number:06}", self.folder),
         };
         let key = keyed.then(|| format!("key of {name}"));
         if work != Work::Echo {

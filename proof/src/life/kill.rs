@@ -61,7 +61,7 @@ impl Life {
     }
 
     /// Most kills come only after so many acknowledgements, on a slow machine as on a fast one.
-    async fn reach(&self, chance: &mut Chance) {
+    pub(crate) async fn reach(&self, chance: &mut Chance) {
         let before = self.ledger.state().count.acks();
         let enough = if chance.percent(30) { 0 } else { before + chance.between(150, 500) };
         let begun = Instant::now();

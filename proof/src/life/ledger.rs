@@ -17,7 +17,7 @@ use crate::wire::Reply;
 /// One write of one file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Effect {
-    /// Relative to the file tools' own root.
+    /// Relative to the file tools' own root, or whole.
     pub(crate) path: String,
     pub(crate) content: String,
     /// Which token asks.
@@ -58,7 +58,7 @@ impl Effect {
 
     /// Whether the policy makes it ask.
     pub(crate) fn asks(&self) -> bool {
-        self.path.starts_with("asked-")
+        self.path.rsplit('/').next().is_some_and(|name| name.starts_with("asked-"))
     }
 }
 
@@ -179,6 +179,12 @@ pub(crate) struct State {
     pub(crate) outage: Option<Outage>,
     /// Answers in which the program said no because of its disk, and what the last one said.
     pub(crate) unkept: (u64, String),
+    /// Folder of all effects, with `/` at its end; empty for the file tools' own root.
+    pub(crate) folder: String,
+    /// Whether several replicas serve: what one of them has begun and not ended can be asked for at another.
+    pub(crate) shared: bool,
+    /// Whether the clients are to end.
+    pub(crate) resting: bool,
     made: u64,
 }
 
@@ -195,7 +201,8 @@ impl Ledger {
 impl State {
     /// A new effect of an actor.
     pub(crate) fn make(&mut self, actor: usize, asks: bool, keyed: bool) -> String {
-        let path = format!("{}{:06}", if asks { "asked-" } else { "made-" }, self.number());
+        let number = self.number();
+        let path = format!("{}{}{number:06}", self.folder, if asks { "asked-" } else { "made-" });
         let key = keyed.then(|| format!("key of {path}"));
         self.effects.insert(path.clone(), Effect::of(&path, actor, key));
         path
@@ -322,6 +329,8 @@ impl State {
                 self.count.refusals += 1;
                 self.refusals.push(Told::of(reply));
             }
+            // Its first answer never came, and whoever began it has not ended it.
+            (409, _) if self.shared && repeated && reply.text("code") == "already_decided" => return self.cut(path),
             // Nobody knows: it was not acknowledged, and is asked for again like one whose answer never came.
             (503, _) | (200, "unknown") if self.may_refuse => {
                 self.note_unkept(reply);

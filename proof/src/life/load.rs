@@ -40,10 +40,10 @@ pub(crate) struct Client {
 pub(crate) struct Cut;
 
 impl Client {
-    /// Calls until the connection breaks.
+    /// Calls until the connection breaks, or it is to end.
     pub(crate) async fn run(mut self) {
         let Ok(mut wire) = Wire::connect(&self.host).await else { return };
-        while self.step(&mut wire).await.is_ok() || !wire.is_closed() {}
+        while !self.ledger.state().resting && (self.step(&mut wire).await.is_ok() || !wire.is_closed()) {}
     }
 
     /// Asks, and reads the answer, if anybody hears it.

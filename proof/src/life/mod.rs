@@ -1,4 +1,5 @@
-//! One data directory: begun, killed again and again, compared after each start, and ended in good order.
+//! One data directory, or several on one database: begun, killed again and again, compared after each start, and ended in
+//! good order.
 
 pub(crate) mod check;
 mod copy;
@@ -7,6 +8,7 @@ pub(crate) mod kill;
 pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod seen;
+mod shared;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -22,7 +24,7 @@ use self::check::Check;
 use self::ledger::{Ledger, Open};
 use self::load::People;
 use self::seen::Seen;
-use crate::book::{self, JobRow};
+use crate::book::{Book, JobRow, Snapshot};
 use crate::chain::Key;
 use crate::chance::Chance;
 use crate::disk::Disk;
@@ -42,13 +44,20 @@ const JOBS_END: Duration = Duration::from_secs(120);
 /// Pause between two looks at them.
 const JOBS_LOOK: Duration = Duration::from_millis(15);
 
+/// Pause between two looks at jobs without a change after which nothing is being done about them, where a replica that is
+/// gone may hold some.
+const JOBS_QUIET: Duration = Duration::from_millis(300);
+
+/// Longest that a living replica may carry a call while nobody calls.
+const REST: Duration = Duration::from_secs(20);
+
 /// What makes some paths ask.
 const POLICY: &str = r#"[[rule]]
 name = "asked ones ask"
 tool = "file_write"
-when = { path = "asked-*" }
+when = { path = "{folder}asked-*" }
 then = "ask"
-refused = [{ tool = "file_write", args = { path = "asked-1" } }]
+refused = [{ tool = "file_write", args = { path = "{folder}asked-1" } }]
 "#;
 
 /// What a comparison counted.
@@ -82,6 +91,11 @@ impl Counted {
 /// A data directory and everything that was told about it.
 pub(crate) struct Life {
     pub(crate) house: House,
+    /// Others on the same database.
+    pub(crate) beside: Vec<House>,
+    pub(crate) book: Book,
+    /// Replicas that live, by the names that the database has of them.
+    pub(crate) alive: Vec<String>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) people: Arc<People>,
     seen: Option<Seen>,
@@ -89,14 +103,15 @@ pub(crate) struct Life {
     pub(crate) checked: (usize, usize),
     /// How reads are kept, as was acknowledged.
     pub(crate) reads: &'static str,
-    sealed: i64,
+    /// What each seal vouched for.
+    sealed: Vec<i64>,
     /// The disk below the data directory, where power is cut instead of killing.
     pub(crate) disk: Option<Disk>,
     /// A sabotage: reads are held to the strict promise although the program was not told to be strict.
     pub(crate) believed_strict: bool,
     /// When it was cut last.
     pub(super) cut: Option<Instant>,
-    /// Whether its disk fails now and then.
+    /// Whether its disk, or its database, fails now and then.
     pub(crate) disk_fails: bool,
     /// Every start, in milliseconds.
     pub(crate) starts: Vec<u64>,
@@ -110,30 +125,48 @@ impl Life {
             None => None,
         };
         let data = disk.as_ref().map_or(work, Disk::path).join(name);
-        DirBuilder::new().recursive(true).mode(0o700).create(data.join("files/quiet"))?;
-        std::fs::write(data.join("policy.toml"), POLICY)?;
+        furnished(&data, "")?;
         if let Some(disk) = &disk {
             disk.sync().await?;
         }
-        Ok(Self {
-            house: House { binary, log: work.join(format!("{name}.log")), data, clock: None },
+        let house = House { binary, log: work.join(format!("{name}.log")), data, clock: None };
+        Ok(Self { disk, ..Self::of(house) })
+    }
+
+    fn of(house: House) -> Self {
+        Self {
+            book: Book::of(&house.data),
+            house,
+            beside: Vec::new(),
+            alive: Vec::new(),
             ledger: Arc::default(),
             people: Arc::default(),
             seen: None,
             checked: (0, 0),
             reads: "wal",
-            sealed: 0,
-            disk,
+            sealed: Vec::new(),
+            disk: None,
             believed_strict: false,
             cut: None,
             disk_fails: false,
             starts: Vec::new(),
-        })
+        }
+    }
+
+    /// All data directories.
+    pub(crate) fn houses(&self) -> impl Iterator<Item = &House> {
+        std::iter::once(&self.house).chain(&self.beside)
     }
 
     /// Starts the program; or says that it does not start.
     pub(crate) async fn start(&mut self) -> Result<Server, Violation> {
-        match self.house.start().await {
+        let house = self.house.clone();
+        self.start_in(&house).await
+    }
+
+    /// Starts it in one of several houses.
+    pub(crate) async fn start_in(&mut self, house: &House) -> Result<Server, Violation> {
+        match house.start().await {
             Ok(server) => {
                 self.starts.push(u64::try_from(server.took.as_millis()).unwrap_or(u64::MAX));
                 Ok(server)
@@ -181,7 +214,7 @@ impl Life {
         found: &mut Vec<Violation>,
     ) -> anyhow::Result<Counted> {
         let mut wire = Wire::connect(host).await?;
-        self.settle(&mut wire, found).await?;
+        self.settle(&mut wire, all, found).await?;
         self.settle_jobs(&mut wire, all).await?;
         self.compare_settings(&mut wire, found).await?;
         let mut seen = self.seen.take().context("nothing was told yet")?;
@@ -189,16 +222,20 @@ impl Life {
             seen = seen.anew();
             self.compare_log(found)?;
         }
-        // The seal first: whatever it vouches for must be there when the rows are read.
-        let seal = Seal::read(&self.house.data)?;
-        let snapshot = book::snapshot(&self.house.data, seen.walk.seq, seal.seq).await?;
-        found.extend(seal.check(seen.key(), &self.house.data, snapshot.sealed.as_deref()));
-        if seal.seq < self.sealed && self.disk.is_none() {
-            let what = format!("the seal went back from row {} to row {}", self.sealed, seal.seq);
-            found.push(Violation::new(Kind::Seal, what));
+        let (seals, snapshot) = self.at_rest(seen.walk.seq).await?;
+        let sealed: Vec<_> = seals.iter().map(|seal| seal.seq).collect();
+        for ((seal, row), house) in seals.iter().zip(&snapshot.sealed).zip(self.houses()) {
+            found.extend(seal.check(seen.key(), &house.data, row.as_deref()));
         }
-        self.sealed = seal.seq;
-        seen.take(snapshot, found);
+        for (before, now) in self.sealed.iter().zip(&sealed).filter(|(before, now)| now < before) {
+            if self.disk.is_none() {
+                let what = format!("the seal went back from row {before} to row {now}");
+                found.push(Violation::new(Kind::Seal, what));
+            }
+        }
+        self.sealed = sealed;
+        // At the end nothing is left to a replica that is gone.
+        seen.take(snapshot, (!all).then_some(&*self.alive), found);
         let mut check = Check::new(&self.house.data, &seen);
         check.disk_failed = self.disk_fails;
         check.cut = self.cut.take().filter(|_| self.reads == "wal" && !self.believed_strict);
@@ -221,22 +258,47 @@ impl Life {
         Ok(counted)
     }
 
+    /// The seals, and the database once no replica that lives carries anything; one may just have taken over what another
+    /// had begun. What it carries for longer is told by the comparison.
+    async fn at_rest(&self, seq: i64) -> anyhow::Result<(Vec<Seal>, Snapshot)> {
+        let begun = Instant::now();
+        loop {
+            // The seals first: whatever they vouch for must be there when the rows are read.
+            let seals = self.houses().map(|house| Seal::read(&house.data)).collect::<Result<Vec<_>, _>>()?;
+            let sealed: Vec<_> = seals.iter().map(|seal| seal.seq).collect();
+            let snapshot = self.book.snapshot(seq, &sealed).await?;
+            if !snapshot.is_carried(&self.alive) || begun.elapsed() > REST {
+                return Ok((seals, snapshot));
+            }
+            sleep(JOBS_LOOK).await;
+        }
+    }
+
     /// A panic is a defect even where nothing was lost by it.
     fn compare_log(&self, found: &mut Vec<Violation>) -> anyhow::Result<()> {
-        let log = std::fs::read(&self.house.log)?;
-        let log = String::from_utf8_lossy(&log);
-        found
-            .extend(log.lines().filter(|line| line.contains("panicked")).map(|line| Violation::new(Kind::Panic, line)));
+        for house in self.houses() {
+            let log = std::fs::read(&house.log)?;
+            let log = String::from_utf8_lossy(&log);
+            let panics = log.lines().filter(|line| line.contains("panicked"));
+            found.extend(panics.map(|line| Violation::new(Kind::Panic, line)));
+        }
         Ok(())
     }
 
     /// Waits until what was approved before the kill has run.
-    async fn settle(&self, wire: &mut Wire, found: &mut Vec<Violation>) -> anyhow::Result<()> {
-        for card in book::under_way(&self.house.data).await? {
+    async fn settle(&self, wire: &mut Wire, all: bool, found: &mut Vec<Violation>) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        for card in self.book.under_way().await? {
+            if !all && card.carrier.as_ref().is_some_and(|carrier| !self.alive.contains(carrier)) {
+                // Another replica goes on with it, but not yet.
+                continue;
+            }
             let asker = self.people.tokens.iter().find(|(id, _)| *id == card.actor);
             let (_, secret) = asker.with_context(|| format!("nobody here is {}", card.actor))?;
             let path = format!("/api/approvals/{}", card.id);
-            let reply = wire.ask(Ask::get(&path, secret).wait(EXECUTION)).await?;
+            // The time is that of all of them.
+            let left = EXECUTION.saturating_sub(u32::try_from(begun.elapsed().as_secs())?).max(1);
+            let reply = wire.ask(Ask::get(&path, secret).wait(left)).await?;
             if matches!(reply.text("state"), "approved" | "running" | "") {
                 let what = format!("{} was approved and has not run {EXECUTION} s after the start", card.id);
                 found.push(Violation::new(Kind::LostDecision, what));
@@ -249,14 +311,19 @@ impl Life {
     async fn settle_jobs(&self, wire: &mut Wire, all: bool) -> anyhow::Result<()> {
         let begun = Instant::now();
         let longest = if all { JOBS_END } else { JOBS_REST };
+        let (mut last, mut changed) = (Vec::new(), begun);
         loop {
-            let open = book::open_jobs(&self.house.data).await?;
+            let open = self.book.open_jobs().await?;
+            if open != last {
+                (last, changed) = (open.clone(), Instant::now());
+            }
             for job in open.iter().filter(|job| all && job.state == "waiting") {
                 self.decide(wire, job).await?;
             }
             let rests = |job: &JobRow| !all && job.state == "waiting";
             // What does not come to its end is told by the comparison.
-            if open.iter().all(rests) || begun.elapsed() > longest {
+            let quiet = !all && !self.beside.is_empty() && changed.elapsed() > JOBS_QUIET;
+            if open.iter().all(rests) || quiet || begun.elapsed() > longest {
                 return Ok(());
             }
             sleep(JOBS_LOOK).await;
@@ -277,7 +344,7 @@ impl Life {
         Ok(())
     }
 
-    async fn compare_settings(&self, wire: &mut Wire, found: &mut Vec<Violation>) -> anyhow::Result<()> {
+    pub(crate) async fn compare_settings(&self, wire: &mut Wire, found: &mut Vec<Violation>) -> anyhow::Result<()> {
         let reply = wire.ask(Ask::get("/api/settings", &self.people.operator)).await?;
         if reply.status != 200 || reply.text("audit_reads") != self.reads {
             let what = format!("reads were set to `{}`; now: {} {}", self.reads, reply.status, reply.body);
@@ -288,10 +355,15 @@ impl Life {
 
     /// The program looks at its audit itself, and must come to the same end.
     pub(crate) async fn verify(&self, found: &mut Vec<Violation>) -> anyhow::Result<()> {
-        let (whole, report) = self.house.verify().await?;
-        if !whole {
-            found.push(Violation::new(Kind::Verify, format!("`jarvis audit verify` says {}", report["faults"])));
-        } else if found.iter().any(|violation| matches!(violation.kind, Kind::Chain | Kind::Seal)) {
+        let mut all_whole = true;
+        for house in self.houses() {
+            let (whole, report) = house.verify().await?;
+            if !whole {
+                found.push(Violation::new(Kind::Verify, format!("`jarvis audit verify` says {}", report["faults"])));
+            }
+            all_whole &= whole;
+        }
+        if all_whole && found.iter().any(|violation| matches!(violation.kind, Kind::Chain | Kind::Seal)) {
             found.push(Violation::new(Kind::Untrue, "`jarvis audit verify` finds whole what is not".to_owned()));
         }
         Ok(())
@@ -299,11 +371,7 @@ impl Life {
 
     /// Ends the program in good order, and looks whether its audit is whole without it.
     pub(crate) async fn end(&self, server: Server, found: &mut Vec<Violation>) -> anyhow::Result<()> {
-        match server.end().await {
-            Ok(status) if status.success() => {}
-            Ok(status) => found.push(Violation::new(Kind::NoStart, format!("asked to end, it ended with {status}"))),
-            Err(error) => found.push(Violation::new(Kind::NoStart, format!("asked to end: {error:#}"))),
-        }
+        ended(server, found).await;
         self.verify(found).await
     }
 
@@ -322,8 +390,14 @@ impl Life {
 
     /// Ends with the data directory.
     pub(crate) async fn remove(self) -> anyhow::Result<()> {
-        std::fs::remove_dir_all(&self.house.data)?;
-        std::fs::remove_file(&self.house.log)?;
+        for house in self.houses() {
+            std::fs::remove_dir_all(&house.data)?;
+            std::fs::remove_file(&house.log)?;
+        }
+        let folder = self.ledger.state().folder.clone();
+        if !folder.is_empty() {
+            std::fs::remove_dir_all(folder)?;
+        }
         match self.disk {
             Some(disk) => disk.remove().await,
             None => Ok(()),
@@ -341,6 +415,21 @@ impl Life {
     pub(crate) fn seen(&self) -> anyhow::Result<&Seen> {
         self.seen.as_ref().context("nothing was told yet")
     }
+}
+
+/// Ends a program in good order, or says that it does not.
+pub(crate) async fn ended(server: Server, found: &mut Vec<Violation>) {
+    match server.end().await {
+        Ok(status) if status.success() => {}
+        Ok(status) => found.push(Violation::new(Kind::NoStart, format!("asked to end, it ended with {status}"))),
+        Err(error) => found.push(Violation::new(Kind::NoStart, format!("asked to end: {error:#}"))),
+    }
+}
+
+/// An empty data directory whose policy asks before what begins with `asked-` in a folder.
+fn furnished(data: &Path, folder: &str) -> anyhow::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(data.join("files/quiet"))?;
+    Ok(std::fs::write(data.join("policy.toml"), POLICY.replace("{folder}", folder))?)
 }
 
 /// The secret in an answer.

@@ -1,6 +1,6 @@
 //! What the audit says, arranged so that it can be compared with what was told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -34,6 +34,8 @@ pub(crate) struct Seen {
     begun: usize,
     /// Jobs that were handed in, and the kinds of the rows that end them.
     jobs: HashMap<String, Vec<String>>,
+    /// Calls and cards that a replica carried which is gone, and that no other has taken over yet.
+    left: HashSet<String>,
 }
 
 impl Seen {
@@ -51,6 +53,7 @@ impl Seen {
             job_table: HashMap::new(),
             begun: 0,
             jobs: HashMap::new(),
+            left: HashSet::new(),
         }
     }
 
@@ -63,8 +66,9 @@ impl Seen {
         &self.key
     }
 
-    /// Takes in what was read: follows the chain, and notes what each row tells.
-    pub(crate) fn take(&mut self, snapshot: Snapshot, found: &mut Vec<Violation>) {
+    /// Takes in what was read: follows the chain, and notes what each row tells. What was carried by a replica that is
+    /// not `alive` may wait for another; where nobody is named, nothing may.
+    pub(crate) fn take(&mut self, snapshot: Snapshot, alive: Option<&[String]>, found: &mut Vec<Violation>) {
         for row in &snapshot.rows {
             self.walk.step(&self.key, row, found);
             self.note(row, found);
@@ -81,8 +85,9 @@ impl Seen {
             found.push(Violation::new(Kind::LostRow, what));
         }
         self.take_jobs(snapshot.jobs, found);
+        self.take_left(&snapshot.calls, &snapshot.cards, alive);
         let open = |call: &&Call| call.state == "running" || !call.settled;
-        for call in snapshot.calls.iter().filter(open).filter(|call| !self.is_of_running_job(call)) {
+        for call in snapshot.calls.iter().filter(open).filter(|call| !self.may_be_open(call)) {
             let what = format!("after the start {} is {} and has no outcome", call.id, call.state);
             found.push(Violation::new(Kind::LostRow, what));
         }
@@ -112,10 +117,25 @@ impl Seen {
         }
     }
 
-    /// A call that a job makes just now has no outcome yet.
-    fn is_of_running_job(&self, call: &Call) -> bool {
+    fn take_left(&mut self, calls: &[Call], cards: &[Card], alive: Option<&[String]>) {
+        let gone = |carrier: &Option<String>| {
+            alive.zip(carrier.as_ref()).is_some_and(|(alive, carrier)| !alive.contains(carrier))
+        };
+        let calls = calls.iter().filter(|call| call.is_open() && gone(&call.carrier)).map(|call| &call.id);
+        let cards = cards.iter().filter(|card| card.is_under_way() && gone(&card.carrier)).map(|card| &card.id);
+        self.left = calls.chain(cards).cloned().collect();
+    }
+
+    /// Whether what became of a path, for which this card may have been put up, waits for another replica.
+    pub(crate) fn is_left(&self, path: &str, card: Option<&String>) -> bool {
+        self.intents(path).iter().chain(card).any(|id| self.left.contains(id))
+    }
+
+    /// A call that a job makes just now has no outcome yet, nor one that waits for another replica.
+    fn may_be_open(&self, call: &Call) -> bool {
         let job = call.key.as_deref().and_then(|key| key.strip_prefix("job:"));
-        job.is_some_and(|id| self.job_table.values().any(|job| job.id == id && job.state == "running"))
+        self.left.contains(&call.id)
+            || job.is_some_and(|id| self.job_table.values().any(|job| job.id == id && job.state == "running"))
     }
 
     fn note(&mut self, row: &Row, found: &mut Vec<Violation>) {

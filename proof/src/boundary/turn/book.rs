@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::Value;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Connection as _, Row as _};
 
-use crate::book;
+use crate::book::Book;
 
 /// A turn and its log.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl Entry {
 
 /// What is there, whoever else reads or writes.
 pub(super) async fn held(data: &Path) -> anyhow::Result<Held> {
-    let connection = book::open(data).await?;
+    let connection = Book::of(data).open().await?;
     read(connection).await
 }
 
@@ -77,12 +77,12 @@ pub(super) async fn left(data: &Path) -> anyhow::Result<Held> {
     for file in ["jarvis.db", "jarvis.db-wal"] {
         std::fs::copy(data.join(file), copy.join(file)).with_context(|| format!("{file} cannot be copied"))?;
     }
-    let found = read(book::open_to_break(&copy).await?).await;
+    let found = read(Book::of(&copy).open_to_break().await?).await;
     std::fs::remove_dir_all(&copy)?;
     found
 }
 
-async fn read(mut connection: SqliteConnection) -> anyhow::Result<Held> {
+async fn read(mut connection: AnyConnection) -> anyhow::Result<Held> {
     let mut reading = connection.begin().await?;
     let turns = sqlx::query("select id, conversation, actor, asked, state from turn order by created_at, id");
     let entries = sqlx::query("select turn, idx, kind, json from turn_entry order by turn, idx");
@@ -116,7 +116,7 @@ async fn read(mut connection: SqliteConnection) -> anyhow::Result<Held> {
     Ok(found)
 }
 
-fn turn(row: &SqliteRow) -> Result<Turn, sqlx::Error> {
+fn turn(row: &AnyRow) -> Result<Turn, sqlx::Error> {
     Ok(Turn {
         id: row.try_get(0)?,
         conversation: row.try_get(1)?,
@@ -127,7 +127,7 @@ fn turn(row: &SqliteRow) -> Result<Turn, sqlx::Error> {
     })
 }
 
-fn doubt(row: &SqliteRow) -> anyhow::Result<Doubt> {
+fn doubt(row: &AnyRow) -> anyhow::Result<Doubt> {
     let kept: Value = serde_json::from_str(row.try_get(1)?)?;
     let path = kept.pointer("/args/path").and_then(Value::as_str).context("a call has no path")?;
     Ok(Doubt { call: row.try_get(0)?, path: path.to_owned() })

@@ -3,7 +3,6 @@
 use anyhow::ensure;
 use sqlx::Connection as _;
 
-use crate::book;
 use crate::kill::sabotage::Sabotage;
 use crate::life::Life;
 
@@ -27,7 +26,7 @@ pub(in crate::boundary) const fn statements(sabotage: Sabotage) -> &'static [&'s
 
 /// Breaks it.
 pub(in crate::boundary) async fn break_dead(sabotage: Sabotage, life: &Life) -> anyhow::Result<()> {
-    let mut connection = book::open_to_break(&life.house.data).await?;
+    let mut connection = life.book.open_to_break().await?;
     for sql in statements(sabotage) {
         let altered = sqlx::query(*sql).execute(&mut connection).await?.rows_affected();
         ensure!(altered > 0, "`{sql}` altered nothing");
