@@ -42,7 +42,7 @@ const unknownOutcomes = () =>
       key: doubt.subject,
       mark: 'unknown' as Mark,
       name,
-      text: `The outcome of ${job ? 'the job ' : doubt.target ? `${doubt.what} on ` : ''}${name} is unknown. ${doubt.words}`,
+      text: `${name}: outcome unknown. ${doubt.words}`,
       link: job ? { path: `/jobs/${doubt.subject}`, word: 'job' } : { path: `/activity?subject=${doubt.subject}`, word: 'audit' },
       settle: { word: 'looked at', run: () => doubts.acknowledge(doubt.subject) },
     };
