@@ -70,11 +70,15 @@ pub(crate) async fn unsettled(readers: &AnyPool) -> Stored<Vec<CallRecord>> {
 }
 
 /// Calls of which nobody can tell what came of them and that nobody has acknowledged, newest first.
-pub(crate) async fn doubts(readers: &AnyPool, limit: u32) -> Stored<Vec<CallRecord>> {
+pub(crate) async fn doubts(readers: &AnyPool, actor: Option<&ActorId>, limit: u32) -> Stored<Vec<CallRecord>> {
     let sql = format!(
-        "select {COLUMNS} from call where state = 'unknown' and acknowledged_at is null order by created_at desc limit {limit}"
+        "select {COLUMNS} from call where state = 'unknown' and acknowledged_at is null and ($1 is null or actor = $1) order by created_at desc limit {limit}"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(readers).await.map_err(|error| unavailable(&error))?;
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(actor.map(ActorId::as_str))
+        .fetch_all(readers)
+        .await
+        .map_err(|error| unavailable(&error))?;
     rows.iter().map(|row| record(row).map_err(Into::into)).collect()
 }
 

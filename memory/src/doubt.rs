@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
+use jarvis_safety::ActorId;
 use jarvis_safety::call::CallRecord;
 use jarvis_safety::doubt::Doubt;
 use jarvis_safety::job::JobRecord;
@@ -14,12 +15,12 @@ use crate::row::Row;
 use crate::stored::{Halt, clean};
 use crate::{call, job};
 
-/// The newest of them. A job in doubt stands for its call.
-pub(crate) async fn list(readers: &AnyPool, limit: u32) -> Stored<Vec<Doubt>> {
-    let jobs = job::doubts(readers, limit).await?;
-    let keys: HashSet<String> = jobs.iter().map(JobRecord::call_key).collect();
-    let calls = call::doubts(readers, limit).await?;
-    let alone = |call: &CallRecord| call.key.as_ref().is_none_or(|key| !keys.contains(key));
+/// The newest of them. A job in doubt stands for the call that its actor made with its key.
+pub(crate) async fn list(readers: &AnyPool, actor: Option<&ActorId>, limit: u32) -> Stored<Vec<Doubt>> {
+    let jobs = job::doubts(readers, actor, limit).await?;
+    let made: HashSet<_> = jobs.iter().map(|job| (job.actor.clone(), Some(job.call_key()))).collect();
+    let calls = call::doubts(readers, actor, limit).await?;
+    let alone = |call: &CallRecord| !made.contains(&(call.actor.clone(), call.key.clone()));
     let mut doubts: Vec<Doubt> =
         calls.into_iter().filter(alone).map(of_call).chain(jobs.into_iter().map(of_job)).collect();
     doubts.sort_by_key(|doubt| std::cmp::Reverse(doubt.at));

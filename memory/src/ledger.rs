@@ -124,8 +124,8 @@ impl Ledger for Store {
         self.0.writer.submit(Handed { approval: approval.clone(), now: self.0.clock.now() }).await
     }
 
-    async fn doubts(&self, limit: u32) -> Stored<Vec<Doubt>> {
-        doubt::list(&self.0.readers, limit).await
+    async fn doubts(&self, actor: Option<&ActorId>, limit: u32) -> Stored<Vec<Doubt>> {
+        doubt::list(&self.0.readers, actor, limit).await
     }
 
     async fn acknowledge(&self, subject: &str, at: i64, draft: Draft) -> Stored<bool> {

@@ -171,9 +171,9 @@ pub trait Ledger: Send + Sync {
     /// Notes that a waiting caller has received the outcome.
     async fn handed(&self, approval: &ApprovalId) -> Stored<()>;
 
-    /// Calls and jobs of which nobody can tell what came of them and that nobody has acknowledged, newest first. A job in
-    /// doubt stands for its call.
-    async fn doubts(&self, limit: u32) -> Stored<Vec<Doubt>>;
+    /// Calls and jobs of which nobody can tell what came of them and that nobody has acknowledged, newest first; of this
+    /// actor, or of all. A job in doubt stands for its call.
+    async fn doubts(&self, actor: Option<&ActorId>, limit: u32) -> Stored<Vec<Doubt>>;
     /// A person has looked at what became of a call or a job in doubt. Answers whether it was, and was not acknowledged
     /// before; if not, nothing is kept, the draft neither.
     async fn acknowledge(&self, subject: &str, at: i64, draft: Draft) -> Stored<bool>;

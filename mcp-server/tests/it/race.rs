@@ -148,7 +148,7 @@ carried! {
     hand_over(actor: &ActorId, question: &Digest, since: i64) -> Option<Approval>;
     card_keyed(actor: &ActorId, key: &str) -> Option<Approval>;
     handed(approval: &ApprovalId) -> ();
-    doubts(limit: u32) -> Vec<Doubt>;
+    doubts(actor: Option<&ActorId>, limit: u32) -> Vec<Doubt>;
     acknowledge(subject: &str, at: i64, draft: Draft) -> bool;
     kill_switch() -> KillSwitch;
     set_kill_switch(kill: KillSwitch, draft: Draft) -> ();

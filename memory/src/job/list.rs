@@ -34,11 +34,15 @@ pub(super) async fn held(readers: &AnyPool) -> Stored<Vec<JobRecord>> {
     rows.iter().map(|row| record(row).map_err(Into::into)).collect()
 }
 
-pub(super) async fn doubts(readers: &AnyPool, limit: u32) -> Stored<Vec<JobRecord>> {
+pub(super) async fn doubts(readers: &AnyPool, actor: Option<&ActorId>, limit: u32) -> Stored<Vec<JobRecord>> {
     let sql = format!(
-        "select {COLUMNS} from job where state = 'unknown' and acknowledged_at is null order by created_at desc limit {limit}"
+        "select {COLUMNS} from job where state = 'unknown' and acknowledged_at is null and ($1 is null or actor = $1) order by created_at desc limit {limit}"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(readers).await.map_err(|error| unavailable(&error))?;
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(actor.map(ActorId::as_str))
+        .fetch_all(readers)
+        .await
+        .map_err(|error| unavailable(&error))?;
     rows.iter().map(|row| record(row).map_err(Into::into)).collect()
 }
 

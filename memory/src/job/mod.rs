@@ -39,8 +39,8 @@ use schedule::{Firing, RemoveSchedule, SaveSchedule};
 use submit::Submitting;
 
 /// Jobs of which nobody can tell what came of them and that nobody has acknowledged, newest first.
-pub(crate) async fn doubts(readers: &AnyPool, limit: u32) -> Stored<Vec<JobRecord>> {
-    list::doubts(readers, limit).await
+pub(crate) async fn doubts(readers: &AnyPool, actor: Option<&ActorId>, limit: u32) -> Stored<Vec<JobRecord>> {
+    list::doubts(readers, actor, limit).await
 }
 
 /// Everything about jobs that is kept. Clones share it.

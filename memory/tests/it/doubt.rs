@@ -1,10 +1,11 @@
 //! Outcomes that nobody can tell stay until a person has looked.
 
+use jarvis_safety::ActorId;
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::EventKind;
 use jarvis_safety::port::{Feed as _, Ledger as _};
 
-use crate::world::{World, outcome, row};
+use crate::world::{World, client, outcome, row};
 
 /// A call that ended so; its id.
 async fn ended(world: &World, state: CallState) -> String {
@@ -16,7 +17,7 @@ async fn ended(world: &World, state: CallState) -> String {
 }
 
 async fn open(world: &World) -> Vec<String> {
-    world.store.doubts(200).await.unwrap().into_iter().map(|doubt| doubt.subject).collect()
+    world.store.doubts(None, 200).await.unwrap().into_iter().map(|doubt| doubt.subject).collect()
 }
 
 async fn acknowledge(world: &World, subject: &str) -> bool {
@@ -30,7 +31,13 @@ async fn a_call_in_doubt_is_listed_until_somebody_has_looked_and_stays_unknown()
     let first = ended(&world, CallState::Unknown).await;
     let second = ended(&world, CallState::Unknown).await;
     assert_eq!(open(&world).await, [second.clone(), first.clone()]);
-    let doubt = world.store.doubts(1).await.unwrap().remove(0);
+    let doubt = world.store.doubts(None, 1).await.unwrap().remove(0);
+    // However many others have, one's own are among one's own.
+    let own = |actor: ActorId| {
+        let store = world.store.clone();
+        async move { store.doubts(Some(&actor), 1).await.unwrap().len() }
+    };
+    assert_eq!((own(client().id).await, own(ActorId::new("operator")).await), (1, 0));
     assert_eq!((doubt.what.as_str(), doubt.target.as_deref()), ("docker_restart", Some("web")));
     let head = world.store.head();
     assert!(acknowledge(&world, &second).await);

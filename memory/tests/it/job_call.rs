@@ -295,11 +295,11 @@ async fn an_effect_whose_outcome_nobody_knows_makes_the_job_unknown_and_is_not_r
     assert_eq!((outcome(&ended).state, calling.things.touches("a")), (CallState::Unknown, 1));
     // The job stands for its call, and who has looked at it has looked at both.
     let store = &calling.jobbing.world.store;
-    let open: Vec<_> = store.doubts(9).await.unwrap().into_iter().map(|doubt| doubt.subject).collect();
+    let open: Vec<_> = store.doubts(None, 9).await.unwrap().into_iter().map(|doubt| doubt.subject).collect();
     assert_eq!(open, [job.id.to_string()]);
     let draft = row(EventKind::DoubtAcknowledged, job.id.as_str());
     assert!(store.acknowledge(job.id.as_str(), 9, draft).await.unwrap());
-    assert!(store.doubts(9).await.unwrap().is_empty());
+    assert!(store.doubts(None, 9).await.unwrap().is_empty());
     working.stop().await;
 }
 

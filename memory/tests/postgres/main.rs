@@ -18,6 +18,8 @@ mod call;
 mod chain;
 #[path = "../it/conversation.rs"]
 mod conversation;
+#[path = "../it/doubt.rs"]
+mod doubt;
 #[path = "../it/feed.rs"]
 mod feed;
 #[path = "../it/identity.rs"]
