@@ -220,6 +220,20 @@ impl Intend {
         Ok(())
     }
 
+    /// Whether this very intent was kept before: its commit was in doubt, and it is handed in again.
+    async fn is_kept(&self, tx: &mut Tx<'_>) -> Result<bool, Halt> {
+        let found = sqlx::query(
+            "select count(*) from call where id = $1 and state = 'running' and json = $2 \
+             and coalesce(replica, '') = $3",
+        )
+        .bind(self.id.as_str())
+        .bind(self.json.as_str())
+        .bind(tx.context.replica.unwrap_or_default())
+        .fetch_one(&mut *tx.connection)
+        .await?;
+        Ok(found.try_get::<i64, _>(0)? == 1)
+    }
+
     async fn too_often(&self, tx: &mut Tx<'_>) -> Result<Option<u64>, Halt> {
         let Some(pace) = self.pace else { return Ok(None) };
         let mut statement = Statement::new(tx.context.dialect, "");
@@ -257,7 +271,8 @@ impl Change for Intend {
         if let Some((card, step)) = &self.approval
             && !approval::can_spend(tx.connection, card, *step).await?
         {
-            return Ok(Intended::AlreadySpent);
+            let kept = self.is_kept(tx).await?;
+            return Ok(if kept { Intended::Recorded } else { Intended::AlreadySpent });
         }
         if let Some(bar) = self.barred(tx.connection).await? {
             return Ok(Intended::Barred(bar));

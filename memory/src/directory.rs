@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::error::OpenError;
 
 const DATABASE: &str = "jarvis.db";
+const SEAL: &str = "audit.seal";
+
+/// What the seal says in a directory from which no row was written yet.
+pub(crate) const NOTHING_SEALED: &[u8] = b"nothing was sealed yet\n";
 
 /// Where the key of the audit lies in a data directory.
 pub const AUDIT_KEY: &str = "keys/audit.key";
@@ -16,7 +20,6 @@ pub const AUDIT_KEY: &str = "keys/audit.key";
 pub(crate) struct Directory {
     data: PathBuf,
     lock: File,
-    new: bool,
 }
 
 impl Directory {
@@ -29,12 +32,14 @@ impl Directory {
             .create(data)
             .map_err(|error| wrong(format!("{error}; choose one that can be written")))?;
         make_private(data)?;
-        let new = !data.join("lock").exists();
+        if !data.join("lock").exists() {
+            begin_seal(&data.join(SEAL)).map_err(|error| wrong(error.to_string()))?;
+        }
         let lock = take_lock(data)?;
         let keys = data.join("keys");
         DirBuilder::new().recursive(true).mode(0o700).create(&keys).map_err(|error| wrong(error.to_string()))?;
         std::fs::set_permissions(&keys, Permissions::from_mode(0o700)).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { data: data.to_owned(), lock, new })
+        Ok(Self { data: data.to_owned(), lock })
     }
 
     /// Lets go of it before the last clone is gone.
@@ -42,11 +47,6 @@ impl Directory {
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the data directory stays locked until this process ends");
         }
-    }
-
-    /// Whether nobody has used it before.
-    pub(crate) const fn is_new(&self) -> bool {
-        self.new
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -67,7 +67,7 @@ impl Directory {
     }
 
     pub(crate) fn seal(&self) -> PathBuf {
-        self.data.join("audit.seal")
+        self.data.join(SEAL)
     }
 
     /// A seal that contradicted the database at a start. It stays until a person has looked.
@@ -97,6 +97,20 @@ fn make_private(data: &Path) -> Result<(), OpenError> {
     std::fs::set_permissions(data, Permissions::from_mode(0o700)).map_err(|error| {
         wrong(format!("other users can read it and that cannot be changed ({error}); run `chmod 700` on it"))
     })
+}
+
+/// Says that there is nothing to seal yet, before there is a lock: from then on a seal that is missing was removed. A
+/// first start may fail, or be killed, before it knows the key.
+fn begin_seal(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(mut seal) => {
+            seal.write_all(NOTHING_SEALED)?;
+            seal.sync_all()?;
+            sync_parent(path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn take_lock(data: &Path) -> Result<File, OpenError> {

@@ -17,13 +17,13 @@ use crate::stored::to_json;
 /// Name under which the code is kept.
 const NAME: &str = "audit key";
 
-/// Opens the key; makes it if this database has never had one. Answers the chain, and whether the database is new.
+/// Opens the key; makes it if this database has never had one.
 pub(crate) async fn open(
     directory: &Directory,
     dialect: Dialect,
     connection: &mut AnyConnection,
     head: &Head,
-) -> Result<(Chain, bool), OpenError> {
+) -> Result<Chain, OpenError> {
     // Two replicas that begin with the same new database: one makes the key.
     dialect.begin(connection).await?;
     let known: Option<String> = sqlx::query("select json from setting where name = $1")
@@ -63,7 +63,7 @@ pub(crate) async fn open(
             .map_err(|error| OpenError::Directory { path: directory.seal(), why: error.to_string() })?;
     }
     dialect.commit(connection, None).await?;
-    Ok((chain, fresh))
+    Ok(chain)
 }
 
 const OTHER: &str = "the audit in the database was written under another key; copy the file from the data directory \

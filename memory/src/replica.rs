@@ -44,7 +44,8 @@ impl Carried {
     }
 }
 
-/// Takes over what is abandoned, and answers the ids.
+/// Takes over what is abandoned, and answers the ids, with those that are this process's already: one whose taking over
+/// was not answered is not lost.
 struct TakeOver {
     what: Carried,
     now: i64,
@@ -57,15 +58,14 @@ impl Change for TakeOver {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Vec<String>, Halt> {
         let (table, open, order) = self.what.open();
         let sql = format!(
-            "select id from {table} where {open} and (replica is null or (replica <> $2 and not exists \
-             (select 1 from replica r where r.id = {table}.replica and r.lapses_at > $1))) order by {order}"
+            "select id from {table} where {open} and (replica is null or replica = $2 or not exists \
+             (select 1 from replica r where r.id = {table}.replica and r.lapses_at > $1)) order by {order}"
         );
-        // Its own are never abandoned: also a lease that lapsed while the database was away is one of a living process.
         let found = sqlx::query(AssertSqlSafe(sql)).bind(self.now).bind(tx.context.replica.unwrap_or_default());
         let found = found.fetch_all(&mut *tx.connection).await?;
         let ids: Vec<String> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         if let Some(own) = tx.context.replica {
-            let sql = format!("update {table} set replica = $2 where id = $1");
+            let sql = format!("update {table} set replica = $2 where id = $1 and replica is distinct from $2");
             for id in &ids {
                 let taken = sqlx::query(AssertSqlSafe(sql.clone())).bind(id.as_str()).bind(own);
                 taken.execute(&mut *tx.connection).await?;
@@ -123,7 +123,7 @@ impl Store {
         self.0.replica.is_some()
     }
 
-    /// Ids of what is abandoned; it is this process's from now on.
+    /// Ids of what is abandoned or this process's; all of it is this process's from now on.
     pub(crate) async fn take_over(&self, what: Carried) -> Stored<Vec<String>> {
         self.0.writer.submit(TakeOver { what, now: self.0.clock.now() }).await
     }

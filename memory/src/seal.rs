@@ -12,7 +12,8 @@ use sqlx::{AnyConnection, Row as _};
 use tokio::sync::watch;
 
 use crate::chain::{Chain, Head};
-use crate::directory::{self, Directory};
+use crate::dialect::Dialect;
+use crate::directory::{self, Directory, NOTHING_SEALED};
 use crate::error::OpenError;
 
 /// Least time between two writes.
@@ -34,10 +35,15 @@ pub(crate) enum Sealed {
     Missing,
     /// There is one that Jarvis did not write.
     Forged,
+    /// There was nothing to vouch for yet.
+    Nothing,
 }
 
 pub(crate) fn read(directory: &Directory, chain: &Chain) -> std::io::Result<Sealed> {
     let Some(text) = directory::read_small(&directory.seal())? else { return Ok(Sealed::Missing) };
+    if text == NOTHING_SEALED {
+        return Ok(Sealed::Nothing);
+    }
     let Ok(seal) = serde_json::from_slice::<Seal>(&text) else { return Ok(Sealed::Forged) };
     let head = Head { seq: seal.seq, at: seal.at, hash: seal.hash };
     // Both codes were computed by this process or read from its own directory: nobody can time this.
@@ -88,10 +94,13 @@ pub(crate) async fn compare(
     directory: &Directory,
     chain: &Chain,
     connection: &mut AnyConnection,
+    dialect: Dialect,
     stored: Head,
 ) -> Result<Head, OpenError> {
     let wrong = |error: std::io::Error| OpenError::Directory { path: directory.seal(), why: error.to_string() };
     let head = match read(directory, chain).map_err(wrong)? {
+        // This directory is new. A database that others use may hold rows already; a file in it may not.
+        Sealed::Nothing if stored.seq == 0 || dialect.is_shared() => stored,
         Sealed::Head(sealed) if sealed.seq == 0 => return Ok(stored),
         Sealed::Head(sealed) => {
             let found: Option<String> = sqlx::query("select hash from event where seq = $1")
@@ -106,7 +115,7 @@ pub(crate) async fn compare(
             set_aside(directory, "it vouches for a row that the database does not hold").map_err(wrong)?;
             if sealed.seq > stored.seq { sealed } else { stored }
         }
-        Sealed::Missing => {
+        Sealed::Missing | Sealed::Nothing => {
             if !directory.refused_seal().exists() {
                 let note: &[u8] = b"the seal was missing at a start\n";
                 directory::replace(&directory.refused_seal(), note).map_err(wrong)?;
@@ -141,7 +150,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let directory = Arc::new(Directory::open(&dir.path().join("data")).unwrap());
         let chain = Arc::new(Chain::open(&directory, true).unwrap());
-        assert!(matches!(read(&directory, &chain).unwrap(), Sealed::Missing));
+        assert!(matches!(read(&directory, &chain).unwrap(), Sealed::Nothing));
         let (durable, seen) = watch::channel(Head::genesis());
         let task = tokio::spawn(run(Arc::clone(&directory), Arc::clone(&chain), seen));
         for seq in 1..=3 {

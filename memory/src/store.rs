@@ -219,13 +219,8 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
         return Err(OpenError::Unfinished);
     }
     let stored = stored_head(&mut connection).await?;
-    let (chain, fresh) = key::open(directory, dialect, &mut connection, &stored).await?;
-    if fresh || (dialect.is_shared() && directory.is_new()) {
-        // From here on a seal that is missing was removed.
-        seal::write(directory, &chain, &stored)
-            .map_err(|error| OpenError::Directory { path: directory.seal(), why: error.to_string() })?;
-    }
-    let head = seal::compare(directory, &chain, &mut connection, stored).await?;
+    let chain = key::open(directory, dialect, &mut connection, &stored).await?;
+    let head = seal::compare(directory, &chain, &mut connection, dialect, stored).await?;
     Ok(Opened { engine, connection, chain: Arc::new(chain), head })
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::actor::Actor;
 use crate::approval::Approval;
-use crate::call::Origin;
+use crate::call::{CallState, Origin};
 use crate::id::ApprovalId;
 use crate::kernel::Gate;
+use crate::outcome::Outcome;
 use crate::refusal::{Refusal, store_refusal};
 
 impl Gate {
@@ -16,6 +17,12 @@ impl Gate {
     /// If it does not exist or the store cannot be read.
     pub async fn approval(&self, id: &ApprovalId) -> Result<Approval, Refusal> {
         self.0.card(id).await
+    }
+
+    /// Whether what came of a call above green is recorded, as far as the store can tell.
+    pub(crate) async fn is_settled(&self, outcome: &Outcome) -> bool {
+        let found = self.0.ledger.call(&outcome.call).await;
+        found.is_ok_and(|record| record.is_some_and(|record| record.state != CallState::Running))
     }
 
     /// Takes a question back: denies it, as whoever asked or as the operator.

@@ -125,7 +125,8 @@ pub trait Ledger: Send + Sync {
     /// Makes an intent durable (fsynced). With `record.approval`, spends that step in the same transaction: the card
     /// must be `Approved` or `Running`, the step `Waiting`, and all steps before it `Done`. The kill switch, revoked
     /// tokens and the call that this one takes back are looked at in that transaction; the latter is marked as undone
-    /// by this one. With a pace the same calls before it are counted there too.
+    /// by this one. With a pace the same calls before it are counted there too. The very same record of an approved step,
+    /// handed in again because its commit was in doubt, is answered as the first time.
     async fn intend(&self, record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Stored<Intended>;
     /// Records what came of a call, its undo, and moves step and card on: after the last step the card is `Done`; after
     /// a step that is not `Done` the card takes that state (`Failed` for a cancelled one) and the rest is `Skipped`.
@@ -144,9 +145,11 @@ pub trait Ledger: Send + Sync {
     async fn keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>>;
     /// Calls whose outcome is not recorded, whoever carries them.
     async fn unsettled_calls(&self) -> Stored<Vec<CallRecord>>;
-    /// Calls whose outcome was never recorded and that nobody carries any more; they are this process's from now on.
+    /// Calls whose outcome is not recorded and that nobody else carries; they are this process's from now on. Those that
+    /// it has in hand are among them.
     async fn abandoned_calls(&self) -> Stored<Vec<CallRecord>>;
-    /// Cards that were approved, have not ended, and that nobody carries any more; they are this process's from now on.
+    /// Cards that were approved, have not ended, and that nobody else carries; they are this process's from now on. Those
+    /// that it has in hand are among them.
     async fn abandoned_cards(&self) -> Stored<Vec<Approval>>;
     /// How many calls of this tool with these canonical arguments, on a target of this kind and name, were intended by
     /// this actor since a time. The id is not compared: that of a file changes with its content.
@@ -309,7 +312,7 @@ pub trait Conversations: Send + Sync {
     async fn step(&self, id: &TurnId, entries: &[Entry], state: TurnState, draft: Option<Draft>) -> Stored<()>;
     /// Turns that are running or waiting, whoever carries them.
     async fn open_turns(&self) -> Stored<Vec<Turn>>;
-    /// Those that nobody carries any more; they are this process's from now on.
+    /// Those that nobody else carries; they are this process's from now on. Those that it has in hand are among them.
     async fn abandoned_turns(&self) -> Stored<Vec<Turn>>;
 }
 

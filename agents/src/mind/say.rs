@@ -1,5 +1,6 @@
 //! Saying something, stopping, asking again, and going on after a restart.
 
+use std::collections::hash_map;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -133,15 +134,12 @@ impl Mind {
         let inner = self.inner();
         let mut resumed = 0;
         for turn in inner.conversations.abandoned_turns().await? {
-            if inner.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&turn.id) {
+            if inner.carries(&turn.id) {
                 continue;
             }
             let origin = Origin { face: "chat".to_owned(), correlation: turn.id.to_string(), ..Origin::default() };
             match inner.identities.standing(&turn.actor).await? {
-                Some(actor) => {
-                    self.carry(actor, origin, turn);
-                    resumed += 1;
-                }
+                Some(actor) => resumed += usize::from(self.carry(actor, origin, turn)),
                 None => inner.end_orphan(&turn, &origin).await?,
             }
         }
@@ -178,8 +176,8 @@ impl Mind {
         }
     }
 
-    /// Starts the task that carries a turn on.
-    fn carry(&self, actor: Actor, origin: Origin, turn: Turn) {
+    /// Starts the task that carries a turn on; answers whether none did before.
+    fn carry(&self, actor: Actor, origin: Origin, turn: Turn) -> bool {
         let inner = self.inner();
         let (cancel, stopper) = (CancellationToken::new(), Arc::new(Mutex::new(None)));
         let (state, seen) = watch::channel(TurnState::Running);
@@ -202,12 +200,19 @@ impl Mind {
             }
         });
         let running = Running { cancel, stopper, state: seen, task: task.abort_handle() };
-        inner.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id, running);
-        let _ = listed.send(());
+        let mut all = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash_map::Entry::Vacant(place) = all.entry(id) else { return false };
+        place.insert(running);
+        // Unless it was sent the task ends at once.
+        listed.send(()).is_ok()
     }
 }
 
 impl Inner {
+    fn carries(&self, turn: &TurnId) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(turn)
+    }
+
     fn room(&self) -> Result<(), Refusal> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).len();
         if running < MAX_RUNNING {

@@ -22,8 +22,10 @@ use crate::mind::Inner;
 use super::row;
 use super::step::{Effect, Facts, step};
 
-/// How often a failing store is tried again before the turn is left for the next start.
-const STORE_TRIES: u32 = 5;
+/// Pause before a store that failed is asked again; the next one is twice as long.
+const STORE_AWAY: Duration = Duration::from_millis(500);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Carries one turn on.
 pub(crate) struct Driver {
@@ -95,19 +97,13 @@ impl Book {
 }
 
 impl Driver {
-    /// Carries the turn to its end, or as far as the store allows.
+    /// Carries the turn to its end. A store that is away is waited for; a process that ends leaves it to the next start.
     pub(crate) async fn run(self) {
-        for attempt in 1..=STORE_TRIES {
-            match self.go_on().await {
-                Ok(()) => break,
-                Err(error) if attempt == STORE_TRIES => {
-                    tracing::error!(turn = %self.turn.id, %error, "the store fails; the turn stays open and goes on at the next start");
-                }
-                Err(error) => {
-                    tracing::warn!(turn = %self.turn.id, %error, attempt, "the store failed; reading the turn anew");
-                    tokio::time::sleep(Duration::from_millis(500) * attempt).await;
-                }
-            }
+        let mut pause = STORE_AWAY;
+        while let Err(error) = self.go_on().await {
+            tracing::warn!(turn = %self.turn.id, %error, "the store failed; the turn is read anew in a moment");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         self.phase("idle");
         self.mind.live.end(&self.subject());

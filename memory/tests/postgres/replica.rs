@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jarvis_safety::approval::ApprovalState;
+use jarvis_memory::{Database, Options, Store};
+use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::{Event, EventKind};
 use jarvis_safety::id::TokenId;
@@ -141,20 +142,26 @@ async fn attempts_from_afar_count_together_and_those_of_a_machine_by_themselves(
     assert_eq!(admit(&other, false).await, Admission::Admitted { before: 0 });
 }
 
+/// A card with one step that the operator has approved.
+async fn approved(world: &World, question: &str) -> Approval {
+    let card = world.card(question, 1);
+    world.store.ask(&card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
+    let approve = Decision {
+        approval: card.id.clone(),
+        state: ApprovalState::Approved,
+        by: ActorId::new("operator"),
+        because: None,
+        at: crate::world::START,
+    };
+    assert!(world.store.decide(&approve, row(EventKind::ApprovalApproved, card.id.as_str())).await.unwrap());
+    card
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_is_spent_once_over_both() {
     let (one, other) = two().await;
     for round in 0..15 {
-        let card = one.card(&format!("q{round}"), 1);
-        one.store.ask(&card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
-        let approve = Decision {
-            approval: card.id.clone(),
-            state: ApprovalState::Approved,
-            by: ActorId::new("operator"),
-            because: None,
-            at: crate::world::START,
-        };
-        assert!(other.store.decide(&approve, row(EventKind::ApprovalApproved, card.id.as_str())).await.unwrap());
+        let card = approved(&one, &format!("q{round}")).await;
         let spend = |world: &World| {
             let mut record = world.record(None);
             record.approval = Some((card.id.clone(), 0));
@@ -178,10 +185,28 @@ async fn what_a_living_replica_carries_is_left_to_it_and_what_a_lapsed_one_carri
     assert!(other.store.abandoned_calls().await.unwrap().is_empty(), "its lease holds");
     one.clock.turn(60_000);
     other.clock.turn(60_000);
-    assert!(one.store.abandoned_calls().await.unwrap().is_empty(), "nobody abandons his own");
+    let own: Vec<_> = one.store.abandoned_calls().await.unwrap().into_iter().map(|call| call.id).collect();
+    assert_eq!(own, std::slice::from_ref(&call.id), "whoever carries it knows whether it has it in hand");
     let taken: Vec<_> = other.store.abandoned_calls().await.unwrap().into_iter().map(|call| call.id).collect();
     assert_eq!(taken, std::slice::from_ref(&call.id));
-    assert!(other.store.abandoned_calls().await.unwrap().is_empty(), "it is carried now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_intent_that_is_handed_in_again_is_its_own_replicas_alone() {
+    let (one, other) = two().await;
+    let card = approved(&one, "q").await;
+    let mut record = one.record(None);
+    record.approval = Some((card.id.clone(), 0));
+    let intent = || row(EventKind::CallIntent, record.id.as_str());
+    for _ in 0..2 {
+        let intended = one.store.intend(&record, None, intent()).await.unwrap();
+        assert!(matches!(intended, Intended::Recorded), "{intended:?}");
+    }
+    let intended = other.store.intend(&record, None, intent()).await.unwrap();
+    assert!(matches!(intended, Intended::AlreadySpent), "{intended:?}");
+    let filter = EventFilter { kinds: vec![EventKind::CallIntent], ..EventFilter::default() };
+    assert_eq!(one.store.after(0, &filter, 10).await.unwrap().len(), 1);
+    one.whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,6 +295,28 @@ async fn a_sign_in_on_one_replica_counts_on_the_other_and_a_new_password_ends_it
     assert_eq!(tokio::time::timeout(SOON, ended.recv()).await.unwrap().unwrap(), session.id.to_string());
     assert_eq!(one.store.session(&secret).await.unwrap(), None);
     assert_eq!(other.store.session(&secret).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_failed_is_no_removed_seal_and_a_removed_one_is_seen() {
+    let one = World::new().await;
+    one.append(read("a")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    // The key is not there yet.
+    one.beside(data.clone()).await.err().unwrap();
+    std::fs::copy(one.data.join("keys/audit.key"), data.join("keys/audit.key")).unwrap();
+    // The database cannot be reached.
+    let nowhere: Database = "postgres://127.0.0.1:1/nothing".parse().unwrap();
+    Store::open_on(nowhere, Options { data: data.clone(), ..one.options() }).await.err().unwrap();
+    let other = one.beside(data.clone()).await.unwrap();
+    assert_eq!(other.whole().await.rows, 1);
+    other.store.close().await;
+    drop(other);
+    std::fs::remove_file(data.join("audit.seal")).unwrap();
+    let other = one.beside(data).await.unwrap();
+    let faults = other.verify().await.faults;
+    assert!(faults.iter().any(|fault| fault.contains("missing or contradicted")), "{faults:?}");
 }
 
 #[tokio::test]

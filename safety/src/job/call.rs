@@ -104,6 +104,10 @@ impl JobKind for ToolCall {
         };
         match self.call(request, cx).await {
             Answer::Waiting(card) => came_of(self.decided(&actor, *card, cx).await?, cx),
+            // What it came to is recorded as soon as the store can: the next look finds it by its key.
+            Answer::Ran(outcome) if outcome.state == CallState::Unknown && !self.gate.is_settled(&outcome).await => {
+                Err(JobError::new(JobErrorKind::Later(STILL_RUNNING), "its outcome is not recorded yet"))
+            }
             answer => came_of(answer, cx),
         }
     }

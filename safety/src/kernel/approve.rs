@@ -1,6 +1,7 @@
 //! Asking a person, and executing what the person approved.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -29,6 +30,10 @@ use super::prepare::Prepared;
 
 /// Most open questions of one actor: more would bury whoever has to answer them.
 const MOST_OPEN: u32 = 50;
+/// How long a yes holds over a restart, and while the store is away.
+pub(super) const YES_HOLDS_MS: i64 = 15 * 60 * 1000;
+/// Pause before a store that is away is asked again.
+const STORE_AWAY: Duration = Duration::from_millis(250);
 
 impl Inner {
     pub(crate) async fn card(&self, id: &ApprovalId) -> Result<Approval, Refusal> {
@@ -151,7 +156,7 @@ impl Inner {
             // A commit in doubt may have been kept: what is not approved is not spent, so looking is safe.
             if decided.as_ref().err().is_none_or(|refusal| refusal.code == Code::StoreUnavailable) {
                 let (inner, card) = (Arc::clone(&inner), id.clone());
-                tokio::spawn(async move { inner.run_card(&card).await });
+                tokio::spawn(async move { inner.run_card(&card, false).await });
             }
             decided?;
             inner.card(&id).await
@@ -242,35 +247,47 @@ impl Inner {
         let _ = self.moved.send(id.clone());
     }
 
-    /// Spends the steps of an approved card one after the other, and stops at the first that does not succeed.
-    pub(super) async fn run_card(&self, id: &ApprovalId) {
-        loop {
-            if self.closing() {
-                // The next start goes on with it.
-                return;
-            }
-            let card = match self.card(id).await {
-                Ok(card) if matches!(card.state, ApprovalState::Approved | ApprovalState::Running) => card,
-                Ok(_) => return self.say_moved(id),
+    /// Spends the steps of an approved card one after the other, and stops at the first that does not succeed. A store
+    /// that is away is waited for, as long as a yes holds.
+    pub(super) async fn run_card(self: &Arc<Self>, id: &ApprovalId, too_old: bool) {
+        let mut away: Option<i64> = None;
+        // What was not done when the server stops is gone on with by the next start.
+        while !self.closing() {
+            let lapsed = too_old || away.is_some_and(|since| since < self.clock.now() - YES_HOLDS_MS);
+            match self.go_on(id, lapsed).await {
+                Ok(true) => away = None,
+                Ok(false) => return self.say_moved(id),
                 Err(error) => {
-                    return tracing::error!(approval = %id, %error, "an approved card cannot be read");
+                    if away.is_none() {
+                        tracing::warn!(approval = %id, %error, "an approved card waits for the store");
+                        away = Some(self.clock.now());
+                    }
+                    tokio::time::sleep(STORE_AWAY).await;
                 }
-            };
-            let Some(index) = card.steps.iter().position(|step| step.state == StepState::Waiting) else {
-                return;
-            };
-            match self.spend(&card, index).await {
-                Ok(Some(outcome)) if outcome.state == CallState::Done => {}
-                Ok(Some(_)) => return self.say_moved(id),
-                // Somebody else spends this card.
-                Ok(None) => return,
-                Err(refusal) => return self.make_stale(&card, &refusal).await,
             }
         }
     }
 
+    /// Spends the next step; answers whether there may be another one, or that the store could not.
+    async fn go_on(self: &Arc<Self>, id: &ApprovalId, lapsed: bool) -> Result<bool, Refusal> {
+        let card = self.card(id).await?;
+        let next = card.steps.iter().position(|step| step.state == StepState::Waiting);
+        let Some(index) = next.filter(|_| matches!(card.state, ApprovalState::Approved | ApprovalState::Running))
+        else {
+            return Ok(false);
+        };
+        let spent = if lapsed { Err(stale("it was approved too long ago")) } else { self.spend(&card, index).await };
+        match spent {
+            Ok(Some(outcome)) => Ok(outcome.state == CallState::Done),
+            // Somebody else spends this card.
+            Ok(None) => Ok(false),
+            Err(refusal) if refusal.code == Code::StoreUnavailable => Err(refusal),
+            Err(refusal) => self.make_stale(&card, &refusal).await.map(|()| false),
+        }
+    }
+
     /// Decides a step again, under the rules and identities of this moment, and runs it if nothing became stricter.
-    async fn spend(&self, card: &Approval, index: usize) -> Result<Option<Outcome>, Refusal> {
+    async fn spend(self: &Arc<Self>, card: &Approval, index: usize) -> Result<Option<Outcome>, Refusal> {
         let step = &card.steps[index];
         let actor = self.standing(&card.actor.id).await?;
         if let Some(by) = &card.decided_by {
@@ -289,7 +306,7 @@ impl Inner {
             vouching: card.vouching,
         };
         let favour = if card.steps.len() > 1 { Standing::InPlan } else { Standing::Approved };
-        let call = self.prepare(&request, favour).await.map_err(|refusal| stale(&refusal.message))?;
+        let call = self.prepare(&request, favour).await.map_err(unless_away)?;
         if call.digest != step.digest {
             return Err(stale(&difference(step, &call)));
         }
@@ -302,7 +319,7 @@ impl Inner {
         match self.effect(&request, &call, step.call.clone(), rule, Some(place), Watch::default()).await {
             Ok(outcome) => Ok(Some(outcome)),
             Err(NotRun::Spent | NotRun::Known(_) | NotRun::TooOften(_) | NotRun::Closing) => Ok(None),
-            Err(NotRun::Refused(refusal)) => Err(stale(&refusal.message)),
+            Err(NotRun::Refused(refusal)) => Err(unless_away(refusal)),
         }
     }
 
@@ -311,17 +328,17 @@ impl Inner {
         standing.ok_or_else(|| stale(&format!("{id} is not allowed in any more")))
     }
 
-    pub(super) async fn make_stale(&self, card: &Approval, why: &Refusal) {
+    pub(super) async fn make_stale(&self, card: &Approval, why: &Refusal) -> Result<(), Refusal> {
         let system = Actor::system().id;
         let done = card.steps.iter().filter(|step| step.state == StepState::Done).count();
         let after = if done == 0 { "Nothing was done" } else { "The steps before it were done and stay" };
         let why = format!("{}. {after}; ask again for the rest", why.message);
         let row = row::card(EventKind::ApprovalStale, &system, card, &why);
-        let kept = self.decided(card, ApprovalState::Stale, &system, Some(why), self.clock.now(), row).await;
-        if let Err(error) = kept {
-            tracing::error!(approval = %card.id, %error, "a stale approval could not be voided");
-        }
-        // It may have ended otherwise meanwhile: whoever waits looks.
-        self.say_moved(&card.id);
+        self.decided(card, ApprovalState::Stale, &system, Some(why), self.clock.now(), row).await.map(|_| ())
     }
+}
+
+/// What was refused now is not what was approved, but for a store that is away.
+fn unless_away(refusal: Refusal) -> Refusal {
+    if refusal.code == Code::StoreUnavailable { refusal } else { stale(&refusal.message) }
 }

@@ -1,6 +1,5 @@
 //! The gate with the hand that decides: only a face that proves who is there holds it.
 
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -50,7 +49,7 @@ impl Console {
             braking: tokio::sync::Mutex::new(()),
             closing: AtomicBool::new(false),
             ended: Notify::new(),
-            running: Mutex::new(HashMap::new()),
+            running: Mutex::default(),
             moved: broadcast::channel(256).0,
             asked: Notify::new(),
         })))

@@ -1,7 +1,6 @@
 //! Carrying out a decided call: intent, effect, outcome.
 
-use std::sync::PoisonError;
-use std::time::Duration;
+use std::sync::Arc;
 
 use crate::call::{CallRecord, CallState, Request};
 use crate::event::EventKind;
@@ -11,6 +10,7 @@ use crate::port::{Intended, Pace, StoreError};
 use crate::refusal::{Code, Refusal, store_refusal};
 use crate::row;
 use crate::run::{Run, Watch};
+use crate::settle::Ended;
 use crate::tier::Tier;
 use crate::tool::Undo;
 
@@ -33,19 +33,15 @@ pub(super) enum NotRun {
     Refused(Refusal),
 }
 
-/// Takes a call out of the list of running ones, whatever happens to it.
-struct Registered<'a>(&'a Inner, CallId);
-
-impl Drop for Registered<'_> {
-    fn drop(&mut self) {
-        self.0.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
-        self.0.ended.notify_waiters();
-    }
-}
-
 impl Inner {
     /// Runs a call that needs no approval.
-    pub(super) async fn run_now(&self, request: &Request, call: Prepared, rule: String, watch: Watch) -> Answer {
+    pub(super) async fn run_now(
+        self: &Arc<Self>,
+        request: &Request,
+        call: Prepared,
+        rule: String,
+        watch: Watch,
+    ) -> Answer {
         let id = CallId::new(self.ids.next());
         if call.tier == Tier::Green {
             return self.read(request, call, id, rule, watch).await;
@@ -64,8 +60,15 @@ impl Inner {
     }
 
     /// A green call: run, then one row with decision and outcome, then the answer.
-    async fn read(&self, request: &Request, call: Prepared, id: CallId, rule: String, watch: Watch) -> Answer {
-        let _registered = self.register(&id, call.tier, request, &watch);
+    async fn read(
+        self: &Arc<Self>,
+        request: &Request,
+        call: Prepared,
+        id: CallId,
+        rule: String,
+        watch: Watch,
+    ) -> Answer {
+        let _held = self.hold(&id, call.tier, request, &watch);
         if let Some(refusal) = refused_outright(call.tier, &request.actor, self.kill()) {
             return self.refused(request, Some(&call), refusal).await;
         }
@@ -80,7 +83,7 @@ impl Inner {
 
     /// A call above green: intent fsynced before the effect, outcome before the answer.
     pub(super) async fn effect(
-        &self,
+        self: &Arc<Self>,
         request: &Request,
         call: &Prepared,
         id: CallId,
@@ -88,8 +91,8 @@ impl Inner {
         approval: Option<(ApprovalId, u32)>,
         watch: Watch,
     ) -> Result<Outcome, NotRun> {
-        let _registered = self.register(&id, call.tier, request, &watch);
-        // Registered first, asked second: a kill switch thrown in between finds the call in the list.
+        let held = self.hold(&id, call.tier, request, &watch).ok_or(NotRun::Spent)?;
+        // Held first, asked second: a kill switch thrown in between finds the call in the list.
         if let Some(refusal) = refused_outright(call.tier, &request.actor, self.kill()) {
             return Err(NotRun::Refused(refusal));
         }
@@ -101,58 +104,31 @@ impl Inner {
         let unasked = call.tier == Tier::Yellow && approval.is_none();
         let pace = unasked.then_some(Pace { since: now - REPEAT_WINDOW_MS, most: UNASKED_REPEATS });
         let record = CallRecord::begun(request, call, id.clone(), rule.clone(), approval, now);
-        match self.ledger.intend(&record, pace, row::intent(request, call, &record, &self.rules().version)).await {
+        let approved = record.approval.is_some();
+        match self.intend(&record, pace, row::intent(request, call, &record, &self.rules().version)).await {
             Ok(Intended::Recorded) => {}
             Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
             Ok(Intended::Barred(bar)) => return Err(NotRun::Refused(bar.refusal())),
             Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
             Ok(Intended::TooOften(calls)) => return Err(NotRun::TooOften(repeated(calls))),
             Err(error) => {
-                // It never begins: if its intent was kept after all, that is its outcome.
-                watch.cancel.cancel();
-                let (outcome, _) = self.run(request, call, id, rule, watch).await;
-                let _ = self.settle(request, call, &outcome, None).await;
+                if let StoreError::Unknown(_) = error {
+                    // It never begins: if its intent was kept after all, that is its outcome.
+                    watch.cancel.cancel();
+                    let (outcome, _) = self.run(request, call, id, rule, watch).await;
+                    let _ = self.settle(held, Ended { request, call, outcome: &outcome, undo: None, approved }).await;
+                }
                 return Err(NotRun::Refused(store_refusal(&error)));
             }
         }
         let (mut outcome, undo) = self.run(request, call, id, rule, watch).await;
-        if let Err(error) = self.settle(request, call, &outcome, undo.as_ref()).await {
-            tracing::error!(call = %outcome.call, %error, "an outcome could not be recorded; the next start probes it");
+        let ended = Ended { request, call, outcome: &outcome, undo: undo.as_ref(), approved };
+        if let Err(error) = self.settle(held, ended).await {
             outcome.state = CallState::Unknown;
             outcome.words =
-                format!("{} But this could not be recorded ({error}): look before you repeat it.", outcome.words);
+                format!("{} But this could not be recorded yet ({error}): look before you repeat it.", outcome.words);
         }
         Ok(outcome)
-    }
-
-    /// Records an outcome, for as long as three seconds. If the store fails longer the effect stays in doubt.
-    async fn settle(
-        &self,
-        request: &Request,
-        call: &Prepared,
-        outcome: &Outcome,
-        undo: Option<&Undo>,
-    ) -> Result<(), StoreError> {
-        let row =
-            row::outcome(&request.actor, &request.origin, call.shown_args(), outcome, row::settled(outcome.state));
-        let undoes = request.origin.undoes.as_ref();
-        let mut pause = Duration::from_millis(50);
-        loop {
-            let settled = self.ledger.settle(outcome, undo, undoes, self.clock.now(), row.clone()).await;
-            match settled {
-                // An attempt in doubt before this one was kept after all, or the intent was not.
-                Ok(()) | Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => return Ok(()),
-                Err(error) if pause > Duration::from_secs(2) => return Err(error),
-                Err(_) => tokio::time::sleep(pause).await,
-            }
-            pause *= 2;
-        }
-    }
-
-    fn register<'a>(&'a self, id: &CallId, tier: Tier, request: &Request, watch: &Watch) -> Registered<'a> {
-        let entry = (tier, request.actor.id.clone(), watch.cancel.clone());
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), entry);
-        Registered(self, id.clone())
     }
 
     /// The one place where a permit is made.

@@ -14,7 +14,7 @@ use crate::autonomy::Levels;
 use crate::call::Request;
 use crate::carry::carry;
 use crate::digest::Digest;
-use crate::id::{ActorId, CallId};
+use crate::id::{ActorId, ApprovalId, CallId};
 use crate::kill::KillSwitch;
 use crate::outcome::{Answer, answer_of};
 use crate::port::{Clock, Identities, Ids, Ledger, Live};
@@ -90,7 +90,7 @@ pub(crate) struct Inner {
     /// Says that a call has ended.
     pub(crate) ended: Notify,
     /// Says that a card has moved on.
-    pub(crate) moved: broadcast::Sender<crate::id::ApprovalId>,
+    pub(crate) moved: broadcast::Sender<ApprovalId>,
     /// Says that a new card may expire earlier than the others.
     pub(crate) asked: Notify,
 }

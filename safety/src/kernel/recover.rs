@@ -12,16 +12,15 @@ use crate::outcome::Outcome;
 use crate::port::StoreError;
 use crate::row;
 use crate::run::{judged, probe};
-use crate::stale::stale;
+use crate::settle::recorded;
 use crate::tool::{Probe, ToolError, ToolErrorKind, Trust};
 
+use super::approve::YES_HOLDS_MS;
 use super::console::Console;
 use super::gate::Inner;
 
 /// Most effects in doubt that are probed at once.
 const PROBES: usize = 16;
-/// How long a yes holds over a restart.
-const YES_HOLDS_MS: i64 = 15 * 60 * 1000;
 
 impl Console {
     /// Probes every effect that was abandoned before its outcome was recorded, and goes on with approved cards. An effect is never
@@ -30,23 +29,20 @@ impl Console {
     /// # Errors
     /// If the store cannot be read; the server must not serve then.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        let doubts = self.inner().ledger.abandoned_calls().await?;
+        let mut doubts = self.inner().ledger.abandoned_calls().await?;
+        doubts.retain(|record| !self.inner().holds(&record.id));
         // A target that hangs holds up its own probe and not all others.
         stream::iter(doubts.iter().map(Ok))
             .try_for_each_concurrent(PROBES, |record| self.inner().settle_doubt(record))
             .await?;
         let oldest = self.inner().clock.now() - YES_HOLDS_MS;
-        for card in self.inner().ledger.abandoned_cards().await? {
+        let mut cards = self.inner().ledger.abandoned_cards().await?;
+        cards.retain(|card| !card.steps.iter().any(|step| self.inner().holds(&step.call)));
+        for card in cards {
             let inner = Arc::clone(self.inner());
             // Whoever said yes meant then, not some start days later.
             let too_old = card.decided_at.is_some_and(|at| at < oldest);
-            tokio::spawn(async move {
-                if too_old {
-                    inner.make_stale(&card, &stale("it was approved too long before this start")).await;
-                } else {
-                    inner.run_card(&card.id).await;
-                }
-            });
+            tokio::spawn(async move { inner.run_card(&card.id, too_old).await });
         }
         Ok(())
     }
@@ -63,7 +59,7 @@ impl Inner {
             _ => Probe::Unknown,
         };
         let (state, seen) = judged(probe, ToolErrorKind::Failed);
-        let words = format!("Jarvis was stopped while this ran; {seen}");
+        let words = format!("Jarvis was stopped or cut off while this ran; {seen}");
         let outcome = Outcome {
             call: record.id.clone(),
             tool: record.tool.clone(),
@@ -82,6 +78,7 @@ impl Inner {
         let (system, kind) = (Actor::system(), row::settled(state));
         let row = row::outcome(&system, &record.origin, record.args.clone(), &outcome, kind);
         let row = Draft { owner: record.actor.clone(), ..row };
-        self.ledger.settle(&outcome, None, record.origin.undoes.as_ref(), self.clock.now(), row).await
+        // It may have been recorded since it was looked up.
+        recorded(self.ledger.settle(&outcome, None, record.origin.undoes.as_ref(), self.clock.now(), row).await)
     }
 }

@@ -3,156 +3,37 @@
 //! Nothing here waits for a while. The tool and the ledger stop at named places until the test lets them go, so each
 //! test holds the one moment that it is about.
 
-use std::collections::BTreeMap;
+mod stage;
+mod store;
+
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use jarvis_memory::Store;
 use jarvis_safety::approval::{Approval, ApprovalState, StepState};
-use jarvis_safety::call::{CallRecord, CallState, Origin, Request};
-use jarvis_safety::doubt::Doubt;
-use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::call::{CallState, Origin, Request};
+use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::{Token, TokenGrant};
 use jarvis_safety::kernel::{Console, KillSwitch, Level, Permit, PlanAnswer};
 use jarvis_safety::outcome::{Answer, Outcome};
-use jarvis_safety::port::{Asked, Decision, Due, Identities as _, Intended, Ledger, Pace, StoreError, Stored};
+use jarvis_safety::port::{Identities as _, Ledger};
 use jarvis_safety::refusal::Code;
-use jarvis_safety::setting::{AuditReads, Settings};
-use jarvis_safety::tool::{Done, Look, Preview, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust, Undo};
-use jarvis_safety::{Actor, ActorId, ActorKind, ApprovalId, CallId, Digest, Effects, Refusal, Target, Tier};
+use jarvis_safety::setting::Settings;
+use jarvis_safety::tool::{Done, Look, Preview, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
+use jarvis_safety::{Actor, ActorId, ActorKind, ApprovalId, Effects, Refusal, Target, Tier};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use serde_json::json;
 
+use self::stage::{Fault, FaultyLedger, Stage};
 use crate::lamp::{HandClock, House, World, draft, ran, refused, request};
 
 const MINUTE: i64 = 60_000;
 /// Longer than anything here takes; only a test that fails waits for it.
 const LONG: Duration = Duration::from_secs(20);
 const ROUNDS: usize = 24;
-
-/// How the ledger fails: nothing is kept and it says so, or it is kept and the ledger cannot say so.
-#[derive(Clone, Copy)]
-enum Fault {
-    Before,
-    Kept,
-}
-
-/// A place at which the next few that come by stop.
-struct Hold {
-    left: Semaphore,
-    here: Semaphore,
-    go: Semaphore,
-}
-
-/// Where tool and ledger stop, and how the ledger fails. The same over every restart of a house.
-#[derive(Default)]
-struct Stage {
-    holds: Mutex<BTreeMap<String, Arc<Hold>>>,
-    faults: Mutex<BTreeMap<&'static str, (Fault, usize)>>,
-}
-
-impl Stage {
-    fn hold(&self, place: &str, many: usize) {
-        let hold = Hold { left: Semaphore::new(many), here: Semaphore::new(0), go: Semaphore::new(0) };
-        self.holds.lock().unwrap().insert(place.to_owned(), Arc::new(hold));
-    }
-
-    fn at(&self, place: &str) -> Option<Arc<Hold>> {
-        self.holds.lock().unwrap().get(place).cloned()
-    }
-
-    /// Waits until so many have stopped there.
-    async fn reached(&self, place: &str, many: u32) {
-        let hold = self.at(place).unwrap();
-        let all = tokio::time::timeout(LONG, hold.here.acquire_many(many)).await;
-        all.unwrap_or_else(|_| panic!("nobody came to `{place}`")).unwrap().forget();
-    }
-
-    fn release(&self, place: &str, many: usize) {
-        self.at(place).unwrap().go.add_permits(many);
-    }
-
-    async fn pass(&self, place: &str) {
-        let Some(hold) = self.at(place) else { return };
-        if let Ok(one) = hold.left.try_acquire() {
-            one.forget();
-            hold.here.add_permits(1);
-            hold.go.acquire().await.unwrap().forget();
-        }
-    }
-
-    /// The next so many calls of this method fail; with none it is mended.
-    fn fail(&self, method: &'static str, fault: Fault, times: usize) {
-        self.faults.lock().unwrap().insert(method, (fault, times));
-    }
-
-    fn fault(&self, method: &str) -> Option<Fault> {
-        let mut faults = self.faults.lock().unwrap();
-        let (fault, left) = faults.get_mut(method)?;
-        *left = left.checked_sub(1)?;
-        Some(*fault)
-    }
-}
-
-/// The real store behind a line that holds back, breaks, or loses the answer.
-struct FaultyLedger {
-    store: Store,
-    stage: Arc<Stage>,
-}
-
-impl FaultyLedger {
-    async fn carry<T>(&self, method: &'static str, work: impl Future<Output = Stored<T>> + Send) -> Stored<T> {
-        self.stage.pass(method).await;
-        let fault = self.stage.fault(method);
-        if matches!(fault, Some(Fault::Before)) {
-            return Err(StoreError::Unavailable("the disk is full".to_owned()));
-        }
-        let answer = work.await?;
-        self.stage.pass(&format!("{method} kept")).await;
-        fault.map_or(Ok(answer), |_| Err(StoreError::Unknown("the disk went away".to_owned())))
-    }
-}
-
-macro_rules! carried {
-    ($($method:ident($($arg:ident: $kind:ty),*) -> $answer:ty;)*) => {
-        #[async_trait]
-        impl Ledger for FaultyLedger {
-            $(async fn $method(&self, $($arg: $kind),*) -> Stored<$answer> {
-                self.carry(stringify!($method), self.store.$method($($arg),*)).await
-            })*
-        }
-    };
-}
-
-carried! {
-    append(draft: Draft, reads: AuditReads) -> u64;
-    intend(record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Intended;
-    settle(outcome: &Outcome, undo: Option<&Undo>, undoes: Option<&CallId>, at: i64, draft: Draft) -> ();
-    call(id: &CallId) -> Option<CallRecord>;
-    keyed(actor: &ActorId, key: &str) -> Option<CallRecord>;
-    unsettled_calls() -> Vec<CallRecord>;
-    abandoned_calls() -> Vec<CallRecord>;
-    abandoned_cards() -> Vec<Approval>;
-    repeats(actor: &ActorId, tool: &str, args: &Value, target: &Target, since: i64) -> u64;
-    ask(approval: &Approval, most_open: u32, draft: Draft) -> Asked;
-    due(now: i64) -> Due;
-    decide(decision: &Decision, draft: Draft) -> bool;
-    approval(id: &ApprovalId) -> Option<Approval>;
-    approvals(states: &[ApprovalState], limit: u32) -> Vec<Approval>;
-    hand_over(actor: &ActorId, question: &Digest, since: i64) -> Option<Approval>;
-    card_keyed(actor: &ActorId, key: &str) -> Option<Approval>;
-    handed(approval: &ApprovalId) -> ();
-    doubts(actor: Option<&ActorId>, limit: u32) -> Vec<Doubt>;
-    acknowledge(subject: &str, at: i64, draft: Draft) -> bool;
-    kill_switch() -> KillSwitch;
-    set_kill_switch(kill: KillSwitch, draft: Draft) -> ();
-}
 
 /// What is wrong with the tool in one call: its sentence or its preview panics, it panics while it runs and its probe
 /// does too, or its probe cannot tell.
@@ -500,61 +381,6 @@ async fn what_is_stopped_between_its_intent_and_its_run_never_began_for_certain(
 }
 
 #[tokio::test]
-async fn an_intent_that_may_have_been_kept_is_not_run_and_certainly_did_not_begin() {
-    let (house, stage) = house().await;
-    stage.fail("intend", Fault::Kept, 1);
-    let keyed = || Request { key: Some("k".to_owned()), ..own("hall") };
-    assert_eq!(refused(house.gate.call(keyed()).await).code, Code::StoreUnavailable);
-    let card = house.card(&Actor::local(), "cellar", Tier::Red).await;
-    stage.fail("intend", Fault::Kept, 1);
-    house.yes(&card.id).await;
-    assert_eq!(house.end_of(&card.id).await.state, ApprovalState::Failed);
-    assert!(house.store.unsettled_calls().await.unwrap().is_empty());
-    assert_eq!(house.store.call(&card.steps[0].call).await.unwrap().unwrap().state, CallState::Cancelled);
-    assert_eq!(ran(house.gate.call(keyed()).await).state, CallState::Cancelled, "the key brings what was settled");
-    // Killed before even that could be recorded: the next start probes it.
-    stage.fail("intend", Fault::Kept, 1);
-    stage.hold("settle", 1);
-    house.begin(own("shed"));
-    stage.reached("settle", 1).await;
-    let house = house.killed().await;
-    assert_eq!((house.count(EventKind::CallFailed).await, house.effects().len()), (1, 0));
-    house.leave().await;
-}
-
-#[tokio::test]
-async fn an_outcome_is_recorded_once_although_the_store_fails_for_a_moment() {
-    let (house, stage) = house().await;
-    for (lamp, fault) in [("hall", Fault::Before), ("cellar", Fault::Kept)] {
-        stage.fail("settle", fault, 3);
-        let outcome = house.turn(lamp).await;
-        assert_eq!(outcome.state, CallState::Done);
-        assert_eq!(house.kinds(outcome.call.as_str()).await, [EventKind::CallIntent, EventKind::CallDone]);
-        stage.fail("settle", fault, 0);
-    }
-    house.leave().await;
-}
-
-#[tokio::test]
-async fn an_outcome_that_cannot_be_recorded_is_told_as_unknown_and_probed_by_the_next_start() {
-    let (house, stage) = house().await;
-    let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
-    stage.fail("settle", Fault::Before, usize::MAX);
-    stage.hold("ran cellar", 1);
-    house.yes(&card.id).await;
-    stage.reached("ran cellar", 1).await;
-    stage.release("ran cellar", 1);
-    let outcome = house.turn("hall").await;
-    assert!(outcome.state == CallState::Unknown && outcome.words.contains("could not be recorded"), "{outcome:?}");
-    assert_eq!(house.store.call(&outcome.call).await.unwrap().unwrap().state, CallState::Running);
-    stage.fail("settle", Fault::Before, 0);
-    let house = house.killed().await;
-    assert_eq!(house.store.call(&outcome.call).await.unwrap().unwrap().state, CallState::Done, "its probe saw it");
-    assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
-    house.leave().await;
-}
-
-#[tokio::test]
 async fn whoever_asked_or_said_yes_and_is_revoked_while_the_call_is_looked_at_again_has_nothing_run() {
     let (house, stage) = house().await;
     let (token, bot) = (house.token(8, false).await, house.token(9, true).await);
@@ -669,32 +495,6 @@ async fn a_yes_to_take_back_what_was_taken_back_meanwhile_is_void() {
     house.yes(&card.id).await;
     assert_eq!(house.end_of(&card.id).await.state, ApprovalState::Stale);
     assert_eq!(house.times("hall back"), 1);
-    house.leave().await;
-}
-
-#[tokio::test]
-async fn a_yes_that_was_not_kept_does_not_void_what_the_second_yes_runs() {
-    let (house, stage) = house().await;
-    let card = house.card(&Actor::local(), "hall", Tier::Red).await;
-    stage.hold("decide", 1);
-    let first = tokio::spawn(yes(house.gate.clone(), card.id.clone()));
-    stage.reached("decide", 1).await;
-    // After an answer in doubt the card is looked at: it is pending. Then the second yes runs and takes the lamp away.
-    stage.hold("approval kept", 1);
-    stage.fail("decide", Fault::Before, 1);
-    stage.release("decide", 1);
-    assert!(!first.await.unwrap());
-    stage.reached("approval kept", 1).await;
-    stage.hold("ran hall", 1);
-    house.yes(&card.id).await;
-    stage.reached("ran hall", 1).await;
-    stage.release("approval kept", 1);
-    // What that first look leads to is handed to the store before the outcome is.
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
-    stage.release("ran hall", 1);
-    assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
     house.leave().await;
 }
 

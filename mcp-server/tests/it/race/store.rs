@@ -1,0 +1,190 @@
+//! A store that fails for a moment, or for longer.
+
+use std::time::Duration;
+
+use jarvis_safety::approval::ApprovalState;
+use jarvis_safety::call::{CallState, Request};
+use jarvis_safety::event::EventKind;
+use jarvis_safety::port::{Intended, Ledger as _};
+use jarvis_safety::refusal::Code;
+use jarvis_safety::{Actor, Tier};
+
+use super::stage::Fault;
+use super::{MINUTE, house, own, yes};
+use crate::lamp::{draft, ran, refused};
+
+#[tokio::test]
+async fn an_intent_that_may_have_been_kept_is_not_run_and_certainly_did_not_begin() {
+    let (house, stage) = house().await;
+    stage.fail("intend", Fault::Kept, 1);
+    let keyed = || Request { key: Some("k".to_owned()), ..own("hall") };
+    assert_eq!(refused(house.gate.call(keyed()).await).code, Code::StoreUnavailable);
+    assert!(house.store.unsettled_calls().await.unwrap().is_empty());
+    assert_eq!(ran(house.gate.call(keyed()).await).state, CallState::Cancelled, "the key brings what was settled");
+    // Killed before even that could be recorded: the next start probes it.
+    stage.fail("intend", Fault::Kept, 1);
+    stage.hold("settle", 1);
+    house.begin(own("shed"));
+    stage.reached("settle", 1).await;
+    let house = house.killed().await;
+    assert_eq!((house.count(EventKind::CallFailed).await, house.effects().len()), (1, 0));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_approved_intent_that_may_have_been_kept_is_handed_in_again_and_run_once() {
+    for fault in [Fault::Before, Fault::Kept] {
+        let (house, stage) = house().await;
+        let card = house.card(&Actor::local(), "cellar", Tier::Red).await;
+        stage.fail("intend", fault, 3);
+        house.yes(&card.id).await;
+        assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
+        let call = card.steps[0].call.as_str();
+        assert_eq!(house.kinds(call).await, [EventKind::CallIntent, EventKind::CallDone]);
+        house.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_else_spends_a_step_meanwhile_is_not_mistaken_for_the_attempt_before() {
+    let (house, stage) = house().await;
+    let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
+    stage.hold("ran cellar", 1);
+    house.yes(&card.id).await;
+    stage.reached("ran cellar", 1).await;
+    // It goes on with what the store says is under way, and finds it in hand.
+    house.gate.recover().await.unwrap();
+    stage.release("ran cellar", 1);
+    assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
+    // Of another time, and so of another attempt, is a record that says the same otherwise.
+    let mut record = house.store.call(&card.steps[0].call).await.unwrap().unwrap();
+    record.created_at += 1;
+    let again = house.store.intend(&record, None, draft()).await.unwrap();
+    assert!(matches!(again, Intended::AlreadySpent), "{again:?}");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_approved_card_waits_for_a_store_that_cannot_even_be_read() {
+    let (house, stage) = house().await;
+    let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
+    stage.hold("decide kept", 1);
+    let yes = tokio::spawn(yes(house.gate.clone(), card.id.clone()));
+    stage.reached("decide kept", 1).await;
+    stage.fail("approval", Fault::Before, 4);
+    stage.release("decide kept", 1);
+    yes.await.unwrap();
+    while house.store.approval(&card.id).await.unwrap().unwrap().state != ApprovalState::Done {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_yes_lapses_while_the_store_is_away_for_long() {
+    let (house, stage) = house().await;
+    let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
+    stage.hold("decide kept", 1);
+    let yes = tokio::spawn(yes(house.gate.clone(), card.id.clone()));
+    stage.reached("decide kept", 1).await;
+    stage.fail("approval", Fault::Before, usize::MAX);
+    stage.release("decide kept", 1);
+    yes.await.unwrap();
+    // The first look has failed by then, or the wait has no beginning.
+    while stage.left("approval") > usize::MAX - 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    house.clock.turn(15 * MINUTE + 1);
+    stage.fail("approval", Fault::Before, 0);
+    // Voiding it fails at first, too.
+    stage.fail("decide", Fault::Before, 2);
+    let card = house.end_of(&card.id).await;
+    assert_eq!((card.state, house.times("cellar")), (ApprovalState::Stale, 0), "{card:?}");
+    assert!(card.because.unwrap().contains("too long ago"));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_outcome_is_recorded_once_although_the_store_fails_for_a_moment() {
+    let (house, stage) = house().await;
+    for (lamp, fault) in [("hall", Fault::Before), ("cellar", Fault::Kept)] {
+        stage.fail("settle", fault, 3);
+        let outcome = house.turn(lamp).await;
+        assert_eq!(outcome.state, CallState::Done);
+        assert_eq!(house.kinds(outcome.call.as_str()).await, [EventKind::CallIntent, EventKind::CallDone]);
+        stage.fail("settle", fault, 0);
+    }
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_recorded_is_told_as_unknown_and_recorded_as_soon_as_it_can_be() {
+    let (house, stage) = house().await;
+    let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
+    stage.fail("settle", Fault::Before, usize::MAX);
+    house.yes(&card.id).await;
+    let outcome = house.turn("hall").await;
+    assert!(outcome.state == CallState::Unknown && outcome.words.contains("could not be recorded"), "{outcome:?}");
+    assert_eq!(house.store.call(&outcome.call).await.unwrap().unwrap().state, CallState::Running);
+    // What is still in hand is not looked after by whoever looks for what was lost.
+    house.gate.recover().await.unwrap();
+    stage.fail("settle", Fault::Before, 0);
+    assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
+    while house.store.call(&outcome.call).await.unwrap().unwrap().state == CallState::Running {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(house.kinds(outcome.call.as_str()).await, [EventKind::CallIntent, EventKind::CallDone]);
+    let kept = house.store.call(&outcome.call).await.unwrap().unwrap();
+    assert!(
+        kept.undo.is_some() && !kept.outcome.unwrap().words.contains("recorded"),
+        "what is kept is what came of it"
+    );
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_is_never_recorded_is_probed_by_the_next_start() {
+    let (house, stage) = house().await;
+    let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
+    stage.fail("settle", Fault::Before, usize::MAX);
+    stage.hold("ran cellar", 1);
+    house.yes(&card.id).await;
+    stage.reached("ran cellar", 1).await;
+    stage.release("ran cellar", 1);
+    let outcome = house.turn("hall").await;
+    // A server that stops gives it up; it does not wait for a store that is gone.
+    assert_eq!(house.gate.close(Duration::ZERO).await, 0);
+    assert_eq!(house.store.call(&outcome.call).await.unwrap().unwrap().state, CallState::Running);
+    stage.fail("settle", Fault::Before, 0);
+    let house = house.killed().await;
+    assert_eq!(house.store.call(&outcome.call).await.unwrap().unwrap().state, CallState::Done, "its probe saw it");
+    assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_yes_that_was_not_kept_does_not_void_what_the_second_yes_runs() {
+    let (house, stage) = house().await;
+    let card = house.card(&Actor::local(), "hall", Tier::Red).await;
+    stage.hold("decide", 1);
+    let first = tokio::spawn(yes(house.gate.clone(), card.id.clone()));
+    stage.reached("decide", 1).await;
+    // After an answer in doubt the card is looked at: it is pending. Then the second yes runs and takes the lamp away.
+    stage.hold("approval kept", 1);
+    stage.fail("decide", Fault::Before, 1);
+    stage.release("decide", 1);
+    assert!(!first.await.unwrap());
+    stage.reached("approval kept", 1).await;
+    stage.hold("ran hall", 1);
+    house.yes(&card.id).await;
+    stage.reached("ran hall", 1).await;
+    stage.release("approval kept", 1);
+    // What that first look leads to is handed to the store before the outcome is.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    stage.release("ran hall", 1);
+    assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
+    house.leave().await;
+}
