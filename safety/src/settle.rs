@@ -47,12 +47,16 @@ impl Inner {
     pub(crate) async fn intend(&self, record: &CallRecord, pace: Option<Pace>, row: Draft) -> Stored<Intended> {
         let began = tokio::time::Instant::now();
         let mut pause = FIRST;
+        let mut doubt = None;
         loop {
             let intended = self.ledger.intend(record, pace, row.clone()).await;
-            let away = matches!(intended, Err(StoreError::Unavailable(_) | StoreError::Unknown(_)));
-            if !away || record.approval.is_none() || self.closing() || began.elapsed() > STEP_PATIENCE {
-                return intended;
+            let Err(error @ (StoreError::Unavailable(_) | StoreError::Unknown(_))) = intended else { return intended };
+            // What one attempt left in doubt is in doubt until the store answers, whatever becomes of the next.
+            let error = doubt.take().unwrap_or(error);
+            if record.approval.is_none() || self.closing() || began.elapsed() > STEP_PATIENCE {
+                return Err(error);
             }
+            doubt = Some(error).filter(|error| matches!(error, StoreError::Unknown(_)));
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST);
         }
