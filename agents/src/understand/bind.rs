@@ -159,7 +159,7 @@ impl Binder<'_> {
                 let unit = if let Role::Span(unit) = self.tool.args[arg].role { unit } else { 1 };
                 self.set(arg, seconds.div_ceil(unit));
             }
-            Value::Text(text) | Value::Url(text) | Value::Path(text) | Value::Image(text) => {
+            Value::Text(text) | Value::Url(text) | Value::Path(text) | Value::Image(text) | Value::Id(text) => {
                 self.set(arg, text.clone());
             }
         }

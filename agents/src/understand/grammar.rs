@@ -33,6 +33,8 @@ pub(super) enum Role {
     Flag(Vec<String>),
     /// One of these.
     Choice(Vec<String>),
+    /// An id that begins with this.
+    Id(String),
     /// A part of a name, to filter by.
     Name,
     /// Free text.
@@ -239,6 +241,9 @@ impl Pattern {
 impl Role {
     /// Whether a value of this sort can fill it.
     pub(super) fn takes(&self, value: &Value) -> bool {
+        if let (Self::Id(prefix), Value::Id(id)) = (self, value) {
+            return id.starts_with(&**prefix);
+        }
         matches!(
             (self, value),
             (Self::Path, Value::Path(_))
@@ -308,6 +313,11 @@ fn role_of(name: &str, property: &Json, schema: &Json) -> Role {
         .flat_map(|fact| fact["enum"].as_array().into_iter().flatten().chain(fact.get("const")))
         .filter_map(|value| value.as_str().map(str::to_owned))
         .collect();
+    // `^job_…`: an id that Jarvis gave.
+    let id = facts.iter().find_map(|fact| {
+        let (kind, _) = fact["pattern"].as_str()?.strip_prefix('^')?.split_once('_')?;
+        kind.bytes().all(|b| b.is_ascii_lowercase()).then(|| format!("{kind}_"))
+    });
     let address = facts.iter().any(|fact| fact["format"] == "uri" || fact["format"] == "url");
     match entity.unwrap_or(name) {
         "path" | "file" | "folder" | "directory" => Role::Path,
@@ -315,6 +325,7 @@ fn role_of(name: &str, property: &Json, schema: &Json) -> Role {
         "url" | "address" if entity.is_none() => Role::Url,
         kind if entity.is_some() => Role::Thing(kind.into()),
         _ if address => Role::Url,
+        _ if let Some(kind) = id => Role::Id(kind),
         _ if !choices.is_empty() => Role::Choice(choices),
         _ if typed("boolean") => {
             // A tool may list phrases that switch it on.

@@ -73,7 +73,11 @@ pub(super) fn which(cx: Context<'_>, reading: &Reading, mention: Option<&Mention
         return Verdict::Nothing;
     }
     let verb = reading.order().map_or_else(|| "look at".to_owned(), |word| word.said.clone());
-    if reading.values.iter().any(|said| matches!(said.value, Value::Image(_) | Value::Url(_) | Value::Text(_))) {
+    if reading
+        .values
+        .iter()
+        .any(|said| matches!(said.value, Value::Image(_) | Value::Url(_) | Value::Text(_) | Value::Id(_)))
+    {
         return Verdict::Ask(format!("I do not know how to {verb} that. What should I {verb}?"), Vec::new());
     }
     let takes_thing = |fit: &&&Fit<'_>| fit.tool.args.iter().any(|arg| matches!(arg.role, Role::Thing(_)));

@@ -17,6 +17,8 @@ pub(super) enum Value {
     Path(String),
     /// An image with registry, owner or tag.
     Image(String),
+    /// An id that Jarvis gave: what it is of, and 26 characters.
+    Id(String),
 }
 
 /// A value and the tokens that say it.
@@ -75,6 +77,9 @@ fn literal(raw: &str) -> Option<Value> {
     if rooted || named_file || folder || (raw.starts_with('.') && raw.len() > 2 && !raw.starts_with("..")) {
         return Some(Value::Path(raw.to_owned()));
     }
+    if is_id(raw) {
+        return Some(Value::Id(raw.to_owned()));
+    }
     // Ids of kept things, such as versions of files.
     if raw.len() == 32 && raw.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Some(Value::Text(raw.to_owned()));
@@ -87,6 +92,15 @@ fn literal(raw: &str) -> Option<Value> {
     });
     let plain = low.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
     (domain && plain).then(|| Value::Url(format!("https://{raw}")))
+}
+
+fn is_id(raw: &str) -> bool {
+    raw.split_once('_').is_some_and(|(kind, id)| {
+        !kind.is_empty()
+            && kind.bytes().all(|b| b.is_ascii_lowercase())
+            && id.len() == 26
+            && id.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+    })
 }
 
 /// `owner/name`, `name:tag` or both, perhaps with a registry before and a digest behind.
@@ -206,5 +220,8 @@ mod tests {
         assert_eq!(first("nginx.service"), None);
         assert_eq!(first("12:30"), None);
         assert_eq!(first("web"), None);
+        let id = "job_01h5fskfsk4fpeqwnsyz5hj55t";
+        assert_eq!(first(id), Some(Value::Id(id.into())));
+        assert_eq!(first("old_db"), None);
     }
 }

@@ -194,6 +194,7 @@ impl Tool for JobStart {
 #[serde(deny_unknown_fields)]
 struct StatusArgs {
     /// Id of the job.
+    #[schemars(regex(pattern = "^job_[0-9a-z]{26}$"))]
     job: String,
     /// Wait so many seconds for its end, at most 50.
     #[serde(default)]
@@ -325,6 +326,7 @@ impl Tool for JobList {
 #[serde(deny_unknown_fields)]
 struct CancelArgs {
     /// Id of the job.
+    #[schemars(regex(pattern = "^job_[0-9a-z]{26}$"))]
     job: String,
 }
 
