@@ -424,7 +424,7 @@ impl Writer {
         }
         if head.is_none() {
             let unavailable = |why: String| StoreError::Unavailable(why);
-            self.connection = self.engine.writer().await.map_err(|error| unavailable(error.to_string()))?;
+            self.connection = self.engine.another_writer().await.map_err(|error| unavailable(error.to_string()))?;
             self.lost = false;
             self.durability = Durability::Fsync;
             let found = dialect.patiently(stored_head(&mut self.connection)).await;

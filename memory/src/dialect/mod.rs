@@ -88,7 +88,15 @@ impl Engine {
         }
     }
 
-    /// The one connection that writes and makes the checkpoints.
+    /// The one connection that writes and makes the checkpoints, beside or instead of others of this process.
+    pub(crate) async fn another_writer(&self) -> Result<AnyConnection, OpenError> {
+        match self {
+            Self::Sqlite(file) => sqlite::another_writer(file).await,
+            Self::Postgres(server) => server.writer().await,
+        }
+    }
+
+    /// The first connection of this process: the one that writes and makes the checkpoints.
     pub(crate) async fn writer(&self) -> Result<AnyConnection, OpenError> {
         match self {
             Self::Sqlite(file) => writer(file).await,

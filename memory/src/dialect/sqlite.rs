@@ -45,9 +45,31 @@ fn options(database: &Path) -> Result<AnyConnectOptions, OpenError> {
     Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())
 }
 
+/// The first connection of this process.
+///
+/// One that could not be made ready is left open until the process ends. SQLite (seen with 3.51.3) may lose everything when it
+/// closes the only connection of a database whose shared memory could not be opened at first and can be by then: it
+/// removes the log without having written it back, and answers that all is well.
 pub(crate) async fn writer(database: &Path) -> Result<AnyConnection, OpenError> {
     let mut connection = options(database)?.connect().await?;
-    let found: String = sqlx::query("select sqlite_version()").fetch_one(&mut connection).await?.try_get(0)?;
+    match make_ready(&mut connection, database).await {
+        Ok(()) => Ok(connection),
+        Err(error) => {
+            std::mem::forget(connection);
+            Err(error)
+        }
+    }
+}
+
+/// One beside others, which keep the shared memory open.
+pub(super) async fn another_writer(database: &Path) -> Result<AnyConnection, OpenError> {
+    let mut connection = options(database)?.connect().await?;
+    make_ready(&mut connection, database).await?;
+    Ok(connection)
+}
+
+async fn make_ready(connection: &mut AnyConnection, database: &Path) -> Result<(), OpenError> {
+    let found: String = sqlx::query("select sqlite_version()").fetch_one(&mut *connection).await?.try_get(0)?;
     if version(&found) < OLDEST {
         let (major, minor, patch) = OLDEST;
         return Err(OpenError::Engine {
@@ -56,7 +78,7 @@ pub(crate) async fn writer(database: &Path) -> Result<AnyConnection, OpenError> 
         });
     }
     run(
-        &mut connection,
+        connection,
         &[
             "pragma busy_timeout = 10000",
             "pragma journal_mode = wal",
@@ -70,14 +92,14 @@ pub(crate) async fn writer(database: &Path) -> Result<AnyConnection, OpenError> 
         ],
     )
     .await?;
-    let mode: String = sqlx::query("pragma journal_mode").fetch_one(&mut connection).await?.try_get(0)?;
+    let mode: String = sqlx::query("pragma journal_mode").fetch_one(&mut *connection).await?.try_get(0)?;
     if mode != "wal" {
         return Err(OpenError::Database(format!(
             "the file system under {} cannot hold SQLite's log (journal mode is {mode}); use a local disk",
             database.display()
         )));
     }
-    Ok(connection)
+    Ok(())
 }
 
 fn version(text: &str) -> (u32, u32, u32) {

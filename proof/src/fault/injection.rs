@@ -66,7 +66,7 @@ pub(crate) const OUTAGES: [Injection; 5] = [
 /// Calls of which a single one may fail, at any moment from the start on. `write` is not among them: the runtime writes
 /// to its own wakers with it, which never fail, and so it does not survive that. Where no files stand the program makes
 /// these calls on nothing but its data, or (`openat`) it is not the disk that fails but the process that has too much open.
-pub(crate) const POINTS: [Injection; 9] = [
+pub(crate) const POINTS: [Injection; 10] = [
     Injection::point("an fsync fails", "fsync,fdatasync", "error=EIO", 6),
     Injection::point("a write fails", "pwrite64", "error=EIO", 9),
     Injection::point("a write finds no space", "pwrite64", "error=ENOSPC", 9),
@@ -74,6 +74,11 @@ pub(crate) const POINTS: [Injection; 9] = [
     Injection { only: &SEAL, ..Injection::point("the seal's rename fails", RENAMES, "error=EIO", 1) },
     Injection { only: &FILES, ..Injection::point("a file's rename fails", RENAMES, "error=EIO", 2) },
     Injection::point("an open fails", "openat", "error=EMFILE", 8),
+    // SQLite opens it to write, and then to read, whenever it needs it and does not have it.
+    Injection {
+        only: &["jarvis.db-shm"],
+        ..Injection::point("no shared memory is opened", "openat", "error=EMFILE", 1)
+    },
     // Each is cut to its length once, at the start.
     Injection { only: &["lock"], ..Injection::point("the lock cannot be emptied", "ftruncate", "error=EIO", 1) },
     Injection { only: &["jarvis.db-shm"], ..Injection::point("no shared memory is had", "ftruncate", "error=EIO", 1) },
