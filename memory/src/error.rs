@@ -63,6 +63,16 @@ pub enum OpenError {
          the end"
     )]
     Unfinished,
+    /// The database is empty, and the seal vouches for rows of it.
+    #[error(
+        "the database is empty, but {} vouches for what was in it: it was removed or lost, or another one is configured. \
+         Nothing was changed. Put the database back, or restore a backup (`jarvis restore`); if it shall begin anew, \
+         move that file away first", .seal.display()
+    )]
+    Gone {
+        /// The seal.
+        seal: PathBuf,
+    },
     /// Something stored can no longer be read.
     #[error("the stored {what} cannot be read: {why}")]
     Unreadable {
@@ -88,6 +98,7 @@ impl OpenError {
             Self::Newer { .. } => "database_newer",
             Self::Altered { .. } => "migration_altered",
             Self::Unfinished => "database_unfinished",
+            Self::Gone { .. } => "database_gone",
             Self::Unreadable { .. } => "stored_unreadable",
             Self::Database(_) => "database",
         }

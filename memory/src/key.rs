@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::directory::Directory;
 use crate::error::OpenError;
 use crate::row::{COLUMNS, fields};
-use crate::seal;
+use crate::seal::{self, Sealed};
 use crate::stored::to_json;
 
 /// Name under which the code is kept.
@@ -57,10 +57,15 @@ pub(crate) async fn open(
         }
     }
     if fresh {
+        let wrong = |error: std::io::Error| OpenError::Directory { path: directory.seal(), why: error.to_string() };
+        match seal::read(directory, &chain).map_err(wrong)? {
+            Sealed::Missing | Sealed::Nothing => {}
+            Sealed::Head(sealed) if sealed.seq == 0 => {}
+            Sealed::Head(_) | Sealed::Forged => return Err(OpenError::Gone { seal: directory.seal() }),
+        }
         // Before the database knows the key: a crash in between must not leave a used database without a seal, which
         // would look at the next start as if somebody had removed it.
-        seal::write(directory, &chain, head)
-            .map_err(|error| OpenError::Directory { path: directory.seal(), why: error.to_string() })?;
+        seal::write(directory, &chain, head).map_err(wrong)?;
     }
     dialect.commit(connection, None).await?;
     Ok(chain)

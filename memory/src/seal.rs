@@ -41,7 +41,8 @@ pub(crate) enum Sealed {
 
 pub(crate) fn read(directory: &Directory, chain: &Chain) -> std::io::Result<Sealed> {
     let Some(text) = directory::read_small(&directory.seal())? else { return Ok(Sealed::Missing) };
-    if text == NOTHING_SEALED {
+    // A first start may have been killed, or its disk full, while it was written.
+    if NOTHING_SEALED.starts_with(&text) {
         return Ok(Sealed::Nothing);
     }
     let Ok(seal) = serde_json::from_slice::<Seal>(&text) else { return Ok(Sealed::Forged) };

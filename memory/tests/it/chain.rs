@@ -153,6 +153,25 @@ async fn a_missing_or_forged_seal_is_found() {
 }
 
 #[tokio::test]
+async fn an_empty_database_beside_a_seal_that_vouches_for_rows_is_refused_until_the_seal_is_moved_away() {
+    let world = filled(3).await;
+    world.store.close().await;
+    world.empty().await;
+    let seal = world.data.join("audit.seal");
+    let before = std::fs::read(&seal).unwrap();
+    for _ in 0..2 {
+        let refused = world.open().await.err().unwrap();
+        assert_eq!(refused.code(), "database_gone");
+        assert!(refused.to_string().contains("restore a backup"), "{refused}");
+        assert_eq!(std::fs::read(&seal).unwrap(), before, "nothing is overwritten");
+    }
+    std::fs::rename(&seal, world.data.join("moved")).unwrap();
+    let world = world.restart().await;
+    assert_eq!(world.append(read("a")).await, 1);
+    world.whole().await;
+}
+
+#[tokio::test]
 async fn no_more_than_twenty_faults_are_told() {
     let world = filled(40).await;
     world.tamper("update event set summary = 'x'").await;

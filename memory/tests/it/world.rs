@@ -186,6 +186,14 @@ impl World {
         Self::open_at(data, self.scratch.clone(), first).await
     }
 
+    /// Takes the closed database away.
+    pub(crate) async fn empty(&self) {
+        match &self.scratch {
+            Some(scratch) => scratch.clear().await,
+            None => std::fs::remove_file(self.data.join("jarvis.db")).unwrap(),
+        }
+    }
+
     /// Opens the same once more, as it is configured.
     pub(crate) async fn open(&self) -> Result<Store, OpenError> {
         Store::open_on(self.database(), self.options()).await
