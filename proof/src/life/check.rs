@@ -21,8 +21,8 @@ pub(crate) struct Check<'a> {
     pub(crate) doubts: u64,
     /// Effects that were begun and cut off before anything happened.
     pub(crate) stopped: u64,
-    /// Approvals that the program voided because its disk failed. They are told as such, with a reason, so nobody is
-    /// misled; but a person's yes should outlast a disk that hiccups, so they are counted apart.
+    /// Approvals that the program voided because the disk failed under the target or the policy when it looked at them
+    /// again. They are told as such, with a reason. A store that is away is no such reason.
     pub(crate) voided: u64,
     /// Jobs that were given up, because the program was killed under them again and again or because nothing could be
     /// kept; they are told as unknown.
@@ -43,8 +43,6 @@ const LAG: Duration = Duration::from_millis(500);
 
 /// How a job says that its workers were lost too often.
 const GAVE_UP: &str = "its worker was lost again and again";
-/// How a job says that its call ended while nothing could be kept: what is told of that call is *unknown*, and stays so.
-const UNRECORDED: &str = "this could not be recorded";
 
 impl<'a> Check<'a> {
     pub(crate) const fn new(data: &'a Path, seen: &'a Seen) -> Self {
@@ -295,7 +293,6 @@ impl<'a> Check<'a> {
         match (state, ends.as_slice()) {
             // Nobody heard the outcome that is recorded, again and again.
             ("unknown", _) if error.contains(GAVE_UP) && kept.card.is_none() => self.given_up += 1,
-            ("unknown", [_, ..]) if self.disk_failed && error.contains(UNRECORDED) => self.given_up += 1,
             ("failed", []) if job.work == Work::Ask || self.disk_failed => self.turned_down += 1,
             (_, []) => {
                 self.wrong(

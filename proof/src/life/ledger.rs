@@ -95,7 +95,7 @@ fn is_stale(reply: &Reply) -> bool {
 
 /// Whether the program gives a failing disk as its reason; or that at its start it could not read its policy.
 pub(crate) fn blames_disk(reason: &str) -> bool {
-    ["the store ", "(os error ", "policy.toml cannot be read"].iter().any(|words| reason.contains(words))
+    ["(os error ", "policy.toml cannot be read"].iter().any(|words| reason.contains(words))
 }
 
 /// When something was sent, and in which outage.
