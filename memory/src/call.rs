@@ -271,8 +271,12 @@ impl Change for Intend {
         if let Some((card, step)) = &self.approval
             && !approval::can_spend(tx.connection, card, *step).await?
         {
-            let kept = self.is_kept(tx).await?;
-            return Ok(if kept { Intended::Recorded } else { Intended::AlreadySpent });
+            if !self.is_kept(tx).await? {
+                return Ok(Intended::AlreadySpent);
+            }
+            // What was thrown or revoked since bars it all the same. That the other call is taken back is its own mark.
+            let bar = self.barred(tx.connection).await?.filter(|bar| !matches!(bar, Bar::TakenBack(_)));
+            return Ok(bar.map_or(Intended::Recorded, Intended::Barred));
         }
         if let Some(bar) = self.barred(tx.connection).await? {
             return Ok(Intended::Barred(bar));

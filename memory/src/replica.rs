@@ -3,8 +3,11 @@
 //! Where one process owns the database, everything that is open at its start was carried by one that is gone. Replicas
 //! that share a database each hold a lease, which they renew three times while it lasts. Whoever's lease has lapsed is
 //! gone, or cut off from the database: then nothing of it can be recorded any more, and another looks what became of it.
-//! Leases go by the clocks of the machines, so these must agree within a few seconds.
+//! Leases go by the clocks of the machines, so these must agree within a few seconds. When the database was away, the
+//! leases of the living lapse too: so a lease that lapsed is believed only by who has renewed its own for as long as one
+//! lasts.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -48,7 +51,8 @@ impl Carried {
 /// was not answered is not lost.
 struct TakeOver {
     what: Carried,
-    now: i64,
+    /// Leases that had lapsed by then have ended; before all of them if none is believed to have lapsed.
+    lapsed: i64,
 }
 
 #[async_trait]
@@ -61,7 +65,7 @@ impl Change for TakeOver {
             "select id from {table} where {open} and (replica is null or replica = $2 or not exists \
              (select 1 from replica r where r.id = {table}.replica and r.lapses_at > $1)) order by {order}"
         );
-        let found = sqlx::query(AssertSqlSafe(sql)).bind(self.now).bind(tx.context.replica.unwrap_or_default());
+        let found = sqlx::query(AssertSqlSafe(sql)).bind(self.lapsed).bind(tx.context.replica.unwrap_or_default());
         let found = found.fetch_all(&mut *tx.connection).await?;
         let ids: Vec<String> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         if let Some(own) = tx.context.replica {
@@ -78,6 +82,8 @@ impl Change for TakeOver {
 /// Says that this process is there.
 struct Renew {
     until: i64,
+    /// Leases that lapsed before this are forgotten, which frees what they carried.
+    forget: i64,
 }
 
 #[async_trait]
@@ -94,10 +100,7 @@ impl Change for Renew {
         .bind(self.until)
         .execute(&mut *tx.connection)
         .await?;
-        sqlx::query("delete from replica where lapses_at < $1")
-            .bind(self.until - 100 * LEASE_MS)
-            .execute(&mut *tx.connection)
-            .await?;
+        sqlx::query("delete from replica where lapses_at < $1").bind(self.forget).execute(&mut *tx.connection).await?;
         Ok(())
     }
 }
@@ -125,7 +128,9 @@ impl Store {
 
     /// Ids of what is abandoned or this process's; all of it is this process's from now on.
     pub(crate) async fn take_over(&self, what: Carried) -> Stored<Vec<String>> {
-        self.0.writer.submit(TakeOver { what, now: self.0.clock.now() }).await
+        let now = self.0.clock.now();
+        let lapsed = if self.0.believes(now) { now } else { i64::MIN };
+        self.0.writer.submit(TakeOver { what, lapsed }).await
     }
 
     /// Waits until what other replicas have committed so far is known here too, for whoever signs in at one and asks the
@@ -152,7 +157,8 @@ impl Store {
         if !self.is_shared() {
             return Ok(());
         }
-        self.0.writer.submit(Renew { until: lease(&self.0.clock) }).await?;
+        self.0.writer.submit(Renew { until: lease(&self.0.clock), forget: i64::MIN }).await?;
+        self.0.renewing_since.store(self.0.clock.now(), Ordering::Release);
         tokio::spawn(keep(Arc::downgrade(&self.0)));
         Ok(())
     }
@@ -166,6 +172,13 @@ impl Store {
     }
 }
 
+impl Inner {
+    /// Whether a lease that lapsed is believed to have ended.
+    fn believes(&self, now: i64) -> bool {
+        now.saturating_sub(self.renewing_since.load(Ordering::Acquire)) >= LEASE_MS
+    }
+}
+
 fn lease(clock: &Arc<dyn Clock>) -> i64 {
     clock.now().saturating_add(LEASE_MS)
 }
@@ -173,15 +186,24 @@ fn lease(clock: &Arc<dyn Clock>) -> i64 {
 /// Renews the lease for as long as the store is there.
 async fn keep(store: Weak<Inner>) {
     let mut tick = tokio::time::interval(RENEWAL);
+    let mut until = i64::MAX;
     loop {
         tick.tick().await;
         let Some(inner) = store.upgrade() else { return };
-        let renewed = inner.writer.submit(Renew { until: lease(&inner.clock) }).await;
-        if let Err(error) = renewed {
-            if inner.readers.is_closed() {
-                return;
+        let next = lease(&inner.clock);
+        let now = inner.clock.now();
+        let forget = if inner.believes(now) { now - 100 * LEASE_MS } else { i64::MIN };
+        match inner.writer.submit(Renew { until: next, forget }).await {
+            Ok(()) => {
+                if until < now {
+                    inner.renewing_since.store(inner.clock.now(), Ordering::Release);
+                }
+                until = next;
             }
-            tracing::warn!(%error, "the lease could not be renewed; when it lapses other replicas take over");
+            Err(_) if inner.readers.is_closed() => return,
+            Err(error) => {
+                tracing::warn!(%error, "the lease could not be renewed; when it lapses other replicas take over");
+            }
         }
     }
 }

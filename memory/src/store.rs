@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) writer: Handle,
     /// This process, where others may use the same database.
     pub(crate) replica: Option<Arc<str>>,
+    /// Since when its lease has been renewed without a gap.
+    pub(crate) renewing_since: AtomicI64,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
     pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
     pub(crate) seq: Arc<AtomicU64>,
@@ -150,6 +152,7 @@ impl Store {
             readers,
             writer: Handle(queue),
             replica,
+            renewing_since: AtomicI64::new(i64::MAX),
             events,
             elsewhere,
             seq,

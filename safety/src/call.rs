@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::id::{ActorId, ApprovalId, CallId, ConversationId, TurnId};
 use crate::kernel::Prepared;
 use crate::outcome::{Answer, Outcome};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, KEY_RULE, Refusal};
 use crate::target::Target;
 use crate::tier::Tier;
 use crate::tool::Undo;
@@ -204,6 +204,6 @@ impl CallRecord {
                 (Code::AlreadyDecided, said)
             }
         };
-        Answer::Refused(Refusal::new(code, "idempotency key", said))
+        Answer::Refused(Refusal::new(code, KEY_RULE, said))
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::actor::Actor;
 use crate::approval::Approval;
-use crate::call::{CallState, Origin};
-use crate::id::ApprovalId;
+use crate::call::Origin;
+use crate::id::{ApprovalId, CallId};
 use crate::kernel::Gate;
 use crate::outcome::Outcome;
 use crate::refusal::{Refusal, store_refusal};
@@ -19,10 +19,9 @@ impl Gate {
         self.0.card(id).await
     }
 
-    /// Whether what came of a call above green is recorded, as far as the store can tell.
-    pub(crate) async fn is_settled(&self, outcome: &Outcome) -> bool {
-        let found = self.0.ledger.call(&outcome.call).await;
-        found.is_ok_and(|record| record.is_some_and(|record| record.state != CallState::Running))
+    /// What is recorded of a call above green, if that can be read.
+    pub(crate) async fn recorded(&self, call: &CallId) -> Option<Outcome> {
+        self.0.ledger.call(call).await.ok()??.outcome
     }
 
     /// Takes a question back: denies it, as whoever asked or as the operator.

@@ -1,12 +1,12 @@
-//! Calls that this process has in hand: they run, or their outcome is not recorded yet.
+//! What this process has in hand: calls that run or whose outcome is not recorded yet, and cards that it spends.
 //!
-//! What the store says is running, is this process's and is not in its hands was lost on the way, and is looked after.
+//! What the store says is under way, is this process's and is not in its hands was lost on the way, and is looked after.
 
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError};
 
 use crate::call::Request;
-use crate::id::CallId;
+use crate::id::{ApprovalId, CallId};
 use crate::kernel::Inner;
 use crate::run::Watch;
 use crate::tier::Tier;
@@ -21,7 +21,57 @@ impl Drop for Held {
     }
 }
 
+/// A card that one task spends, until this is dropped.
+pub(crate) struct HeldCard {
+    inner: Arc<Inner>,
+    id: ApprovalId,
+    held: bool,
+}
+
+impl HeldCard {
+    /// Lets go of the card, unless somebody wanted it meanwhile: then whoever has it looks at it once more.
+    pub(crate) fn let_go(mut self) -> Option<Self> {
+        let inner = Arc::clone(&self.inner);
+        let mut spending = inner.spending.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wanted) = spending.get_mut(&self.id).filter(|wanted| **wanted) {
+            *wanted = false;
+            return Some(self);
+        }
+        spending.remove(&self.id);
+        self.held = false;
+        None
+    }
+}
+
+impl Drop for HeldCard {
+    fn drop(&mut self) {
+        if self.held {
+            self.inner.spending.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        }
+    }
+}
+
 impl Inner {
+    /// Takes a card in hand; `None` if another task has it, which then looks at it once more before it lets go.
+    pub(crate) fn hold_card(self: &Arc<Self>, id: &ApprovalId) -> Option<HeldCard> {
+        let mut spending = self.spending.lock().unwrap_or_else(PoisonError::into_inner);
+        match spending.entry(id.clone()) {
+            Entry::Occupied(mut wanted) => {
+                wanted.insert(true);
+                None
+            }
+            Entry::Vacant(place) => {
+                place.insert(false);
+                Some(HeldCard { inner: Arc::clone(self), id: id.clone(), held: true })
+            }
+        }
+    }
+
+    /// Whether a card is in hand.
+    pub(crate) fn holds_card(&self, id: &ApprovalId) -> bool {
+        self.spending.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+    }
+
     /// Takes a call in hand: from now on the kill switch and its owner can cancel it. `None` if it is in hand already.
     pub(crate) fn hold(self: &Arc<Self>, id: &CallId, tier: Tier, request: &Request, watch: &Watch) -> Option<Held> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::approval::{Approval, ApprovalState};
 use crate::call::CallState;
 use crate::id::CallId;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, KEY_RULE, Refusal};
 use crate::target::Target;
 use crate::tier::Tier;
 use crate::tool::ToolError;
@@ -84,6 +84,6 @@ impl Approval {
             return answer_of(self);
         }
         let said = format!("this key belongs to another call ({}); use a new key. Nothing was done", self.id);
-        Answer::Refused(Refusal::new(Code::KeyReused, "idempotency key", said))
+        Answer::Refused(Refusal::new(Code::KeyReused, KEY_RULE, said))
     }
 }

@@ -23,11 +23,28 @@ impl Refusal {
         Self { code, rule: rule.into(), message: message.into() }
     }
 
+    /// Whether it leaves open what became of a call that was made with a key: it still runs, or its key cannot be looked
+    /// up. Asking again with the same key tells.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.rule == KEY_RULE && matches!(self.code, Code::AlreadyDecided | Code::StoreUnavailable)
+    }
+
     /// A refusal of what was sent, by validation.
     #[must_use]
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::InvalidArguments, "validate", message)
     }
+}
+
+/// The rule that a key stands for one call.
+pub(crate) const KEY_RULE: &str = "idempotency key";
+
+/// The store could not say what a key stands for.
+pub(crate) fn key_refusal(error: &StoreError) -> Refusal {
+    let said =
+        format!("whether a call was made with this key cannot be looked up ({error}); ask again with the same key");
+    Refusal::new(Code::StoreUnavailable, KEY_RULE, said)
 }
 
 /// The store could not.

@@ -1,16 +1,18 @@
 //! Recording what a call is about to do and what came of it, also while the store comes and goes.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{CallRecord, Request};
-use crate::event::Draft;
+use crate::event::{Draft, EventKind};
 use crate::held::Held;
 use crate::id::CallId;
 use crate::kernel::{Inner, Prepared};
 use crate::outcome::Outcome;
 use crate::port::{Intended, Pace, StoreError, Stored};
 use crate::row;
+use crate::setting::AuditReads;
 use crate::tool::Undo;
 
 /// Pause before the second attempt, twice that before the third, and so on.
@@ -30,6 +32,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) undo: Option<&'a Undo>,
     /// Whether a person approved it: nobody waits for the answer then but the card.
     pub(crate) approved: bool,
+    /// Whether it began; else its intent may not even be there.
+    pub(crate) began: bool,
 }
 
 /// An outcome that the store could not take at once.
@@ -39,6 +43,7 @@ struct Late {
     undoes: Option<CallId>,
     at: i64,
     row: Draft,
+    began: bool,
 }
 
 impl Inner {
@@ -63,54 +68,86 @@ impl Inner {
     }
 
     /// Records an outcome. If the store cannot take it, that is tried again until it can or the server stops; the call
-    /// stays in hand for so long. Whoever waits for the answer hears of it after three seconds.
+    /// stays in hand for so long. Whoever waits for the answer hears of it within seconds.
     pub(crate) async fn settle(self: &Arc<Self>, held: Held, ended: Ended<'_>) -> Stored<()> {
-        let Ended { request, call, outcome, undo, approved } = ended;
+        let Ended { request, call, outcome, undo, approved, began } = ended;
         let row =
             row::outcome(&request.actor, &request.origin, call.shown_args(), outcome, row::settled(outcome.state));
         let (at, undoes) = (self.clock.now(), request.origin.undoes.as_ref());
-        let Err(error) = recorded(self.ledger.settle(outcome, undo, undoes, at, row.clone()).await) else {
-            return Ok(());
-        };
-        let late = Late { outcome: outcome.clone(), undo: undo.cloned(), undoes: undoes.cloned(), at, row };
-        let task = tokio::spawn(Arc::clone(self).settle_late(held, late));
+        let first = self.ledger.settle(outcome, undo, undoes, at, row.clone());
+        let first = tokio::time::timeout(PATIENCE, first).await.unwrap_or_else(|_| Err(too_slow()));
+        if first.is_ok() {
+            return first;
+        }
+        let late = Late { outcome: outcome.clone(), undo: undo.cloned(), undoes: undoes.cloned(), at, row, began };
+        let task = tokio::spawn(Arc::clone(self).settle_late(held, late, first));
         let longest = if approved { Duration::MAX } else { PATIENCE };
         match tokio::time::timeout(longest, task).await {
             Ok(Ok(settled)) => settled,
-            Ok(Err(_)) | Err(_) => Err(error),
+            Ok(Err(_)) | Err(_) => Err(too_slow()),
         }
     }
 
-    async fn settle_late(self: Arc<Self>, held: Held, late: Late) -> Stored<()> {
-        let began = tokio::time::Instant::now();
-        let call = &late.outcome.call;
-        let mut pause = FIRST;
-        loop {
+    /// Goes on with the first attempt's answer.
+    async fn settle_late(self: Arc<Self>, held: Held, late: Late, first: Stored<()>) -> Stored<()> {
+        let begun = tokio::time::Instant::now();
+        let (call, state) = (&late.outcome.call, late.outcome.state.as_str());
+        let (mut settled, mut pause) = (first, FIRST);
+        let end = loop {
+            let error = match self.came_of(&late, settled).await {
+                ControlFlow::Break(end) => break end,
+                ControlFlow::Continue(error) => error,
+            };
+            if self.closing() && begun.elapsed() > PATIENCE {
+                tracing::error!(%call, state, %error, "an outcome could not be recorded; the next start probes it");
+                break Err(error);
+            }
             tokio::time::sleep(pause).await;
-            let Late { outcome, undo, undoes, at, row } = &late;
-            let settled = self.ledger.settle(outcome, undo.as_ref(), undoes.as_ref(), *at, row.clone()).await;
-            match recorded(settled) {
-                Ok(()) => break,
-                Err(error) if self.closing() && began.elapsed() > PATIENCE => {
-                    tracing::error!(%call, %error, "an outcome could not be recorded; the next start probes it");
-                    return Err(error);
-                }
-                Err(error) if pause == LONGEST => {
-                    tracing::warn!(%call, %error, "an outcome cannot be recorded yet; it is tried again");
-                }
-                Err(_) => {}
+            if pause < LONGEST && pause * 2 >= LONGEST {
+                tracing::warn!(%call, %error, "an outcome cannot be recorded yet; it is tried again and again");
             }
             pause = (pause * 2).min(LONGEST);
-        }
+            let Late { outcome, undo, undoes, at, row, .. } = &late;
+            settled = self.ledger.settle(outcome, undo.as_ref(), undoes.as_ref(), *at, row.clone()).await;
+        };
         drop(held);
-        Ok(())
+        end
+    }
+
+    /// What an attempt came to: an end, or an error after which it is tried again.
+    async fn came_of(&self, late: &Late, settled: Stored<()>) -> ControlFlow<Stored<()>, StoreError> {
+        let Late { outcome, began, .. } = late;
+        match settled {
+            Ok(()) => ControlFlow::Break(Ok(())),
+            // Its intent was not kept, or somebody saw before that it did not begin.
+            Err(StoreError::Conflict(_) | StoreError::NotFound(_)) if !began => ControlFlow::Break(Ok(())),
+            Err(error @ StoreError::NotFound(_)) => {
+                tracing::error!(call = %outcome.call, state = outcome.state.as_str(), "the intent of an effect is gone");
+                ControlFlow::Break(Err(error))
+            }
+            // An attempt in doubt may have been kept, or another replica recorded what it saw.
+            Err(error @ StoreError::Conflict(_)) => match self.ledger.call(&outcome.call).await {
+                Ok(Some(record)) if record.state == outcome.state => ControlFlow::Break(Ok(())),
+                Ok(_) => ControlFlow::Break(self.contradicted(late, error).await),
+                Err(_) => ControlFlow::Continue(error),
+            },
+            Err(error) => ControlFlow::Continue(error),
+        }
+    }
+
+    /// Something else is recorded of a call than what came of it: both stay to be seen.
+    async fn contradicted(&self, late: &Late, error: StoreError) -> Stored<()> {
+        let Late { outcome, row, .. } = late;
+        let (call, state) = (&outcome.call, outcome.state.as_str());
+        tracing::error!(%call, state, %error, "an outcome was recorded otherwise before, by who could not see this one");
+        let row = Draft { kind: EventKind::CallUnknown, ..row.clone() };
+        if let Err(error) = self.ledger.append(row, AuditReads::Fsync).await {
+            tracing::error!(%call, state, %error, "that this is so could not be recorded");
+        }
+        Err(error)
     }
 }
 
-/// Whether an outcome stands. An attempt in doubt before this one may have been kept, or the intent was not.
-pub(crate) fn recorded(settled: Stored<()>) -> Stored<()> {
-    match settled {
-        Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => Ok(()),
-        settled => settled,
-    }
+fn too_slow() -> StoreError {
+    StoreError::Unknown("it does not answer in time".to_owned())
 }

@@ -1,6 +1,5 @@
 //! Saying something, stopping, asking again, and going on after a restart.
 
-use std::collections::hash_map;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -201,8 +200,10 @@ impl Mind {
         });
         let running = Running { cancel, stopper, state: seen, task: task.abort_handle() };
         let mut all = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash_map::Entry::Vacant(place) = all.entry(id) else { return false };
-        place.insert(running);
+        if all.get(&id).is_some_and(|running| !running.task.is_finished()) {
+            return false;
+        }
+        all.insert(id, running);
         // Unless it was sent the task ends at once.
         listed.send(()).is_ok()
     }
@@ -210,7 +211,9 @@ impl Mind {
 
 impl Inner {
     fn carries(&self, turn: &TurnId) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(turn)
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that broke off is carried by nobody.
+        running.get(turn).is_some_and(|running| !running.task.is_finished())
     }
 
     fn room(&self) -> Result<(), Refusal> {

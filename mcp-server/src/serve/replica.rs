@@ -25,24 +25,32 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    /// Follows for as long as it is polled.
+    /// Follows for as long as it is polled. What is taken over is probed beside that, which may last: a brake does not
+    /// wait for it.
     pub(super) async fn run(self) {
-        let mut rows = self.store.elsewhere();
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let followed = tokio::select! {
-                row = rows.recv() => match row {
+        let follow = async {
+            let mut rows = self.store.elsewhere();
+            loop {
+                let followed = match rows.recv().await {
                     Ok(row) => self.follow(&row).await,
                     // Some were missed: everything is read anew.
                     Err(RecvError::Lagged(_)) => self.follow_all().await,
                     Err(RecvError::Closed) => return,
-                },
-                _ = look.tick() => self.take_over().await,
-            };
-            if let Err(error) = followed {
-                tracing::warn!(%error, "what other replicas did cannot be read; it is looked at again soon");
+                };
+                tell(followed);
             }
+        };
+        let take_over = async {
+            let mut look = tokio::time::interval(LOOK);
+            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                look.tick().await;
+                tell(self.take_over().await);
+            }
+        };
+        tokio::select! {
+            () = follow => {}
+            () = take_over => {}
         }
     }
 
@@ -91,5 +99,11 @@ impl Replica {
         self.follow_all().await?;
         self.console.recover().await?;
         self.mind.resume().await.map(|_| ())
+    }
+}
+
+fn tell(followed: Result<(), StoreError>) {
+    if let Err(error) = followed {
+        tracing::warn!(%error, "what other replicas did cannot be read; it is looked at again soon");
     }
 }

@@ -104,9 +104,13 @@ impl JobKind for ToolCall {
         };
         match self.call(request, cx).await {
             Answer::Waiting(card) => came_of(self.decided(&actor, *card, cx).await?, cx),
-            // What it came to is recorded as soon as the store can: the next look finds it by its key.
-            Answer::Ran(outcome) if outcome.state == CallState::Unknown && !self.gate.is_settled(&outcome).await => {
-                Err(JobError::new(JobErrorKind::Later(STILL_RUNNING), "its outcome is not recorded yet"))
+            // What it came to is recorded as soon as the store can; if not yet, the next look finds it by its key.
+            Answer::Ran(outcome) if outcome.state == CallState::Unknown => {
+                match self.gate.recorded(&outcome.call).await {
+                    Some(recorded) => ended(recorded),
+                    None if cx.is_unwanted() => ended(*outcome),
+                    None => Err(JobError::new(JobErrorKind::Later(STILL_RUNNING), "its outcome is not recorded yet")),
+                }
             }
             answer => came_of(answer, cx),
         }
@@ -214,9 +218,8 @@ fn ended(outcome: Outcome) -> Result<Value, JobError> {
 /// Only what was not decided is tried again; a no stays a no.
 fn refused(refusal: &Refusal) -> JobError {
     let kind = match (refusal.code, refusal.rule.as_str()) {
-        (Code::AlreadyDecided, "idempotency key") | (Code::Unavailable, "stopping") => {
-            JobErrorKind::Later(STILL_RUNNING)
-        }
+        _ if refusal.is_open() => JobErrorKind::Later(STILL_RUNNING),
+        (Code::Unavailable, "stopping") => JobErrorKind::Later(STILL_RUNNING),
         (Code::StoreUnavailable | Code::RateLimited, _) => JobErrorKind::Retry,
         _ => JobErrorKind::Failed,
     };

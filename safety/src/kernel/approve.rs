@@ -250,13 +250,23 @@ impl Inner {
     /// Spends the steps of an approved card one after the other, and stops at the first that does not succeed. A store
     /// that is away is waited for, as long as a yes holds.
     pub(super) async fn run_card(self: &Arc<Self>, id: &ApprovalId, too_old: bool) {
+        let mut held = self.hold_card(id);
+        while let Some(card) = held {
+            self.run_held(id, too_old).await;
+            self.say_moved(id);
+            held = card.let_go();
+        }
+    }
+
+    async fn run_held(self: &Arc<Self>, id: &ApprovalId, too_old: bool) {
         let mut away: Option<i64> = None;
         // What was not done when the server stops is gone on with by the next start.
         while !self.closing() {
             let lapsed = too_old || away.is_some_and(|since| since < self.clock.now() - YES_HOLDS_MS);
             match self.go_on(id, lapsed).await {
                 Ok(true) => away = None,
-                Ok(false) => return self.say_moved(id),
+                Ok(false) => return,
+                Err(error) if error.code != Code::StoreUnavailable => return,
                 Err(error) => {
                     if away.is_none() {
                         tracing::warn!(approval = %id, %error, "an approved card waits for the store");

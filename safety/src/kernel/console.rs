@@ -50,6 +50,7 @@ impl Console {
             closing: AtomicBool::new(false),
             ended: Notify::new(),
             running: Mutex::default(),
+            spending: Mutex::default(),
             moved: broadcast::channel(256).0,
             asked: Notify::new(),
         })))

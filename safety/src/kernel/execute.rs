@@ -105,24 +105,27 @@ impl Inner {
         let pace = unasked.then_some(Pace { since: now - REPEAT_WINDOW_MS, most: UNASKED_REPEATS });
         let record = CallRecord::begun(request, call, id.clone(), rule.clone(), approval, now);
         let approved = record.approval.is_some();
-        match self.intend(&record, pace, row::intent(request, call, &record, &self.rules().version)).await {
-            Ok(Intended::Recorded) => {}
-            Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
-            Ok(Intended::Barred(bar)) => return Err(NotRun::Refused(bar.refusal())),
-            Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
-            Ok(Intended::TooOften(calls)) => return Err(NotRun::TooOften(repeated(calls))),
-            Err(error) => {
-                if let StoreError::Unknown(_) = error {
-                    // It never begins: if its intent was kept after all, that is its outcome.
-                    watch.cancel.cancel();
-                    let (outcome, _) = self.run(request, call, id, rule, watch).await;
-                    let _ = self.settle(held, Ended { request, call, outcome: &outcome, undo: None, approved }).await;
-                }
-                return Err(NotRun::Refused(store_refusal(&error)));
+        let (refusal, may_be_kept) =
+            match self.intend(&record, pace, row::intent(request, call, &record, &self.rules().version)).await {
+                Ok(Intended::Recorded) => (None, true),
+                Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
+                Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
+                Ok(Intended::TooOften(calls)) => return Err(NotRun::TooOften(repeated(calls))),
+                Ok(Intended::Barred(bar)) => (Some(bar.refusal()), approved),
+                Err(error) => (Some(store_refusal(&error)), matches!(error, StoreError::Unknown(_))),
+            };
+        if let Some(refusal) = refusal {
+            if may_be_kept {
+                // It never begins: if its intent was kept after all, that is its outcome.
+                watch.cancel.cancel();
+                let (outcome, _) = self.run(request, call, id, rule, watch).await;
+                let ended = Ended { request, call, outcome: &outcome, undo: None, approved, began: false };
+                let _ = self.settle(held, ended).await;
             }
+            return Err(NotRun::Refused(refusal));
         }
         let (mut outcome, undo) = self.run(request, call, id, rule, watch).await;
-        let ended = Ended { request, call, outcome: &outcome, undo: undo.as_ref(), approved };
+        let ended = Ended { request, call, outcome: &outcome, undo: undo.as_ref(), approved, began: true };
         if let Err(error) = self.settle(held, ended).await {
             outcome.state = CallState::Unknown;
             outcome.words =

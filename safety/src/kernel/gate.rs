@@ -18,7 +18,7 @@ use crate::id::{ActorId, ApprovalId, CallId};
 use crate::kill::KillSwitch;
 use crate::outcome::{Answer, answer_of};
 use crate::port::{Clock, Identities, Ids, Ledger, Live};
-use crate::refusal::{Code, Refusal, store_refusal};
+use crate::refusal::{Code, Refusal, key_refusal, store_refusal};
 use crate::registry::Registry;
 use crate::row;
 use crate::run::Watch;
@@ -87,6 +87,8 @@ pub(crate) struct Inner {
     /// Held while the kill switch is thrown: two hands at once would leave store and memory apart.
     pub(super) braking: tokio::sync::Mutex<()>,
     pub(crate) running: Mutex<HashMap<CallId, (Tier, ActorId, CancellationToken)>>,
+    /// Cards whose steps are being spent, and whether somebody else wanted to meanwhile.
+    pub(crate) spending: Mutex<HashMap<ApprovalId, bool>>,
     /// Says that a call has ended.
     pub(crate) ended: Notify,
     /// Says that a card has moved on.
@@ -189,6 +191,8 @@ impl Inner {
     pub(super) async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
         match self.known(&request).await {
             Ok(None) => {}
+            // Whoever asks again and again until it has ended fills no audit, and needs no store for this answer.
+            Ok(Some(Answer::Refused(refusal))) | Err(refusal) if refusal.is_open() => return Answer::Refused(refusal),
             Ok(Some(Answer::Refused(refusal))) | Err(refusal) => return self.refused(&request, None, refusal).await,
             Ok(Some(answer)) => return answer,
         }
@@ -209,10 +213,10 @@ impl Inner {
         let (id, spec) = (&request.actor.id, found.described().spec);
         if let Some(key) = &request.key {
             let args = found.canonical(request.args.clone()).map_err(Refusal::invalid)?;
-            if let Some(record) = self.ledger.keyed(id, key).await.map_err(|error| store_refusal(&error))? {
+            if let Some(record) = self.ledger.keyed(id, key).await.map_err(|error| key_refusal(&error))? {
                 return Ok(Some(record.answer(&request.tool, &args)));
             }
-            if let Some(card) = self.ledger.card_keyed(id, key).await.map_err(|error| store_refusal(&error))? {
+            if let Some(card) = self.ledger.card_keyed(id, key).await.map_err(|error| key_refusal(&error))? {
                 return Ok(Some(card.answer_to(&request.tool, &args)));
             }
         }

@@ -6,13 +6,12 @@ use futures_util::{TryStreamExt as _, stream};
 use serde_json::Value;
 
 use crate::actor::Actor;
-use crate::call::CallRecord;
+use crate::call::{CallRecord, CallState};
 use crate::event::Draft;
 use crate::outcome::Outcome;
 use crate::port::StoreError;
 use crate::row;
 use crate::run::{judged, probe};
-use crate::settle::recorded;
 use crate::tool::{Probe, ToolError, ToolErrorKind, Trust};
 
 use super::approve::YES_HOLDS_MS;
@@ -30,14 +29,14 @@ impl Console {
     /// If the store cannot be read; the server must not serve then.
     pub async fn recover(&self) -> Result<(), StoreError> {
         let mut doubts = self.inner().ledger.abandoned_calls().await?;
-        doubts.retain(|record| !self.inner().holds(&record.id));
+        doubts.retain(|record| record.state == CallState::Running && !self.inner().holds(&record.id));
         // A target that hangs holds up its own probe and not all others.
         stream::iter(doubts.iter().map(Ok))
             .try_for_each_concurrent(PROBES, |record| self.inner().settle_doubt(record))
             .await?;
         let oldest = self.inner().clock.now() - YES_HOLDS_MS;
         let mut cards = self.inner().ledger.abandoned_cards().await?;
-        cards.retain(|card| !card.steps.iter().any(|step| self.inner().holds(&step.call)));
+        cards.retain(|card| !self.inner().holds_card(&card.id));
         for card in cards {
             let inner = Arc::clone(self.inner());
             // Whoever said yes meant then, not some start days later.
@@ -50,6 +49,11 @@ impl Console {
 
 impl Inner {
     async fn settle_doubt(&self, record: &CallRecord) -> Result<(), StoreError> {
+        // It may have ended here since it was looked up: what is let go of was recorded before.
+        let now = self.ledger.call(&record.id).await?;
+        if now.is_none_or(|now| now.state != CallState::Running) {
+            return Ok(());
+        }
         let tool = self.registry.tool(&record.tool);
         let probe = match &tool {
             // A tool that was changed since might look at something else.
@@ -68,8 +72,7 @@ impl Inner {
             state,
             output: Value::Null,
             words: words.clone(),
-            error: (state != crate::call::CallState::Done)
-                .then(|| ToolError::new(ToolErrorKind::Failed, words.clone())),
+            error: (state != CallState::Done).then(|| ToolError::new(ToolErrorKind::Failed, words.clone())),
             untrusted: tool.is_none_or(|tool| tool.described().spec.trust == Trust::Untrusted),
             undoable: false,
             millis: 0,
@@ -78,7 +81,10 @@ impl Inner {
         let (system, kind) = (Actor::system(), row::settled(state));
         let row = row::outcome(&system, &record.origin, record.args.clone(), &outcome, kind);
         let row = Draft { owner: record.actor.clone(), ..row };
-        // It may have been recorded since it was looked up.
-        recorded(self.ledger.settle(&outcome, None, record.origin.undoes.as_ref(), self.clock.now(), row).await)
+        match self.ledger.settle(&outcome, None, record.origin.undoes.as_ref(), self.clock.now(), row).await {
+            // Whoever carried it came back and said what came of it.
+            Err(StoreError::Conflict(_)) => Ok(()),
+            settled => settled,
+        }
     }
 }

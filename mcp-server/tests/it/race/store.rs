@@ -5,12 +5,14 @@ use std::time::Duration;
 use jarvis_safety::approval::ApprovalState;
 use jarvis_safety::call::{CallState, Request};
 use jarvis_safety::event::EventKind;
+use jarvis_safety::kernel::{KillSwitch, PlanAnswer};
+use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::{Intended, Ledger as _};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, Tier};
 
 use super::stage::Fault;
-use super::{MINUTE, house, own, yes};
+use super::{MINUTE, house, odd, own, yes};
 use crate::lamp::{draft, ran, refused};
 
 #[tokio::test]
@@ -176,15 +178,60 @@ async fn a_yes_that_was_not_kept_does_not_void_what_the_second_yes_runs() {
     stage.release("decide", 1);
     assert!(!first.await.unwrap());
     stage.reached("approval kept", 1).await;
-    stage.hold("ran hall", 1);
     house.yes(&card.id).await;
-    stage.reached("ran hall", 1).await;
+    // Whoever looked first looks once more, for the second.
     stage.release("approval kept", 1);
-    // What that first look leads to is handed to the store before the outcome is.
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
-    stage.release("ran hall", 1);
     assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done);
     house.leave().await;
+}
+
+#[tokio::test]
+async fn a_brake_that_another_replica_threw_meanwhile_bars_an_intent_that_was_kept() {
+    let (house, stage) = house().await;
+    let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
+    stage.fail("intend", Fault::Kept, 1);
+    stage.hold("intend kept", 1);
+    house.yes(&card.id).await;
+    stage.reached("intend kept", 1).await;
+    // This one's gate has not heard of it yet.
+    house.store.set_kill_switch(KillSwitch::Effects, draft()).await.unwrap();
+    stage.release("intend kept", 1);
+    assert_eq!(house.decided_once(&card.id).await, ApprovalState::Failed);
+    let call = house.store.call(&card.steps[0].call).await.unwrap().unwrap();
+    assert_eq!((call.state, house.times("cellar")), (CallState::Cancelled, 0));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn looking_for_what_was_lost_voids_no_plan_that_is_between_its_steps() {
+    let (house, stage) = house().await;
+    let plan = vec![odd("one", Tier::Orange, None), own("two")];
+    let PlanAnswer::Waiting(card) = house.gate.plan(plan).await else { panic!("it asks") };
+    stage.hold("resolve two", 1);
+    house.yes(&card.id).await;
+    stage.reached("resolve two", 1).await;
+    // The first step took long: for a card that nobody spends the yes would be too old.
+    house.clock.turn(16 * MINUTE);
+    house.gate.recover().await.unwrap();
+    stage.release("resolve two", 1);
+    assert_eq!(house.end_of(&card.id).await.state, ApprovalState::Done);
+    assert_eq!((house.times("one"), house.times("two")), (1, 1));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_contradicts_what_was_recorded_before_is_told_and_stays_to_be_seen() {
+    let (house, stage) = house().await;
+    stage.hold("ran hall", 1);
+    let call = house.begin(own("hall"));
+    stage.reached("ran hall", 1).await;
+    let record = house.store.unsettled_calls().await.unwrap().remove(0);
+    // As a replica does that took it over from one which it could not see.
+    let seen = Outcome { state: CallState::Failed, call: record.id.clone(), ..house.turn("shed").await };
+    house.store.settle(&seen, None, None, 0, draft()).await.unwrap();
+    stage.release("ran hall", 1);
+    let outcome = ran(call.await.unwrap());
+    assert!(outcome.state == CallState::Unknown && outcome.words.contains("could not be recorded"), "{outcome:?}");
+    let kinds = house.kinds(record.id.as_str()).await;
+    assert_eq!(kinds.last(), Some(&EventKind::CallUnknown), "{kinds:?}");
 }
