@@ -447,8 +447,7 @@ proptest! {
                 let spoken = folded(&text).contains(&folded(name.trim_end_matches(".service")));
                 // A pattern or a state with the word for "all of that kind" names it too.
                 let grouped = ["*", "all", "every", "starting", "containing", "both"].iter().any(|w| text.contains(w))
-                    || (text.contains(kind) && (text.contains("stopped") || text.contains("running")
-                        || text.contains("failed")));
+                    || (text.contains(kind) && ["stopped", "running", "failed", "up"].iter().any(|state| text.contains(state)));
                 assert!(spoken || grouped, "{text:?} gave {kind} {name} ({state})");
                 assert!(
                     !text.contains("don't") && !text.contains("unless") && !text.contains(" if "),

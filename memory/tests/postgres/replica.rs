@@ -210,6 +210,24 @@ async fn an_approved_intent_that_is_handed_in_again_is_its_own_replicas_alone() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_gap_in_its_own_lease_a_replica_believes_no_lapsed_one_for_as_long_as_one_lasts() {
+    let (one, other) = two().await;
+    let call = one.record(None);
+    one.store.intend(&call, None, row(EventKind::CallIntent, call.id.as_str())).await.unwrap();
+    // As if the database had been away for both: the other is the first that can renew.
+    other.clock.turn(60_000);
+    let renewed = "select count(*) from replica where lapses_at > cast($1 as bigint)";
+    let from = (crate::world::START + 60_000).to_string();
+    while other.scratch().number(renewed, &from).await == 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(other.store.abandoned_calls().await.unwrap().is_empty(), "the one may be about to renew");
+    other.clock.turn(30_000);
+    let taken: Vec<_> = other.store.abandoned_calls().await.unwrap().into_iter().map(|call| call.id).collect();
+    assert_eq!(taken, [call.id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_replica_carried_is_free_at_once_when_it_has_ended_in_good_order() {
     let (one, other) = two().await;
     let call = one.record(None);
