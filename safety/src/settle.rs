@@ -103,10 +103,7 @@ impl Inner {
                 break Err(error);
             }
             tokio::time::sleep(pause).await;
-            if pause < LONGEST && pause * 2 >= LONGEST {
-                tracing::warn!(%call, %error, "an outcome cannot be recorded yet; it is tried again and again");
-            }
-            pause = (pause * 2).min(LONGEST);
+            pause = longer(pause, call, &error);
             let Late { outcome, undo, undoes, at, row, .. } = &late;
             settled = self.ledger.settle(outcome, undo.as_ref(), undoes.as_ref(), *at, row.clone()).await;
         };
@@ -146,6 +143,15 @@ impl Inner {
         }
         Err(error)
     }
+}
+
+/// The next pause; says once that this may last.
+fn longer(pause: Duration, call: &CallId, error: &StoreError) -> Duration {
+    let next = (pause * 2).min(LONGEST);
+    if next == LONGEST && pause < LONGEST {
+        tracing::warn!(%call, %error, "an outcome cannot be recorded yet; it is tried again and again");
+    }
+    next
 }
 
 fn too_slow() -> StoreError {
