@@ -148,8 +148,8 @@ impl FaultArguments {
 /// Kills and power cuts when nothing else is said.
 const KILLS: u64 = 300;
 const CUTS: u64 = 50;
-/// Outages of PostgreSQL.
-const AWAY: u64 = 500;
+/// Outages of PostgreSQL; some of them are waited for until a lease has lapsed.
+const AWAY: u64 = 20;
 
 impl KillArguments {
     /// `usual`: how often when nothing is said.
