@@ -78,7 +78,8 @@ export class Explorer {
   /** For an effect: takes new rows from the stream. */
   follow(): () => void {
     return onEvent((event) => {
-      if (event.seq >= (this.filter.before ?? Infinity) || !this.loaded || !fits(event, this.filter)) return;
+      // Also while the first page is on its way: what came in meanwhile may not be on it.
+      if (event.seq >= (this.filter.before ?? Infinity) || !fits(event, this.filter)) return;
       if (event.seq > (this.rows[0]?.seq ?? 0)) this.rows = [event, ...this.rows];
     });
   }
