@@ -159,11 +159,9 @@ async fn a_step_is_spent_once_under_fifty_concurrent_intents() {
     let world = World::new().await;
     let card = approved(&world, 1).await;
     let mut tasks = tokio::task::JoinSet::new();
-    for index in 0..50 {
-        let (store, mut record) = (world.store.clone(), spender(&world, &card, 0));
-        if index % 2 == 0 {
-            record.id = world.call_id();
-        }
+    for _ in 0..50 {
+        let record = CallRecord { id: world.call_id(), ..spender(&world, &card, 0) };
+        let store = world.store.clone();
         tasks.spawn(async move { store.intend(&record, None, row(EventKind::CallIntent, "a")).await.unwrap() });
     }
     let answers = tasks.join_all().await;
@@ -171,6 +169,22 @@ async fn a_step_is_spent_once_under_fifty_concurrent_intents() {
     assert_eq!(answers.iter().filter(|answer| matches!(answer, Intended::AlreadySpent)).count(), 49);
     assert_eq!(world.store.unsettled_calls().await.unwrap().len(), 1);
     assert_eq!(now(&world, &card).await.state, ApprovalState::Running);
+    assert_eq!(world.whole().await.rows, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_intent_that_is_handed_in_fifty_times_at_once_is_one_call() {
+    let world = World::new().await;
+    let card = approved(&world, 1).await;
+    let record = spender(&world, &card, 0);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (store, record) = (world.store.clone(), record.clone());
+        tasks.spawn(async move { store.intend(&record, None, row(EventKind::CallIntent, "a")).await.unwrap() });
+    }
+    let answers = tasks.join_all().await;
+    assert!(answers.iter().all(|answer| matches!(answer, Intended::Recorded)), "{answers:?}");
+    assert_eq!(world.store.unsettled_calls().await.unwrap().len(), 1);
     assert_eq!(world.whole().await.rows, 3);
 }
 
