@@ -9,6 +9,13 @@ export async function comingBack(world) {
     await world.open('/activity');
     const before = (await world.api('/status')).body.head;
     await page.evaluate(() => (globalThis.same = true));
+    // A page fetches the others while it has nothing else to do.
+    await until('every page is fetched', () =>
+      page.evaluate(() => {
+        const fetched = performance.getEntriesByType('resource').filter((entry) => entry.responseEnd > 0).map((entry) => entry.name);
+        return ['ChatPage', 'ApprovalsPage', 'JobsPage', 'ToolsPage', 'SettingsPage'].every((name) => ['js', 'css'].every((end) => fetched.some((url) => url.includes(`/${name}-`) && url.endsWith(end))));
+      }),
+    );
     watch.down = true;
     await server.kill();
     await page.getByRole('alert').getByText('No connection').waitFor();
@@ -24,11 +31,14 @@ export async function comingBack(world) {
     await until('the stream is live', async () => (await page.locator('footer').getByText('live', { exact: true }).count()) > 0);
     watch.down = false;
     check(await page.evaluate(() => globalThis.same === true), 'the page was not loaded anew');
-    const history = (await world.api('/history?limit=100')).body.events.filter((event) => event.seq > before);
-    check(history.some((event) => event.kind === 'server.started') && history.some((event) => event.kind === 'turn.asked'), 'the history holds both');
-    await until('every event since is on the page', async () => {
-      const ids = await page.locator('[role=option]').evaluateAll((rows) => rows.map((row) => Number(row.id.replace('event-', ''))));
-      return history.every((event) => ids.includes(event.seq));
+    const since = async () => (await world.api('/history?limit=500')).body.events.filter((event) => event.seq > before);
+    const kinds = (await since()).map((event) => event.kind);
+    check(kinds.includes('server.started') && kinds.includes('turn.asked'), `the history holds both: ${kinds.join(' ')}`);
+    // Only rows that are on the screen are in the document, and others may come in at any time.
+    await until('every event since is on the page, or as many as are shown', async () => {
+      const rows = await page.locator('[role=option]').evaluateAll((found) => found.map((row) => Number(row.id.replace('event-', ''))));
+      const newest = (await since()).map((event) => event.seq);
+      return rows.length > 0 && newest.every((seq, at) => at >= rows.length || rows[at] === seq);
     });
   });
 }
