@@ -21,6 +21,9 @@ const SUMMARY: usize = 300;
 /// Most rows in one statement: beyond it nothing is won.
 const CHUNK: usize = 64;
 
+/// Most rows that are inserted together in one message.
+pub(crate) const TOGETHER: usize = 128;
+
 /// A body with the salt and the digest that stand for it in the chain.
 #[derive(Clone)]
 struct Body {
@@ -54,7 +57,7 @@ impl Row {
         }
         let body = match draft.body.take() {
             Some(value) => {
-                let salt = hex(&chain::random::<16>().map_err(StoreError::Unavailable)?);
+                let salt = hex(&rand::random::<[u8; 16]>());
                 let json = to_json("a body", &value)?;
                 let digest = chain::body_digest(&salt, &json);
                 Some(Body { salt, json, digest })
@@ -205,6 +208,12 @@ impl Shape {
         sql
     }
 
+    /// The statement for up to so many rows; a place whose first column is null stands for none.
+    fn up_to(self, places: usize) -> String {
+        let rows = vec![format!("({})", vec!["?"; self.columns].join(", ")); places].join(", ");
+        format!("{} select * from (values {rows}) where column1 is not null", self.into)
+    }
+
     /// The statement for one row that is inserted if the statement before it has written something.
     fn if_written(self) -> String {
         let places = vec!["?"; self.columns].join(", ");
@@ -305,12 +314,7 @@ pub(crate) async fn insert_alone(
     if let Some(body) = body {
         row.bind_body(body, &mut arguments)?;
     }
-    let put = |arguments: &mut AnyArguments| {
-        arguments.add(head.seq.cast_signed())?;
-        arguments.add(head.at)?;
-        arguments.add(head.hash.as_str())
-    };
-    put(&mut arguments).map_err(sqlx::Error::Encode)?;
+    bind_head(&mut arguments, head)?;
     let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
     if decides {
         // All of them: what is not fetched is not carried out.
@@ -318,6 +322,54 @@ pub(crate) async fn insert_alone(
     }
     query.execute(connection).await?;
     Ok(true)
+}
+
+/// Inserts rows and moves the head, as a transaction of its own, in one message to a database that takes scripts: what a
+/// message costs is more than what a row does.
+pub(crate) async fn insert_together(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    rows: &[Linked],
+    head: &Head,
+) -> Result<(), sqlx::Error> {
+    static SQL: [OnceLock<Arc<str>>; TOGETHER.ilog2() as usize + 1] =
+        [const { OnceLock::new() }; TOGETHER.ilog2() as usize + 1];
+    // Few enough scripts that the connection keeps all of them prepared.
+    let places = rows.len().next_power_of_two();
+    let sql = SQL[places.ilog2() as usize].get_or_init(|| {
+        let head = "update head set seq = ?, at = ?, hash = ? where id = 1".to_owned();
+        dialect.at_once(&[EVENT.up_to(places), BODY.up_to(places), head]).into()
+    });
+    let mut arguments = AnyArguments::default();
+    arguments.reserve(places * (EVENT.columns + BODY.columns) + 3, 0);
+    for row in rows {
+        row.bind_event(&mut arguments)?;
+    }
+    bind_nothing(&mut arguments, (places - rows.len()) * EVENT.columns)?;
+    let mut bodies = 0;
+    for row in rows {
+        if let Some(body) = &row.row.body {
+            row.bind_body(body, &mut arguments)?;
+            bodies += 1;
+        }
+    }
+    bind_nothing(&mut arguments, (places - bodies) * BODY.columns)?;
+    bind_head(&mut arguments, head)?;
+    sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments).execute(connection).await?;
+    Ok(())
+}
+
+fn bind_nothing(arguments: &mut AnyArguments, columns: usize) -> Result<(), sqlx::Error> {
+    (0..columns).try_for_each(|_| arguments.add(None::<i64>)).map_err(sqlx::Error::Encode)
+}
+
+fn bind_head(arguments: &mut AnyArguments, head: &Head) -> Result<(), sqlx::Error> {
+    let put = |arguments: &mut AnyArguments| {
+        arguments.add(head.seq.cast_signed())?;
+        arguments.add(head.at)?;
+        arguments.add(head.hash.as_str())
+    };
+    put(arguments).map_err(sqlx::Error::Encode)
 }
 
 /// Each statement writes only if the one before it did, from the one that decides on.

@@ -245,6 +245,12 @@ impl Writer {
         {
             return Ok(vec![row]);
         }
+        if jobs.len() <= row::TOGETHER
+            && dialect.takes_scripts()
+            && jobs.iter().all(|job| matches!(job, Job::Append(_)))
+        {
+            return self.together(jobs).await;
+        }
         let begun = dialect.patiently(dialect.begin(&mut self.connection)).await.map_err(Failure::NotBegun)?;
         self.move_on(begun);
         let context = Context { dialect, replica: self.replica.as_deref() };
@@ -311,6 +317,26 @@ impl Writer {
         }
         self.head = head;
         Ok(Some(linked))
+    }
+
+    /// Carries out a batch of nothing but rows in one message.
+    async fn together(&mut self, jobs: &mut [Job]) -> Result<Vec<Linked>, Failure> {
+        let (mut head, now, mut buffer) = (self.head.clone(), self.clock.now(), Vec::with_capacity(512));
+        let mut rows = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            if let Job::Append(append) = job
+                && let Some(row) = append.row.take()
+            {
+                let linked = Linked::next(row, &mut head, now, &self.chain, &mut buffer);
+                append.seq = linked.seq();
+                rows.push(linked);
+            }
+        }
+        // An error of one of its statements cannot be told from one of its commit.
+        let inserted = row::insert_together(&mut self.connection, self.engine.dialect(), &rows, &head);
+        inserted.await.map_err(Failure::Unknown)?;
+        self.head = head;
+        Ok(rows)
     }
 
     async fn publish(&mut self, jobs: &mut Vec<Job>, rows: Vec<Linked>) {
