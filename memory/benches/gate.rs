@@ -93,6 +93,7 @@ fn gate(world: &World) -> Gate {
         settings: Settings::default(),
         policy: Ok(Policy::default()),
         kill: KillSwitch::Off,
+        grants: Vec::new(),
     };
     Console::new(parts).gate()
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jarvis_safety::approval::{Approval, ApprovalState, Step, StepState};
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::Draft;
-use jarvis_safety::port::{Asked, Decision, Due, Stored};
+use jarvis_safety::port::{Asked, Decision, Due, Said, Stored};
 use jarvis_safety::{ActorId, ApprovalId, Digest};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
@@ -408,6 +408,28 @@ impl Change for HandOver {
             .await?;
         by_id(tx.connection, &id).await.map_err(Halt::after_writing)
     }
+}
+
+/// How an actor's question was decided by a person since a time.
+pub(crate) async fn said(readers: &AnyPool, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said> {
+    let rows = sqlx::query(
+        "select state, count(*) from approval where actor = $1 and question = $2 and decided_at >= $3 \
+         and state not in ('pending', 'expired') group by state",
+    )
+    .bind(clean(actor.as_str()).as_ref())
+    .bind(question.as_str())
+    .bind(since)
+    .fetch_all(readers)
+    .await
+    .map_err(|error| unavailable(&error))?;
+    let mut said = Said::default();
+    for row in rows {
+        let read = |row: &AnyRow| Ok((row.try_get::<String, _>(0)?, row.try_get::<i64, _>(1)?.cast_unsigned()));
+        let (state, cards) = read(&row).map_err(|error: sqlx::Error| unavailable(&error))?;
+        let count = if state == ApprovalState::Denied.as_str() { &mut said.no } else { &mut said.yes };
+        *count += cards;
+    }
+    Ok(said)
 }
 
 /// Notes that a waiting caller has the outcome of a final card.

@@ -15,6 +15,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
 
 use crate::approval;
 use crate::change::{Change, Context, Statement, Tx, Usual};
+use crate::grant;
 use crate::row::Row;
 use crate::setting::KILL_SWITCH;
 use crate::stored::{Halt, clean, conflict, from_json, from_word, not_found, to_json, unavailable};
@@ -117,6 +118,7 @@ pub(crate) struct Intend {
     target: Target,
     conversation: Option<String>,
     approval: Option<(String, i64)>,
+    grant: Option<String>,
     undoes: Option<String>,
     created_at: i64,
     json: String,
@@ -141,6 +143,7 @@ impl Intend {
             target: Target::new(&clean(&record.target.kind), clean(&record.target.id), clean(&record.target.name)),
             conversation: record.origin.conversation.as_ref().map(ToString::to_string),
             approval: record.approval.as_ref().map(|(id, step)| (id.to_string(), i64::from(*step))),
+            grant: record.grant.as_ref().map(ToString::to_string),
             undoes: record.origin.undoes.as_ref().map(ToString::to_string),
             created_at: record.created_at,
             json: to_json("call", &bare)?,
@@ -249,9 +252,9 @@ impl Intend {
 impl Change for Intend {
     type Answer = Intended;
 
-    /// Without a card, and nothing stands against it.
+    /// Without a card or a grant, and nothing stands against it.
     fn usual(&self, context: Context<'_>) -> Result<Option<Usual<Intended>>, sqlx::Error> {
-        if self.approval.is_some() || self.undoes.is_some() {
+        if self.approval.is_some() || self.grant.is_some() || self.undoes.is_some() {
             return Ok(None);
         }
         let statement = self.insert(context, true)?;
@@ -284,6 +287,11 @@ impl Change for Intend {
         if let Some(calls) = self.too_often(tx).await? {
             return Ok(Intended::TooOften(calls));
         }
+        if let Some(id) = &self.grant
+            && !grant::is_live(tx.connection, id, self.created_at).await?
+        {
+            return Ok(Intended::Ungranted(from_word("call", id)?));
+        }
         let Statement { sql, arguments, .. } = self.insert(tx.context, false)?;
         let inserted = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_optional(&mut *tx.connection).await?;
         if inserted.is_none() {
@@ -294,6 +302,9 @@ impl Change for Intend {
         }
         if let Some((card, step)) = &self.approval {
             approval::spend(tx.connection, card, *step).await?;
+        }
+        if let Some(id) = &self.grant {
+            grant::count(tx.connection, id).await?;
         }
         if let Some(undoes) = &self.undoes {
             sqlx::query("update call set undone_by = $2 where id = $1 and undone_by is null")

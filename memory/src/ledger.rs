@@ -5,17 +5,19 @@ use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::CallRecord;
 use jarvis_safety::doubt::Doubt;
 use jarvis_safety::event::Draft;
+use jarvis_safety::grant::Grant;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
-use jarvis_safety::port::{Asked, Decision, Due, Intended, Ledger, Pace, Stored};
+use jarvis_safety::port::{Asked, Decision, Due, Intended, Ledger, Pace, Said, Stored};
 use jarvis_safety::setting::AuditReads;
 use jarvis_safety::tool::Undo;
-use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, Target};
+use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, GrantId, Target};
 
 use crate::approval::{self, Ask, Decide, HandOver, Handed};
 use crate::call::{self, Intend, Settle};
 use crate::change::Durability;
 use crate::doubt::{self, Acknowledge};
+use crate::grant::{self, Give, Revoke};
 use crate::replica::Carried;
 use crate::row::Row;
 use crate::setting;
@@ -92,6 +94,10 @@ impl Ledger for Store {
         self.0.writer.submit(Ask::new(approval, most_open, draft)?).await
     }
 
+    async fn said(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said> {
+        approval::said(&self.0.readers, actor, question, since).await
+    }
+
     async fn due(&self, now: i64) -> Stored<Due> {
         approval::due(&self.0.readers, now).await
     }
@@ -130,6 +136,19 @@ impl Ledger for Store {
 
     async fn acknowledge(&self, subject: &str, at: i64, draft: Draft) -> Stored<bool> {
         self.0.writer.submit(Acknowledge { subject: subject.to_owned(), at, row: Row::new(draft)? }).await
+    }
+
+    async fn grant(&self, grant: &Grant, draft: Draft) -> Stored<()> {
+        space::room(&self.0.directory)?;
+        self.0.writer.submit(Give { grant: grant.clone(), row: Row::new(draft)? }).await
+    }
+
+    async fn grants(&self, live_at: Option<i64>) -> Stored<Vec<Grant>> {
+        grant::list(&self.0.readers, live_at).await
+    }
+
+    async fn revoke_grant(&self, id: &GrantId, at: i64, draft: Draft) -> Stored<bool> {
+        self.0.writer.submit(Revoke { id: id.clone(), at, row: Row::new(draft)? }).await
     }
 
     async fn kill_switch(&self) -> Stored<KillSwitch> {

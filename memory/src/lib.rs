@@ -26,6 +26,7 @@ mod erase;
 mod error;
 mod feed;
 mod follow;
+mod grant;
 mod identity;
 mod index;
 mod job;

@@ -8,13 +8,14 @@ use crate::dialect::Dialect;
 use crate::error::OpenError;
 
 /// All of them, in order; the number is the position from 1.
-const ALL: [&str; 6] = [
+const ALL: [&str; 7] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_approval_due.sql"),
     include_str!("../../migrations/0003_job.sql"),
     include_str!("../../migrations/0004_replica.sql"),
     include_str!("../../migrations/0005_attempt.sql"),
     include_str!("../../migrations/0006_doubt.sql"),
+    include_str!("../../migrations/0007_grant.sql"),
 ];
 
 /// Brings a database to the newest version.

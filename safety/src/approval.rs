@@ -181,6 +181,9 @@ pub struct Approval {
     pub policy: Digest,
     /// The calls, in order.
     pub steps: Vec<Step>,
+    /// A person said yes to the same question before, so often that a grant is proposed.
+    #[serde(default)]
+    pub proposes_grant: bool,
     /// When it was asked.
     pub created_at: i64,
     /// When it lapses.

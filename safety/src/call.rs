@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::actor::Actor;
 use crate::digest::Digest;
-use crate::id::{ActorId, ApprovalId, CallId, ConversationId, TurnId};
+use crate::id::{ActorId, ApprovalId, CallId, ConversationId, GrantId, TurnId};
 use crate::kernel::Prepared;
 use crate::outcome::{Answer, Outcome};
 use crate::refusal::{Code, KEY_RULE, Refusal};
@@ -144,6 +144,9 @@ pub struct CallRecord {
     pub key: Option<String>,
     /// The approval and the step of it that this call spent.
     pub approval: Option<(ApprovalId, u32)>,
+    /// The grant that let it run.
+    #[serde(default)]
+    pub grant: Option<GrantId>,
     /// The rule that let it run.
     pub rule: String,
     /// State.
@@ -180,6 +183,7 @@ impl CallRecord {
             digest: call.digest.clone(),
             key: request.key.clone(),
             approval,
+            grant: call.verdict.grant().cloned(),
             rule,
             state: CallState::Running,
             created_at: now,

@@ -61,6 +61,10 @@ kinds! {
     ApprovalStale = "approval.stale",
     /// Somebody tried to decide who may not, or too late.
     ApprovalRefused = "approval.refused",
+    /// The operator gave a grant.
+    GrantGiven = "grant.given",
+    /// The operator took a grant back.
+    GrantRevoked = "grant.revoked",
     /// Something was said to Jarvis.
     TurnAsked = "turn.asked",
     /// A step of the turn was persisted.

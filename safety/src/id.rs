@@ -100,6 +100,11 @@ id!(
     "sess"
 );
 id!(
+    /// One grant.
+    GrantId,
+    "grant"
+);
+id!(
     /// One job.
     JobId,
     "job"

@@ -18,7 +18,8 @@ use crate::digest::Digest;
 use crate::doubt::Doubt;
 use crate::event::{Draft, Event, EventKind};
 use crate::frame::Frame;
-use crate::id::{ActorId, ApprovalId, CallId, ConversationId, SessionId, TokenId, TurnId};
+use crate::grant::Grant;
+use crate::id::{ActorId, ApprovalId, CallId, ConversationId, GrantId, SessionId, TokenId, TurnId};
 use crate::identity::{Admission, Session, Source, Token, TokenGrant};
 use crate::kernel::KillSwitch;
 use crate::outcome::Outcome;
@@ -71,6 +72,8 @@ pub enum Intended {
     Barred(Bar),
     /// The same call was made so often lately; nothing was kept.
     TooOften(u64),
+    /// The grant is used up, over or taken back; nothing was kept.
+    Ungranted(GrantId),
 }
 
 /// How often the same call (actor, tool, canonical arguments, kind and name of the target) may begin.
@@ -91,6 +94,15 @@ pub enum Asked {
     Joined(Box<Approval>),
     /// The actor has as many open questions as it may have; nothing was kept.
     Full,
+}
+
+/// What a person said to the same question before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said {
+    /// So often yes.
+    pub yes: u64,
+    /// So often no.
+    pub no: u64,
 }
 
 /// Cards whose time is over, and when the next one is due.
@@ -125,7 +137,7 @@ pub trait Ledger: Send + Sync {
     /// Makes an intent durable (fsynced). With `record.approval`, spends that step in the same transaction: the card
     /// must be `Approved` or `Running`, the step `Waiting`, and all steps before it `Done`. The kill switch, revoked
     /// tokens and the call that this one takes back are looked at in that transaction; the latter is marked as undone
-    /// by this one. With a pace the same calls before it are counted there too. The very same record of an approved step,
+    /// by this one. With `record.grant` that grant must be live at `record.created_at`, and counts one more call. With a pace the same calls before it are counted there too. The very same record of an approved step,
     /// handed in again because its commit was in doubt, is answered as the first time.
     async fn intend(&self, record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Stored<Intended>;
     /// Records what came of a call, its undo, and moves step and card on: after the last step the card is `Done`; after
@@ -157,6 +169,8 @@ pub trait Ledger: Send + Sync {
 
     /// Puts up a card, unless the same actor's same question is pending, or `most_open` others of this actor are.
     async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked>;
+    /// How this actor's same question was decided by a person since a time.
+    async fn said(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said>;
     /// Pending cards that lapsed at or before a time, and when the next one does.
     async fn due(&self, now: i64) -> Stored<Due>;
     /// Decides a card. `Approved`, `Denied` and `Expired` need it `Pending`; `Stale` needs it `Approved`, or `Running`
@@ -180,6 +194,13 @@ pub trait Ledger: Send + Sync {
     /// A person has looked at what became of a call or a job in doubt. Answers whether it was, and was not acknowledged
     /// before; if not, nothing is kept, the draft neither.
     async fn acknowledge(&self, subject: &str, at: i64, draft: Draft) -> Stored<bool>;
+
+    /// Keeps a grant.
+    async fn grant(&self, grant: &Grant, draft: Draft) -> Stored<()>;
+    /// Grants, newest first: those that are live at a time, or all.
+    async fn grants(&self, live_at: Option<i64>) -> Stored<Vec<Grant>>;
+    /// Takes a grant back. Answers whether it was there and not taken back before.
+    async fn revoke_grant(&self, id: &GrantId, at: i64, draft: Draft) -> Stored<bool>;
 
     /// The durable flag.
     async fn kill_switch(&self) -> Stored<KillSwitch>;

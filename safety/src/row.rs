@@ -7,6 +7,7 @@ use crate::approval::Approval;
 use crate::call::{CallRecord, CallState, Origin, Request};
 use crate::digest::Digest;
 use crate::event::{Draft, EventKind};
+use crate::grant::Grant;
 use crate::id::ActorId;
 use crate::kernel::Prepared;
 use crate::outcome::Outcome;
@@ -55,7 +56,7 @@ pub(crate) fn intent(request: &Request, call: &Prepared, record: &CallRecord, po
         tier: Some(call.tier),
         body: Some(json!({
             "args": record.args, "target": call.target, "digest": call.digest, "rule": record.rule,
-            "approval": record.approval, "policy": policy,
+            "approval": record.approval, "grant": record.grant, "policy": policy,
         })),
         ..row(EventKind::CallIntent, &request.actor, record.id.as_str(), &request.origin, &call.sentence)
     }
@@ -123,5 +124,14 @@ pub(crate) fn card(kind: EventKind, by: &ActorId, card: &Approval, summary: &str
         tier: Some(card.tier),
         body: Some(json!({ "digest": card.digest, "rule": card.rule, "steps": steps })),
         ..row(kind, &card.actor, card.id.as_str(), &card.origin, summary)
+    }
+}
+
+/// The operator gave a grant.
+pub(crate) fn granted(by: &Actor, grant: &Grant, origin: &Origin) -> Draft {
+    let said = format!("granted: {} calls of {}", grant.most, grant.terms.tool);
+    Draft {
+        body: Some(json!({ "terms": grant.terms, "most": grant.most, "until": grant.expires_at })),
+        ..row(EventKind::GrantGiven, by, grant.id.as_str(), origin, &said)
     }
 }

@@ -20,4 +20,11 @@ impl Target {
     pub fn new(kind: &str, id: impl Into<String>, name: impl Into<String>) -> Self {
         Self { kind: kind.to_owned(), id: id.into(), name: name.into() }
     }
+
+    /// Whether the id is that of this very state of the thing: that of a file changes with its content, and what lasts is
+    /// its name.
+    #[must_use]
+    pub fn changes_its_id(&self) -> bool {
+        self.kind == "file"
+    }
 }

@@ -16,6 +16,7 @@ fn facts(actor: &Actor, tier: Tier) -> Facts<'_> {
         vouching: Vouching::Person,
         repeats: 0,
         approvable: true,
+        grant: None,
         standing: Standing::Fresh,
     }
 }
@@ -162,5 +163,44 @@ fn the_kill_switch_refuses_by_its_level() {
         let effects = decide(&Facts { kill: KillSwitch::Effects, ..facts(&actor, tier) });
         assert_eq!(word(&effects) == "refuse", tier > Tier::Green);
         assert_eq!(word(&decide(&Facts { kill: KillSwitch::All, ..facts(&actor, tier) })), "refuse");
+    }
+}
+
+/// Rows: levels 0 to 4. Columns: green, yellow, orange, red. A person's yellow call runs at level 2 without one.
+const GRANTED: [[&str; 4]; 5] = [
+    ["run", "refuse", "refuse", "refuse"],
+    ["run", "granted", "granted", "ask"],
+    ["run", "granted", "granted", "ask"],
+    ["run", "run", "granted", "ask"],
+    ["run", "run", "granted", "ask"],
+];
+
+#[test]
+fn a_grant_loosens_what_would_be_asked_and_never_past_the_hard_line() {
+    let actor = Actor::operator();
+    let grant = jarvis_safety::GrantId::new(7);
+    let judge = |facts: Facts<'_>| {
+        let verdict = decide(&Facts { grant: Some(grant.clone()), ..facts });
+        if verdict.grant().is_some() { "granted" } else { word(&verdict) }
+    };
+    for (level, row) in Level::ALL.into_iter().zip(GRANTED) {
+        for (tier, expected) in Tier::ALL.into_iter().zip(row) {
+            let here = |vouching| Facts { level, vouching, ..facts(&actor, tier) };
+            assert_eq!(judge(here(Vouching::Client)), expected, "{tier} at {level:?}, client");
+            let person = if level == Level::OnRequest && tier == Tier::Yellow { "run" } else { expected };
+            assert_eq!(judge(here(Vouching::Person)), person, "{tier} at {level:?}, person");
+            // What untrusted text chose is decided as if there were no grant.
+            let without = word(&decide(&here(Vouching::Unvouched)));
+            assert_eq!(judge(here(Vouching::Unvouched)), without, "{tier} at {level:?}, unvouched");
+            for policy in [
+                Tightening::Ask { rule: "r".to_owned() },
+                Tightening::Refuse { rule: "r".to_owned(), because: "b".to_owned() },
+            ] {
+                let tight = || Facts { policy: Ok(Some(policy.clone())), ..here(Vouching::Person) };
+                assert_eq!(judge(tight()), word(&decide(&tight())), "{tier} at {level:?}, {policy:?}");
+            }
+            let stopped = || Facts { kill: KillSwitch::All, ..here(Vouching::Person) };
+            assert_eq!(judge(stopped()), "refuse");
+        }
     }
 }

@@ -39,6 +39,7 @@ async fn doubt(house: &House, number: u128) -> String {
         digest: Digest::of(b"tend a"),
         key: None,
         approval: None,
+        grant: None,
         rule: "level 3".to_owned(),
         state: CallState::Running,
         created_at: i64::try_from(number).unwrap(),

@@ -32,6 +32,12 @@ pub struct ApprovalInfo {
     pub digest: String,
     /// One call, or the ordered calls of a plan.
     pub steps: Vec<StepInfo>,
+    /// Whether a grant could spare such a question: one yellow or orange call, vouched for, and not asked by the policy.
+    #[serde(default)]
+    pub grantable: bool,
+    /// A person said yes to the same question at least twice within the last seven days: give a grant instead?
+    #[serde(default)]
+    pub proposes_grant: bool,
     /// When it was asked.
     pub created_at: i64,
     /// When it lapses.

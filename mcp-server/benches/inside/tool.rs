@@ -138,6 +138,7 @@ impl Bench {
             settings: Settings::default(),
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
+            grants: Vec::new(),
         });
         Self { gate: console.gate(), tools: Arc::new(names), next: Arc::default(), _directory: directory }
     }

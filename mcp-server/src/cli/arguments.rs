@@ -180,6 +180,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Let calls run that would be asked, list what is let, and take it back. Needs the operator.
+    Grant {
+        #[command(subcommand)]
+        command: GrantCommand,
+    },
     /// The operator's password.
     Operator {
         #[command(subcommand)]
@@ -348,6 +353,69 @@ pub(super) struct TokenWanted {
     /// `approve` lets a bot decide approvals; such a token cannot be used over MCP.
     #[arg(long, value_name = "SCOPE", value_parser = ["approve"])]
     pub(super) scope: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum GrantCommand {
+    /// Give one: a number of calls, for a time. Red calls are asked all the same.
+    #[command(after_help = "Examples: jarvis grant create docker_stop --target web --calls 5 --for 8h\n\
+                                       jarvis grant create --of appr_01m7y712k7etmvpk3cb77ryrd6 --try")]
+    Create(GrantWanted),
+    /// List them, those that have ended too.
+    List,
+    /// Take one back. What it has let begin goes on.
+    #[command(after_help = "Example: jarvis grant revoke grant_01m7y712k7etmvpk3cb77ryrd6")]
+    Revoke {
+        /// Id of the grant, as `jarvis grant list` shows it.
+        #[arg(value_name = "ID")]
+        grant: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GrantWanted {
+    /// Name of a tool, or a pattern with `*` and `?`.
+    #[arg(required_unless_present = "of", conflicts_with = "of")]
+    pub(super) tool: Option<String>,
+    /// Exactly what this card asked: the same call of the same caller on the same target.
+    #[arg(long, value_name = "APPROVAL", conflicts_with_all = ["target", "target_id", "actor", "when", "like"])]
+    pub(super) of: Option<String>,
+    /// Name of the target, or a pattern. Another thing may come to bear the same name.
+    #[arg(long, value_name = "NAME")]
+    pub(super) target: Option<String>,
+    /// Id of the target.
+    #[arg(long, value_name = "ID")]
+    pub(super) target_id: Option<String>,
+    /// Id of whoever calls, as the history shows it.
+    #[arg(long, value_name = "ID")]
+    pub(super) actor: Option<String>,
+    /// An argument and its value, as JSON or as text; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) when: Vec<String>,
+    /// An argument and a pattern; may be given several times.
+    #[arg(long, value_name = "NAME=PATTERN")]
+    pub(super) like: Vec<String>,
+    /// Most calls that it lets through.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) calls: u32,
+    /// How long it lives, at most 30d.
+    #[arg(long = "for", value_name = "30m|8h|7d", default_value = "24h", value_parser = minutes)]
+    pub(super) minutes: u32,
+    /// Give nothing: tell which questions of the past it would have answered.
+    #[arg(long = "try")]
+    pub(super) only_try: bool,
+}
+
+fn minutes(text: &str) -> Result<u32, String> {
+    let wrong = || format!("`{text}` is no time; use minutes, hours or days: 30m, 8h, 7d, at most 30d");
+    let unit = match text.chars().last() {
+        Some('m') => 1,
+        Some('h') => 60,
+        Some('d') => 24 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).filter(|minutes| (1..=30 * 24 * 60).contains(minutes)).ok_or_else(wrong)
 }
 
 #[derive(Debug, Args)]

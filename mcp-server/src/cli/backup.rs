@@ -132,7 +132,7 @@ fn taken_words(data: &Path, taken: &Backup) -> String {
 }
 
 fn restored_words(restored: &Restored) -> String {
-    let Restored { data, version, rows, lapsed, jobs, sessions, running, tokens, .. } = restored;
+    let Restored { data, version, rows, lapsed, jobs, grants, sessions, running, tokens, .. } = restored;
     let running = match running {
         0 => String::new(),
         count => format!(
@@ -142,13 +142,14 @@ fn restored_words(restored: &Restored) -> String {
     };
     let data = data.display();
     format!(
-        "Restored what Jarvis {version} backed up at {} into {data}: {}, {}. {} void, {} unknown, {} ended.{running}\nTokens are \
+        "Restored what Jarvis {version} backed up at {} into {data}: {}, {}. {} void, {} unknown, {} taken back, {} ended.{running}\nTokens are \
          valid as they were then ({tokens}): revoke what was revoked since. Start it with `jarvis serve --data {data}`.",
         clock_time(restored.taken_at),
         counted(*rows, "row", "rows"),
         head(restored.head, &restored.hash),
         counted(*lapsed, "open approval is", "open approvals are"),
         counted(*jobs, "open job is", "open jobs are"),
+        counted(*grants, "grant is", "grants are"),
         counted(*sessions, "session has", "sessions have"),
     )
 }

@@ -11,6 +11,7 @@ mod directory;
 mod doctor;
 mod doubt;
 mod exit;
+mod grant;
 mod job;
 mod mcp;
 mod migrate;
@@ -82,6 +83,7 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
         Command::Resume => operator::resume(connection, printer).await,
         Command::Audit { command } => audit::run(connection, printer, command).await,
         Command::Token { command } => token::run(connection, printer, command).await,
+        Command::Grant { command } => grant::run(connection, printer, command).await,
         command => decide(command, connection, printer).await,
     }
 }

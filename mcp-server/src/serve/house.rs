@@ -76,6 +76,7 @@ impl House {
         }
         let index: Arc<dyn Index> = Arc::new(ToolIndex::new(registry.described().map(document).collect())?);
         let kill = store.kill_switch().await?;
+        let grants = store.grants(Some(clock.now())).await?;
         let policy = policy::against(policy::load(&config.policy), &registry);
         tell_policy(&store, policy.as_ref().err()).await?;
         let console = Console::new(GateParts {
@@ -88,6 +89,7 @@ impl House {
             settings,
             policy,
             kill,
+            grants,
         });
         let jobs = JobQueue::new(QueueParts {
             kinds: Kinds::builder().with(ToolCall::new(console.gate(), Arc::new(store.clone()))).build()?,
@@ -152,6 +154,7 @@ impl House {
                 console: self.console.clone(),
                 mind: self.mind.clone(),
                 settings: self.settings.clone(),
+                clock: Arc::clone(&self.clock),
             };
             let stopped = stop.clone();
             tokio::spawn(async move {

@@ -1,13 +1,14 @@
 //! Several servers on one database: what others changed is followed here, and what a server that is gone was carrying
 //! is gone on with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jarvis_agents::Mind;
 use jarvis_memory::Store;
 use jarvis_safety::event::{Event, EventKind};
 use jarvis_safety::kernel::Console;
-use jarvis_safety::port::{Ledger as _, SettingStore as _, StoreError};
+use jarvis_safety::port::{Clock, Ledger as _, SettingStore as _, StoreError};
 use jarvis_safety::setting::Settings;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ pub(super) struct Replica {
     pub(super) console: Console,
     pub(super) mind: Mind,
     pub(super) settings: watch::Sender<Settings>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Replica {
@@ -58,6 +60,7 @@ impl Replica {
         match row.kind {
             EventKind::KillOn | EventKind::KillOff => self.follow_kill_switch().await,
             EventKind::SettingChanged => self.follow_settings().await,
+            EventKind::GrantGiven | EventKind::GrantRevoked => self.follow_grants().await,
             EventKind::ApprovalApproved
             | EventKind::ApprovalDenied
             | EventKind::ApprovalExpired
@@ -79,7 +82,13 @@ impl Replica {
 
     async fn follow_all(&self) -> Result<(), StoreError> {
         self.follow_kill_switch().await?;
+        self.follow_grants().await?;
         self.follow_settings().await
+    }
+
+    async fn follow_grants(&self) -> Result<(), StoreError> {
+        self.console.apply_grants(self.store.grants(Some(self.clock.now())).await?);
+        Ok(())
     }
 
     async fn follow_kill_switch(&self) -> Result<(), StoreError> {

@@ -291,6 +291,7 @@ async fn build(
         settings: Settings::default(),
         policy,
         kill,
+        grants: store.grants(Some(clock.now())).await.unwrap(),
     })
 }
 

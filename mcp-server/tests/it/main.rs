@@ -12,6 +12,7 @@ mod catalogue;
 mod corpus;
 mod crash;
 mod docker;
+mod grant;
 mod host;
 mod job;
 mod lamp;

@@ -59,6 +59,10 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["token", "create", "ide", "--ceiling", "yellow"], 4),
     (&["token", "list"], 4),
     (&["token", "revoke", "tok_01m7y712k7etmvpk3cb77ryrd6"], 4),
+    (&["grant", "create", "docker_stop", "--target", "web", "--calls", "5", "--for", "8h"], 4),
+    (&["grant", "create", "--of", "appr_01m7y6xyr1e6zvh3rtvc83t39m", "--try"], 4),
+    (&["grant", "list"], 4),
+    (&["grant", "revoke", "grant_01m7y712k7etmvpk3cb77ryrd6"], 4),
     (&["migrate-database", "postgres://jarvis@localhost/jarvis"], 2),
     (&["jobs"], 4),
     (&["job", "start", "system_info"], 4),
@@ -82,6 +86,11 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["say"], 2),
     (&["token", "create", "ide"], 2),
     (&["token", "create", "ide", "--ceiling", "purple"], 2),
+    (&["grant", "create"], 2),
+    (&["grant", "create", "docker_stop", "--of", "appr_01m7y6xyr1e6zvh3rtvc83t39m"], 2),
+    (&["grant", "create", "docker_stop", "--for", "31d"], 2),
+    (&["grant", "create", "docker_stop", "--for", "8ü"], 2),
+    (&["grant", "create", "docker_stop", "--calls", "1001"], 2),
     (&["audit", "tail", "-n", "501"], 2),
     (&["call", "system_info", "--wait", "51"], 2),
     (&["say", "--plan", "--conversation", "conv_01m7y6xxp5e1e8zhdc4y25vbg6", "hello"], 2),
@@ -184,6 +193,47 @@ fn tokens_audit_and_findings_are_one_document_each() {
     assert!(done(&["doctor"])["findings"].is_array());
 }
 
+#[tokio::test]
+async fn a_grant_spares_the_question_of_a_card_and_can_be_taken_back() {
+    let app = TestApp::start();
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["autonomy"]["default"] = 1.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let write = ["call", "file_write", r#"{"path":"a.txt","content":"hi"}"#];
+    let card = app.cli_json(&write).1["approval"].as_str().unwrap().to_owned();
+    assert_eq!(app.cli_json(&["deny", &card]).0, 0);
+
+    let tried = done(&app, &["grant", "create", "--of", &card, "--try"]);
+    assert_eq!((tried["looked"].as_u64(), tried["spared"][0]["answer"].as_str()), (Some(1), Some("denied")), "{tried}");
+    assert_eq!(done(&app, &["grant", "list"]), json!({ "grants": [] }), "a trial gives nothing");
+    let words = app.cli(&["grant", "create", "--of", &card, "--try"]);
+    assert!(String::from_utf8_lossy(&words.stdout).contains("would have answered 1 of the newest 1"), "{words:?}");
+
+    let grant = done(&app, &["grant", "create", "--of", &card, "--calls", "1", "--for", "8h"]);
+    assert_eq!((grant["tool"].as_str(), grant["state"].as_str()), (Some("file_write"), Some("live")), "{grant}");
+    let id = grant["id"].as_str().unwrap();
+    // The outcome of the card is fetched first: it was denied.
+    assert_eq!(app.cli_json(&write).1["code"], "denied");
+    assert_eq!(done(&app, &write)["state"], "done");
+    assert_eq!(done(&app, &["grant", "list"])["grants"][0]["state"], "used_up");
+    assert!(app.cli_json(&write).1["approval"].is_string(), "one call was granted");
+    assert_eq!(done(&app, &["grant", "revoke", id]), json!({ "revoked": id }));
+    assert_eq!(app.cli_json(&["grant", "revoke", id]).1["code"], "not_found");
+
+    let more = ["grant", "create", "file_*", "--actor", "local", "--like", "path=a*", "--when", "content=hi"];
+    assert_eq!(done(&app, &more)["when"], json!({ "path": { "like": "a*" }, "content": "hi" }));
+    assert_eq!(done(&app, &["call", "file_write", r#"{"path":"ab.txt","content":"hi"}"#])["state"], "done");
+    for (words, code) in [
+        (&["grant", "create", "lamb_*"][..], "invalid_arguments"),
+        (&["grant", "create", "file_write", "--when", "content"], "invalid_arguments"),
+        (&["grant", "create", "--of", "appr_01m7y6xyr1e6zvh3rtvc83t39m"], "unknown_approval"),
+        (&["grant", "revoke", "nonsense"], "not_found"),
+    ] {
+        assert_eq!(app.cli_json(words).1["code"], code, "{words:?}");
+    }
+}
+
 #[test]
 fn nonsense_is_refused_with_a_code() {
     let app = TestApp::start();
@@ -215,7 +265,7 @@ fn the_help_is_reviewed() {
     let data = tempfile::tempdir().unwrap();
     let mut pages = String::new();
     let commands = "serve mcp say replay call undo tools approvals approve deny doubts acknowledge jobs job schedules schedule stop resume audit \
-                    backup restore migrate-database token operator doctor openapi completions";
+                    backup restore migrate-database token grant operator doctor openapi completions";
     let below = [
         "audit tail",
         "audit verify",
@@ -230,6 +280,9 @@ fn the_help_is_reviewed() {
         "token create",
         "token list",
         "token revoke",
+        "grant create",
+        "grant list",
+        "grant revoke",
         "operator reset",
     ];
     for command in [""].into_iter().chain(commands.split_whitespace()).chain(below) {

@@ -1,5 +1,6 @@
 //! What must not outlive a restore: open approvals, because a yes must not be replayed; open jobs, because nobody knows
-//! which of them ran after the backup was taken; open turns and runs of schedules in between, for the same reason; and sessions.
+//! which of them ran after the backup was taken; open turns and runs of schedules in between, for the same reason; grants,
+//! because what was used up or taken back since is live in a backup; and sessions.
 //!
 //! Tokens stay: they belong to programs that cannot sign in again. Calls that ran stay as they are; the next start
 //! probes them like after every crash.
@@ -13,6 +14,7 @@ use jarvis_safety::{Actor, ActorId};
 use sqlx::Row as _;
 
 use crate::change::{Change, Tx};
+use crate::grant;
 use crate::job::JobStore;
 use crate::row::Row;
 use crate::store::Store;
@@ -33,6 +35,7 @@ const JOB_BECAUSE: &str = "the store was restored from a backup, and nobody know
 pub(super) struct Lapsed {
     pub(super) cards: u64,
     pub(super) jobs: u64,
+    pub(super) grants: u64,
     pub(super) sessions: u64,
 }
 
@@ -57,6 +60,7 @@ impl Store {
             lapsed.jobs += ended;
         }
         self.skip_runs().await?;
+        lapsed.grants = self.0.writer.submit(RevokeGrants { at: self.0.clock.now() }).await?;
         lapsed.sessions = self.0.writer.submit(EndSessions { head, lapsed }).await?;
         self.0.sessions.end_all();
         Ok(lapsed)
@@ -182,6 +186,19 @@ impl Change for LapseCards {
     }
 }
 
+struct RevokeGrants {
+    at: i64,
+}
+
+#[async_trait]
+impl Change for RevokeGrants {
+    type Answer = u64;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, Halt> {
+        grant::revoke_all(tx.connection, self.at).await
+    }
+}
+
 struct EndSessions {
     head: u64,
     lapsed: Lapsed,
@@ -197,10 +214,11 @@ impl Change for EndSessions {
             .execute(&mut *tx.connection)
             .await?;
         let ended = sqlx::query("delete from session").execute(&mut *tx.connection).await?.rows_affected();
+        let Lapsed { cards, jobs, grants, .. } = self.lapsed;
         let summary = format!(
-            "restored from a backup that ends with row {}; made void: {} open approvals, {} open jobs; sessions ended: \
-             {ended}",
-            self.head, self.lapsed.cards, self.lapsed.jobs
+            "restored from a backup that ends with row {}; made void: {cards} open approvals, {jobs} open jobs, {grants} \
+             grants; sessions ended: {ended}",
+            self.head
         );
         let told = row(EventKind::ServerStarted, Actor::system().id, "restore", summary);
         tx.tell(Row::new(told).map_err(|error| Halt::from(error).after_writing())?);

@@ -51,6 +51,8 @@ pub struct Restored {
     pub lapsed: u64,
     /// Jobs that were open, and are unknown now.
     pub jobs: u64,
+    /// Grants that were live, and are taken back now.
+    pub grants: u64,
     /// Sessions that were open, and have ended.
     pub sessions: u64,
     /// Calls that ran; the next start looks what came of them.
@@ -88,6 +90,7 @@ pub async fn restore(options: RestoreOptions) -> Result<Restored, BackupError> {
         hash: manifest.hash,
         lapsed: lapsed.cards,
         jobs: lapsed.jobs,
+        grants: lapsed.grants,
         sessions: lapsed.sessions,
         running,
         tokens,

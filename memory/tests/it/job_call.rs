@@ -166,6 +166,7 @@ impl Calling {
             settings: Settings::default(),
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
+            grants: Vec::new(),
         });
         let kind = ToolCall::new(console.gate(), Arc::new(world.store.clone()));
         let jobbing = Jobbing::with(world, |kinds| kinds.with(kind));

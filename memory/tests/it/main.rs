@@ -12,6 +12,7 @@ mod crash;
 mod directory;
 mod doubt;
 mod feed;
+mod grant;
 mod identity;
 mod index;
 mod job;

@@ -22,6 +22,8 @@ mod conversation;
 mod doubt;
 #[path = "../it/feed.rs"]
 mod feed;
+#[path = "../it/grant.rs"]
+mod grant;
 #[path = "../it/identity.rs"]
 mod identity;
 #[path = "../it/job.rs"]

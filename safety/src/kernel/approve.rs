@@ -31,7 +31,13 @@ use super::prepare::Prepared;
 /// Most open questions of one actor: more would bury whoever has to answer them.
 const MOST_OPEN: u32 = 50;
 /// How long a yes holds over a restart, and while the store is away.
-pub(super) const YES_HOLDS_MS: i64 = 15 * 60 * 1000;
+pub(crate) const YES_HOLDS_MS: i64 = 15 * 60 * 1000;
+/// So often the same question is asked; then it becomes a refusal or proposes a grant.
+const TWICE: u64 = 2;
+/// How long a repeated no holds.
+const NO_HOLDS_MS: i64 = 60 * 60 * 1000;
+/// How far back a yes counts for a proposal.
+const YES_COUNTS_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Pause before a store that is away is asked again.
 const STORE_AWAY: Duration = Duration::from_millis(250);
 
@@ -48,7 +54,7 @@ impl Inner {
     }
 
     /// Puts up a card for one or several calls of one actor, or joins the same open question.
-    pub(super) async fn ask(&self, requests: &[Request], calls: Vec<Prepared>, rule: String) -> Answer {
+    pub(crate) async fn ask(&self, requests: &[Request], calls: Vec<Prepared>, rule: String) -> Answer {
         match self.try_ask(requests, calls, rule).await {
             Ok(answer) => answer,
             Err(refusal) => self.refused(&requests[0], None, refusal).await,
@@ -66,10 +72,22 @@ impl Inner {
         let mut approval = self.new_card(request, rule);
         approval.question = self.question(requests)?;
         approval.key = request.key.clone().filter(|_| requests.len() == 1);
+        let said = |since| self.ledger.said(&request.actor.id, &approval.question, since);
+        let (lately, before) = (approval.created_at - NO_HOLDS_MS, approval.created_at - YES_COUNTS_MS);
+        if said(lately).await.map_err(|error| store_refusal(&error))?.no >= TWICE {
+            return Err(Refusal::new(
+                Code::Denied,
+                "asked twice",
+                "a person said no to this twice within the last hour, so nobody is asked again until that is over; say \
+                 why it is needed, or have the operator give a grant. Nothing was done",
+            ));
+        }
+        let yes = said(before).await.map_err(|error| store_refusal(&error))?.yes;
         for call in calls {
             approval.tier = approval.tier.max(call.tier);
             approval.steps.push(self.step(request, &call).await?);
         }
+        approval.proposes_grant = yes >= TWICE && approval.is_grantable();
         let digests: Vec<_> = approval.steps.iter().map(|step| &step.digest).collect();
         approval.digest = Digest::of(json!([digests, approval.policy]).to_string().as_bytes());
 
@@ -100,6 +118,7 @@ impl Inner {
             key: None,
             policy: rules.version.clone(),
             steps: Vec::new(),
+            proposes_grant: false,
             created_at: now,
             expires_at: now + i64::from(rules.settings.approval_minutes) * 60_000,
             decided_at: None,
@@ -111,7 +130,7 @@ impl Inner {
 
     async fn step(&self, request: &Request, call: &Prepared) -> Result<Step, Refusal> {
         let rule = match &call.verdict {
-            Verdict::Run { rule } | Verdict::Ask { rule } => rule.clone(),
+            Verdict::Run { rule, .. } | Verdict::Ask { rule } => rule.clone(),
             Verdict::Refuse(refusal) => return Err(refusal.clone()),
         };
         Ok(Step {
@@ -249,7 +268,7 @@ impl Inner {
 
     /// Spends the steps of an approved card one after the other, and stops at the first that does not succeed. A store
     /// that is away is waited for, as long as a yes holds.
-    pub(super) async fn run_card(self: &Arc<Self>, id: &ApprovalId, too_old: bool) {
+    pub(crate) async fn run_card(self: &Arc<Self>, id: &ApprovalId, too_old: bool) {
         let mut held = self.hold_card(id);
         while let Some(card) = held {
             self.run_held(id, too_old).await;
@@ -321,14 +340,16 @@ impl Inner {
             return Err(stale(&difference(step, &call)));
         }
         let rule = match call.verdict.clone() {
-            Verdict::Run { rule } => rule,
+            Verdict::Run { rule, .. } => rule,
             Verdict::Ask { rule } => return Err(stale(&rule)),
             Verdict::Refuse(refusal) => return Err(stale(&refusal.message)),
         };
         let place = (card.id.clone(), u32::try_from(index).unwrap_or(u32::MAX));
         match self.effect(&request, &call, step.call.clone(), rule, Some(place), Watch::default()).await {
             Ok(outcome) => Ok(Some(outcome)),
-            Err(NotRun::Spent | NotRun::Known(_) | NotRun::TooOften(_) | NotRun::Closing) => Ok(None),
+            Err(NotRun::Spent | NotRun::Known(_) | NotRun::TooOften(_) | NotRun::Ungranted(_) | NotRun::Closing) => {
+                Ok(None)
+            }
             Err(NotRun::Refused(refusal)) => Err(unless_away(refusal)),
         }
     }

@@ -19,6 +19,7 @@ use crate::tier::Tier;
 
 use super::approver::Approver;
 use super::gate::{Gate, GateParts, Inner, Rules};
+use super::grant::compiled;
 
 /// The gate and what decides over it: approvals, the kill switch, settings, recovery. The agents' room gets the [`Gate`]
 /// alone. Cheap to clone.
@@ -46,6 +47,7 @@ impl Console {
             ids: parts.ids,
             rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
             kill: RwLock::new(parts.kill),
+            grants: RwLock::new(compiled(parts.grants)),
             braking: tokio::sync::Mutex::new(()),
             closing: AtomicBool::new(false),
             ended: Notify::new(),

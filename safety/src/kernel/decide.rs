@@ -4,6 +4,7 @@ use crate::actor::Actor;
 use crate::autonomy::Level;
 use crate::bar::Bar;
 use crate::call::Vouching;
+use crate::id::GrantId;
 use crate::kill::KillSwitch;
 use crate::refusal::{Code, Refusal};
 use crate::tier::{Effects, Tier};
@@ -42,6 +43,8 @@ pub struct Facts<'a> {
     pub repeats: u64,
     /// Whether a configured identity could approve this tier.
     pub approvable: bool,
+    /// A grant that fits it and may still let it through.
+    pub grant: Option<GrantId>,
     /// What it has in its favour.
     pub standing: Standing,
 }
@@ -53,6 +56,8 @@ pub enum Verdict {
     Run {
         /// Because of this rule.
         rule: String,
+        /// The grant without which a person would be asked.
+        grant: Option<GrantId>,
     },
     /// Ask a person.
     Ask {
@@ -62,6 +67,24 @@ pub enum Verdict {
     /// No.
     Refuse(Refusal),
 }
+
+impl Verdict {
+    /// The grant that it runs by, if it does.
+    #[must_use]
+    pub const fn grant(&self) -> Option<&GrantId> {
+        match self {
+            Self::Run { grant, .. } => grant.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn run(rule: impl Into<String>) -> Self {
+        Self::Run { rule: rule.into(), grant: None }
+    }
+}
+
+/// Where the rules of the policy stand, and how the rules that it adds begin.
+pub const POLICY: &str = "policy.toml";
 
 /// How many calls of one tool on one target within 10 minutes run without asking.
 pub const UNASKED_REPEATS: u64 = 2;
@@ -73,11 +96,13 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
         return Verdict::Refuse(refusal);
     }
     let Some(rule) = question(facts) else {
-        return Verdict::Run { rule: running_rule(facts) };
+        return Verdict::run(running_rule(facts));
     };
     if facts.standing != Standing::Fresh {
-        let rule = if facts.standing == Standing::InPlan { "approved in a plan" } else { "approved once" };
-        return Verdict::Run { rule: rule.to_owned() };
+        return Verdict::run(if facts.standing == Standing::InPlan { "approved in a plan" } else { "approved once" });
+    }
+    if let Some(grant) = facts.grant.clone().filter(|_| is_grantable(facts)) {
+        return Verdict::Run { rule: format!("granted by {grant}"), grant: Some(grant) };
     }
     if !facts.approvable {
         return Verdict::Refuse(Refusal::new(
@@ -119,12 +144,12 @@ fn refusal(facts: &Facts<'_>) -> Option<Refusal> {
         Err(()) if above_green => {
             return Some(Refusal::new(
                 Code::PolicyUnreadable,
-                "policy.toml",
+                POLICY,
                 "policy.toml cannot be read, so everything above green is refused; `jarvis doctor` names the fault",
             ));
         }
         Ok(Some(Tightening::Refuse { rule, because })) => {
-            return Some(Refusal::new(Code::Policy, format!("policy.toml: {rule}"), because.clone()));
+            return Some(Refusal::new(Code::Policy, format!("{POLICY}: {rule}"), because.clone()));
         }
         _ => {}
     }
@@ -138,10 +163,17 @@ fn refusal(facts: &Facts<'_>) -> Option<Refusal> {
     None
 }
 
+/// The hard line of grants: never red, never what untrusted text chose, and nothing that a rule of the policy asks.
+fn is_grantable(facts: &Facts<'_>) -> bool {
+    matches!(facts.tier, Tier::Yellow | Tier::Orange)
+        && facts.vouching != Vouching::Unvouched
+        && facts.policy == Ok(None)
+}
+
 /// The first rule that wants a person's yes, if any does.
 fn question(facts: &Facts<'_>) -> Option<String> {
     if let Ok(Some(Tightening::Ask { rule })) = &facts.policy {
-        return Some(format!("policy.toml: {rule}"));
+        return Some(format!("{POLICY}: {rule}"));
     }
     match facts.tier {
         Tier::Green if facts.effects.network && facts.vouching == Vouching::Unvouched => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::call::{CallRecord, CallState, Request};
 use crate::event::EventKind;
-use crate::id::{ApprovalId, CallId};
+use crate::id::{ApprovalId, CallId, GrantId};
 use crate::outcome::{Answer, Outcome};
 use crate::port::{Intended, Pace, StoreError};
 use crate::refusal::{Code, Refusal, store_refusal};
@@ -25,6 +25,8 @@ pub(super) enum NotRun {
     Spent,
     /// It was made so often lately that a person is asked, by this rule.
     TooOften(String),
+    /// The grant that let it run lets nothing through any more.
+    Ungranted(GrantId),
     /// The server stops.
     Closing,
     /// The same key ran before.
@@ -50,6 +52,11 @@ impl Inner {
             Ok(outcome) => Answer::Ran(Box::new(outcome)),
             Err(NotRun::Known(record)) => record.answer(&request.tool, &call.args),
             Err(NotRun::TooOften(rule)) => self.ask(std::slice::from_ref(request), vec![call], rule).await,
+            Err(NotRun::Ungranted(grant)) => {
+                self.forget_grant(&grant);
+                let rule = format!("{grant} is used up, over or taken back");
+                self.ask(std::slice::from_ref(request), vec![call], rule).await
+            }
             Err(NotRun::Refused(refusal)) => self.refused(request, Some(&call), refusal).await,
             Err(NotRun::Closing) => {
                 let said = "Jarvis is being stopped; call again after the start. Nothing was done";
@@ -101,7 +108,7 @@ impl Inner {
         }
         let now = self.clock.now();
         // Counted with the recording: calls made at once must not all find that they are the first.
-        let unasked = call.tier == Tier::Yellow && approval.is_none();
+        let unasked = call.tier == Tier::Yellow && approval.is_none() && call.verdict.grant().is_none();
         let pace = unasked.then_some(Pace { since: now - REPEAT_WINDOW_MS, most: UNASKED_REPEATS });
         let record = CallRecord::begun(request, call, id.clone(), rule.clone(), approval, now);
         let approved = record.approval.is_some();
@@ -111,6 +118,7 @@ impl Inner {
                 Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
                 Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
                 Ok(Intended::TooOften(calls)) => return Err(NotRun::TooOften(repeated(calls))),
+                Ok(Intended::Ungranted(grant)) => return Err(NotRun::Ungranted(grant)),
                 Ok(Intended::Barred(bar)) => (Some(bar.refusal()), approved),
                 Err(error) => (Some(store_refusal(&error)), matches!(error, StoreError::Unknown(_))),
             };

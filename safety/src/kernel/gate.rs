@@ -14,6 +14,7 @@ use crate::autonomy::Levels;
 use crate::call::Request;
 use crate::carry::carry;
 use crate::digest::Digest;
+use crate::grant::Grant;
 use crate::id::{ActorId, ApprovalId, CallId};
 use crate::kill::KillSwitch;
 use crate::outcome::{Answer, answer_of};
@@ -27,6 +28,7 @@ use crate::tier::Tier;
 use crate::tool::Preview;
 
 use super::decide::{Standing, Verdict};
+use super::grant::Grants;
 use super::policy::Policy;
 use super::prepare::Prepared;
 
@@ -53,6 +55,8 @@ pub struct GateParts {
     pub policy: Result<Policy, String>,
     /// The kill switch as it was left.
     pub kill: KillSwitch,
+    /// Grants that are in force.
+    pub grants: Vec<Grant>,
 }
 
 /// The rules of the moment.
@@ -74,7 +78,7 @@ impl Rules {
 }
 
 pub(crate) struct Inner {
-    pub(super) registry: Registry,
+    pub(crate) registry: Registry,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(super) identities: Arc<dyn Identities>,
     pub(super) live: Arc<dyn Live>,
@@ -82,6 +86,7 @@ pub(crate) struct Inner {
     pub(super) ids: Arc<dyn Ids>,
     pub(super) rules: RwLock<Arc<Rules>>,
     pub(super) kill: RwLock<KillSwitch>,
+    pub(super) grants: RwLock<Grants>,
     /// Set when the server stops: no effect begins any more.
     pub(crate) closing: AtomicBool,
     /// Held while the kill switch is thrown: two hands at once would leave store and memory apart.
@@ -188,7 +193,7 @@ impl Inner {
         *self.kill.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
+    pub(crate) async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
         match self.known(&request).await {
             Ok(None) => {}
             // Whoever asks again and again until it has ended fills no audit, and needs no store for this answer.
@@ -200,7 +205,7 @@ impl Inner {
             Err(refusal) => self.refused(&request, None, refusal).await,
             Ok(prepared) => match prepared.verdict.clone() {
                 Verdict::Refuse(refusal) => self.refused(&request, Some(&prepared), refusal).await,
-                Verdict::Run { rule } => self.run_now(&request, prepared, rule, watch).await,
+                Verdict::Run { rule, .. } => self.run_now(&request, prepared, rule, watch).await,
                 Verdict::Ask { rule } => self.ask(std::slice::from_ref(&request), vec![prepared], rule).await,
             },
         }
@@ -228,7 +233,7 @@ impl Inner {
     }
 
     /// The finished card of the same question whose outcome nobody has fetched.
-    pub(super) async fn fetched(&self, requests: &[Request]) -> Result<Option<Approval>, Refusal> {
+    pub(crate) async fn fetched(&self, requests: &[Request]) -> Result<Option<Approval>, Refusal> {
         let Some(first) = requests.first() else { return Ok(None) };
         let question = self.question(requests)?;
         let found = self.ledger.hand_over(&first.actor.id, &question, self.clock.now() - HAND_OVER_MS).await;

@@ -1,27 +1,23 @@
 //! Validate, resolve, classify: everything that is found out before the decision.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use crate::call::{Request, Vouching};
 use crate::digest::Digest;
 use crate::json;
+use crate::look::{guarded, redact, refused_look};
 use crate::plain::{shorten, visible};
-use crate::refusal::{Code, Refusal, store_refusal};
+use crate::refusal::{Refusal, store_refusal};
 use crate::registry::Erased;
 use crate::target::Target;
 use crate::tier::{Effects, Tier};
-use crate::tool::{Look, Preview, ToolError, ToolErrorKind};
+use crate::tool::{Look, Preview};
 
 use super::decide::{Facts, Standing, Verdict, decide, refused_outright};
 use super::gate::Inner;
 
-/// Longest time that a look at the world may take before a decision.
-const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 /// Largest canonical arguments, in bytes.
 const MAX_ARGS: usize = 1_500_000;
 /// How far back identical calls count.
@@ -63,21 +59,9 @@ impl Prepared {
     }
 }
 
-fn redact(args: &Value, secrets: &[&str]) -> Value {
-    let mut shown = args.clone();
-    if let Some(map) = shown.as_object_mut() {
-        for field in secrets {
-            if let Some(value) = map.get_mut(*field).filter(|value| !value.is_null()) {
-                *value = Value::String("[secret]".to_owned());
-            }
-        }
-    }
-    shown
-}
-
 impl Inner {
     /// Validates, resolves and classifies a request, and decides with what it has in its favour.
-    pub(super) async fn prepare(&self, request: &Request, standing: Standing) -> Result<Prepared, Refusal> {
+    pub(crate) async fn prepare(&self, request: &Request, standing: Standing) -> Result<Prepared, Refusal> {
         let tool = self.registry.find(&request.tool)?;
         let spec = tool.described().spec;
         // What the declared tier alone forbids is not even looked at.
@@ -134,6 +118,7 @@ impl Inner {
             vouching: request.chosen_by(),
             repeats,
             approvable,
+            grant: (tier > Tier::Green).then(|| self.granted(&request.tool, args, target, &request.actor.id)).flatten(),
             standing,
         })
     }
@@ -167,26 +152,4 @@ fn call_digest(tool: &dyn Erased, args: &Value, target: &Target, tier: Tier) -> 
     });
     let bytes = json::canonical(&bound).map_err(|error| Refusal::invalid(error.to_string()))?;
     Ok(Digest::of(bytes.as_bytes()))
-}
-
-/// Runs a look at the world with a deadline; a panic in it is an error of the tool.
-async fn guarded<T>(look: impl Future<Output = Result<T, ToolError>>) -> Result<T, ToolError> {
-    match tokio::time::timeout(LOOK_DEADLINE, AssertUnwindSafe(look).catch_unwind()).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(ToolError::new(ToolErrorKind::Panicked, "the tool failed while looking; nothing was done")),
-        Err(_) => Err(ToolError::new(
-            ToolErrorKind::Deadline,
-            format!("looking took longer than {} s; nothing was done", LOOK_DEADLINE.as_secs()),
-        )),
-    }
-}
-
-fn refused_look(tool: &str, error: &ToolError) -> Refusal {
-    let code = match error.kind {
-        ToolErrorKind::NotFound => Code::UnknownTarget,
-        ToolErrorKind::Invalid => Code::InvalidArguments,
-        ToolErrorKind::NotPermitted => Code::Forbidden,
-        _ => Code::Unavailable,
-    };
-    Refusal::new(code, "resolve", format!("`{tool}`: {}", shorten(&error.message, 600)))
 }

@@ -258,6 +258,7 @@ async fn found_after_crash(world: &World, tool: &str, args: Value, happened: imp
         digest: prepared.digest.clone(),
         key: None,
         approval: None,
+        grant: None,
         rule: "test".to_owned(),
         state: CallState::Running,
         created_at: 0,

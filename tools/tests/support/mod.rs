@@ -69,6 +69,7 @@ pub(crate) async fn gate_in(data: &Path, clock: Arc<ManualClock>, tools: Registr
         settings: Settings::default(),
         policy: Ok(Policy::default()),
         kill: KillSwitch::Off,
+        grants: Vec::new(),
     });
     House { console, store, data: None }
 }

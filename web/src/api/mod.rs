@@ -9,6 +9,7 @@ mod conversation;
 mod doctor;
 mod doubt;
 mod event;
+mod grant;
 mod health;
 mod job;
 mod kill;
@@ -128,6 +129,10 @@ fn ruling() -> OpenApiRouter<Web> {
         .routes(routes!(kill::stop, kill::resume))
         .routes(routes!(token::list_tokens, token::create_token))
         .routes(routes!(token::revoke_token))
+        .routes(routes!(grant::list_grants, grant::give_grant))
+        .routes(routes!(grant::try_grant))
+        .routes(routes!(grant::revoke_grant))
+        .routes(routes!(grant::proposed_grant))
 }
 
 /// All routes.

@@ -22,6 +22,8 @@ pub fn card(card: &Approval) -> ApprovalInfo {
         conversation: card.origin.conversation.as_ref().map(ToString::to_string),
         digest: card.digest.to_string(),
         steps: card.steps.iter().map(|each| step(card, each)).collect(),
+        grantable: card.is_grantable(),
+        proposes_grant: card.proposes_grant,
         created_at: card.created_at,
         expires_at: card.expires_at,
         decided_at: card.decided_at,

@@ -100,7 +100,7 @@ pub fn record(record: &CallRecord) -> CallAnswer {
 #[must_use]
 pub fn preview(call: &Prepared, shown: &tool::Preview) -> Preview {
     let (verdict, rule) = match &call.verdict {
-        Verdict::Run { rule } => ("run", rule),
+        Verdict::Run { rule, .. } => ("run", rule),
         Verdict::Ask { rule } => ("ask", rule),
         Verdict::Refuse(refusal) => ("refuse", &refusal.rule),
     };

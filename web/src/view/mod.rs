@@ -6,6 +6,7 @@
 pub mod approval;
 pub mod call;
 pub mod event;
+pub mod grant;
 pub mod job;
 pub mod replay;
 pub mod setting;

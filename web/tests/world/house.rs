@@ -111,6 +111,7 @@ impl House {
             settings: Settings::default(),
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
+            grants: Vec::new(),
         });
         let mind = Mind::new(MindParts {
             gate: gate.gate(),

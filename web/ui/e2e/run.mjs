@@ -6,6 +6,7 @@ import { finish, skip } from './harness.mjs';
 import { activity } from './suite/activity.mjs';
 import { comingBack } from './suite/again.mjs';
 import { denying, docker, makeContainers } from './suite/approve.mjs';
+import { grants } from './suite/grant.mjs';
 import { jobs, jobsWithDocker, makeJobContainer } from './suite/job.mjs';
 import { keyboardOnly } from './suite/keyboard.mjs';
 import { killing } from './suite/kill.mjs';
@@ -35,6 +36,7 @@ try {
   await talking(world);
   await tools(world);
   await denying(world);
+  await grants(world);
   await jobs(world);
   if (hasDocker) {
     await docker(world);

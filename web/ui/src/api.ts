@@ -2,9 +2,9 @@
 
 import type {
   ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, CancelInfo, ConversationInfo, ConversationList,
-  ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, JobBody, JobInfo, JobPage, OutputPage, PlanBody, Preview, Problem,
-  SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SessionInfo, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList,
-  ToolList, TurnInfo,
+  ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, GrantBody, GrantInfo, GrantList, GrantTrial, JobBody, JobInfo, JobPage,
+  OutputPage, PlanBody, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SessionInfo, SettingsInfo, StatusInfo,
+  TokenBody, TokenInfo, TokenList, ToolList, TurnInfo,
 } from './wire';
 
 export class ProblemError extends Error {
@@ -152,5 +152,15 @@ export const api = {
   tokens: () => request<TokenList>('GET', '/tokens'),
   newToken: (body: TokenBody) => request<TokenInfo>('POST', '/tokens', { body }),
   revokeToken: (id: string) => request<void>('DELETE', at('/tokens', id)),
+
+  grants: () => request<GrantList>('GET', '/grants'),
+  giveGrant: (body: GrantBody) => request<GrantInfo>('POST', '/grants', { body }),
+  /** Which of the newest questions such a grant would have answered. Gives nothing. */
+  tryGrant: (body: GrantBody, signal?: AbortSignal) =>
+    request<GrantTrial>('POST', '/grants/trial', signal ? { body, signal } : { body }),
+  revokeGrant: (id: string) => request<void>('DELETE', at('/grants', id)),
+  /** The grant that would spare exactly the question of this card. */
+  proposedGrant: (approval: string) => request<GrantBody>('GET', at('/approvals', approval, '/grant')),
+
   doctor: () => request<DoctorReport>('GET', '/doctor'),
 };

@@ -72,6 +72,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/approvals/{id}/grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The grant that would spare the question of one card, and nothing else: the same call of the same caller on the same
+         *     target. Gives nothing.
+         */
+        get: operations["proposed_grant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -296,6 +316,61 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All grants, newest first, those that have ended too. */
+        get: operations["list_grants"];
+        put?: never;
+        /**
+         * Lets calls run that would be asked: yellow and orange ones, never red, never what untrusted text chose, never what a
+         *     rule of `policy.toml` asks.
+         */
+        post: operations["give_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grants/trial": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which of the newest 500 cards such a grant would have answered. Gives nothing. */
+        post: operations["try_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a grant back. What it has let begin goes on. */
+        delete: operations["revoke_grant"];
         options?: never;
         head?: never;
         patch?: never;
@@ -796,6 +871,10 @@ export interface components {
             digest: string;
             /** @description One call, or the ordered calls of a plan. */
             steps: components["schemas"]["StepInfo"][];
+            /** @description Whether a grant could spare such a question: one yellow or orange call, vouched for, and not asked by the policy. */
+            grantable?: boolean;
+            /** @description A person said yes to the same question at least twice within the last seven days: give a grant instead? */
+            proposes_grant?: boolean;
             /**
              * Format: int64
              * @description When it was asked.
@@ -1059,6 +1138,90 @@ export interface components {
             found: string;
             /** @description How to mend it; empty when there is nothing to mend. */
             fix?: string;
+        };
+        /** @description Which calls to let run without asking. What is left out fits everything. */
+        GrantBody: {
+            /** @description Name of a tool, or a pattern with `*` and `?`. Red calls are asked all the same. */
+            tool: string;
+            /** @description Name of the target, or a pattern. Another thing may come to bear the same name; `target_id` cannot be taken over. */
+            target?: string | null;
+            /** @description Id of the target. */
+            target_id?: string | null;
+            /** @description Id of whoever calls, as it stands in the history. */
+            actor?: string | null;
+            /** @description Arguments by name: a value, or `{"like": "web*"}` for a text that fits a pattern. */
+            when?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int32
+             * @description Most calls that it lets through, 1 to 1,000.
+             */
+            calls?: number;
+            /**
+             * Format: int32
+             * @description How long it lives, 1 to 43,200 minutes (30 days).
+             */
+            minutes?: number;
+        };
+        /** @description A grant. */
+        GrantInfo: {
+            /** @description Id. */
+            id: string;
+            /** @description `live`, `used_up`, `over` or `revoked`. */
+            state: string;
+            /** @description Tool, or a pattern. */
+            tool: string;
+            /** @description Name of the target, or a pattern. */
+            target?: string | null;
+            /** @description Id of the target. */
+            target_id?: string | null;
+            /** @description Whoever calls. */
+            actor?: string | null;
+            /** @description Arguments by name. */
+            when: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int32
+             * @description Most calls that it lets through.
+             */
+            calls: number;
+            /**
+             * Format: int32
+             * @description Calls that it has let through.
+             */
+            used: number;
+            /**
+             * Format: int64
+             * @description When it was given.
+             */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When it ends.
+             */
+            expires_at: number;
+            /**
+             * Format: int64
+             * @description When it was taken back.
+             */
+            revoked_at?: number | null;
+        };
+        /** @description All grants, those that have ended too. */
+        GrantList: {
+            /** @description Newest first. */
+            grants: components["schemas"]["GrantInfo"][];
+        };
+        /** @description What a grant would have done. */
+        GrantTrial: {
+            /**
+             * Format: int64
+             * @description How many of the newest cards were looked through.
+             */
+            looked: number;
+            /** @description Those that it would have answered, newest first. */
+            spared: components["schemas"]["SparedInfo"][];
         };
         /** @description Is the process alive? */
         Health: {
@@ -1465,6 +1628,22 @@ export interface components {
             /** @description Answer with the session's secret instead of a cookie. */
             bearer?: boolean;
         };
+        /** @description A question of the past that a grant would have answered. */
+        SparedInfo: {
+            /** @description The card. */
+            approval: string;
+            /**
+             * Format: int64
+             * @description When it was asked.
+             */
+            at: number;
+            /** @description What was asked. */
+            sentence: string;
+            /** @description Tier of the call. */
+            tier: string;
+            /** @description What a person said then: `approved`, `denied`, or `undecided`. */
+            answer: string;
+        };
         /** @description What the frame of every page shows. */
         StatusInfo: {
             /** @description Name of this machine. */
@@ -1708,6 +1887,10 @@ export type DoubtList = components['schemas']['DoubtList'];
 export type EventInfo = components['schemas']['EventInfo'];
 export type EventPage = components['schemas']['EventPage'];
 export type Finding = components['schemas']['Finding'];
+export type GrantBody = components['schemas']['GrantBody'];
+export type GrantInfo = components['schemas']['GrantInfo'];
+export type GrantList = components['schemas']['GrantList'];
+export type GrantTrial = components['schemas']['GrantTrial'];
 export type Health = components['schemas']['Health'];
 export type JobBody = components['schemas']['JobBody'];
 export type JobCountsInfo = components['schemas']['JobCountsInfo'];
@@ -1737,6 +1920,7 @@ export type SessionInfo = components['schemas']['SessionInfo'];
 export type SettingsInfo = components['schemas']['SettingsInfo'];
 export type SetupBody = components['schemas']['SetupBody'];
 export type SignInBody = components['schemas']['SignInBody'];
+export type SparedInfo = components['schemas']['SparedInfo'];
 export type StatusInfo = components['schemas']['StatusInfo'];
 export type StepInfo = components['schemas']['StepInfo'];
 export type TargetInfo = components['schemas']['TargetInfo'];
@@ -1873,6 +2057,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApprovalInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    proposed_grant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Approval id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantBody"];
                 };
             };
             /** @description Not carried out; `code` says why */
@@ -2363,6 +2578,128 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["EventInfo"];
                 };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_grants: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantList"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_grant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    try_grant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantTrial"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_grant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Grant id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken back */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Not carried out; `code` says why */
             default: {

@@ -70,6 +70,7 @@ impl House {
             settings: Settings::default(),
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
+            grants: Vec::new(),
         });
         let turns = Arc::new(Turns::new(store.clone()));
         let idle = Duration::from_millis(400);

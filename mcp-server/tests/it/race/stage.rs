@@ -10,12 +10,13 @@ use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::CallRecord;
 use jarvis_safety::doubt::Doubt;
 use jarvis_safety::event::Draft;
+use jarvis_safety::grant::Grant;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
-use jarvis_safety::port::{Asked, Decision, Due, Intended, Ledger, Pace, StoreError, Stored};
+use jarvis_safety::port::{Asked, Decision, Due, Intended, Ledger, Pace, Said, StoreError, Stored};
 use jarvis_safety::setting::AuditReads;
 use jarvis_safety::tool::Undo;
-use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, Target};
+use jarvis_safety::{ActorId, ApprovalId, CallId, Digest, GrantId, Target};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -131,6 +132,7 @@ carried! {
     abandoned_cards() -> Vec<Approval>;
     repeats(actor: &ActorId, tool: &str, args: &Value, target: &Target, since: i64) -> u64;
     ask(approval: &Approval, most_open: u32, draft: Draft) -> Asked;
+    said(actor: &ActorId, question: &Digest, since: i64) -> Said;
     due(now: i64) -> Due;
     decide(decision: &Decision, draft: Draft) -> bool;
     approval(id: &ApprovalId) -> Option<Approval>;
@@ -140,6 +142,9 @@ carried! {
     handed(approval: &ApprovalId) -> ();
     doubts(actor: Option<&ActorId>, limit: u32) -> Vec<Doubt>;
     acknowledge(subject: &str, at: i64, draft: Draft) -> bool;
+    grant(grant: &Grant, draft: Draft) -> ();
+    grants(live_at: Option<i64>) -> Vec<Grant>;
+    revoke_grant(id: &GrantId, at: i64, draft: Draft) -> bool;
     kill_switch() -> KillSwitch;
     set_kill_switch(kill: KillSwitch, draft: Draft) -> ();
 }

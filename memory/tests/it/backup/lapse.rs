@@ -75,9 +75,12 @@ async fn a_restored_yes_is_never_replayed_and_what_ran_is_left_to_be_probed() {
     let draft = row(EventKind::TokenCreated, "token");
     let (token, key) = world.store.create_token(TokenId::new(world.id()), grant, draft).await.unwrap();
 
+    let given = crate::grant::give(&world, 5).await;
+
     let (file, data) = (dir.path().join("file"), dir.path().join("data"));
     super::backup(&world, &file).await;
     let restored = super::restore(&world, &file, &data).await;
+    assert_eq!(restored.grants, 1);
     assert_eq!((restored.lapsed, restored.sessions, restored.running, restored.tokens), (3, 1, 1, 1));
     let again = World::at(data, 1_000_000).await.unwrap();
     let state = async |card: &Approval| again.store.approval(&card.id).await.unwrap().unwrap();
@@ -101,6 +104,7 @@ async fn a_restored_yes_is_never_replayed_and_what_ran_is_left_to_be_probed() {
     let (_, intended) = spend(&again, &plan, 2).await;
     assert!(matches!(intended, Intended::AlreadySpent), "nothing comes after it: {intended:?}");
     assert!(again.store.session(&secret).await.unwrap().is_none(), "{session:?}");
+    assert_eq!(again.store.grants(Some(START)).await.unwrap(), [], "{given:?}");
     assert_eq!(again.store.token(&key).await.unwrap().unwrap().id, token.id);
     again.whole().await;
     again.store.close().await;

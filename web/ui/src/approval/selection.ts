@@ -18,7 +18,7 @@ function move(step: number): false | void {
   list[next]!.scrollIntoView({ block: 'nearest' });
 }
 
-/** Without a selection, the first press of A or D selects the first card and does no more. */
+/** Without a selection, the first press of A, D or G selects the first card and does no more. */
 const select = () => (selected(cards()) === -1 ? move(0) : false);
 
 export const cardKeys: Shortcut[] = [
@@ -26,4 +26,5 @@ export const cardKeys: Shortcut[] = [
   { key: 'k', word: 'previous approval', run: () => move(-1) },
   { key: 'a', word: 'approve the selected card', run: select },
   { key: 'd', word: 'deny the selected card, with a word', run: select },
+  { key: 'g', word: 'give a grant for the selected card', run: select },
 ];

@@ -1,6 +1,7 @@
 // What a job says of itself, in few words. Pure.
 
 import { cell } from '../call/shape';
+import { brief } from '../text/brief';
 import { visible } from '../text/visible';
 import type { Args, JobInfo, ProgressInfo, ScheduleInfo } from '../wire';
 
@@ -26,11 +27,9 @@ export function argsOf(one: Given): Args {
 /** The arguments on one line: a single text by itself, as a tool's card names its target. */
 export function shortArgs(args: Args): string {
   const given = Object.entries(args).filter(([, value]) => value !== null && value !== '');
-  const words = (value: unknown) => visible(cut(cell(value).replace(/\s+/g, ' ').trim()));
+  const words = (value: unknown) => brief(cell(value));
   return given.length === 1 && typeof given[0]![1] === 'string' ? words(given[0]![1]) : given.map(([name, value]) => `${visible(name)} ${words(value)}`).join(' · ');
 }
-
-const cut = (text: string) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
 
 /** The form of the same call, filled in. */
 export function formOf(tool: string, args: Args): string {

@@ -9,7 +9,7 @@ export type EventKind =
   | 'turn.asked' | 'turn.step' | 'turn.waiting' | 'turn.done' | 'turn.stopped' | 'turn.failed'
   | 'conversation.renamed' | 'conversation.deleted' | 'body.erased'
   | 'kill.on' | 'kill.off' | 'policy.loaded' | 'policy.unreadable' | 'setting.changed'
-  | 'token.created' | 'token.revoked' | 'session.opened' | 'session.closed' | 'session.refused'
+  | 'grant.given' | 'grant.revoked' | 'token.created' | 'token.revoked' | 'session.opened' | 'session.closed' | 'session.refused'
   | 'job.submitted' | 'job.retried' | 'job.stopping' | 'job.done' | 'job.failed' | 'job.cancelled' | 'job.unknown'
   | 'schedule.saved' | 'schedule.missed' | 'schedule.removed'
   | 'operator.set' | 'server.started';
@@ -47,6 +47,8 @@ export const kinds: Record<EventKind, Kind> = {
   'policy.loaded': { mark: 'ok', word: 'policy in force' },
   'policy.unreadable': { mark: 'bad', word: 'policy unreadable' },
   'setting.changed': { mark: 'ok', word: 'setting changed' },
+  'grant.given': { mark: 'ok', word: 'grant given' },
+  'grant.revoked': { mark: 'off', word: 'grant revoked' },
   'token.created': { mark: 'ok', word: 'token made' },
   'token.revoked': { mark: 'off', word: 'token revoked' },
   'session.opened': { mark: 'ok', word: 'signed in' },

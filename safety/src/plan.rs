@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use crate::call::{CallState, Request};
+use crate::kernel::{Gate, Inner, Standing, Verdict};
 use crate::outcome::{Answer, Outcome};
 use crate::refusal::{Code, Refusal};
 use crate::run::Watch;
-
-use super::decide::{Standing, Verdict};
-use super::gate::{Gate, Inner};
 
 /// Most calls in one plan.
 const MAX_STEPS: usize = 50;

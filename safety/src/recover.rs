@@ -8,15 +8,12 @@ use serde_json::Value;
 use crate::actor::Actor;
 use crate::call::{CallRecord, CallState};
 use crate::event::Draft;
+use crate::kernel::{Console, Inner, YES_HOLDS_MS};
 use crate::outcome::Outcome;
 use crate::port::StoreError;
 use crate::row;
 use crate::run::{judged, probe};
 use crate::tool::{Probe, ToolError, ToolErrorKind, Trust};
-
-use super::approve::YES_HOLDS_MS;
-use super::console::Console;
-use super::gate::Inner;
 
 /// Most effects in doubt that are probed at once.
 const PROBES: usize = 16;

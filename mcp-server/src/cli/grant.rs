@@ -1,0 +1,108 @@
+//! `grant create`, `list` and `revoke`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jarvis_client::wire::{GrantBody, GrantInfo, GrantList, GrantTrial};
+use serde_json::{Value, json};
+
+use super::arguments::{GrantCommand, GrantWanted};
+use super::call::path_segment;
+use super::connect::Connection;
+use super::exit::{Exit, Result, Stop};
+use super::print::Printer;
+
+/// Questions of the past that are shown.
+const SHOWN: usize = 20;
+
+/// `grant …`.
+pub(super) async fn run(connection: &Connection, printer: &Printer, command: GrantCommand) -> Result {
+    match command {
+        GrantCommand::Create(wanted) => create(connection, printer, wanted).await,
+        GrantCommand::List => list(connection, printer).await,
+        GrantCommand::Revoke { grant } => revoke(connection, printer, &grant).await,
+    }
+}
+
+async fn create(connection: &Connection, printer: &Printer, wanted: GrantWanted) -> Result {
+    let client = connection.operator().await?;
+    let (calls, minutes, only_try) = (wanted.calls, wanted.minutes, wanted.only_try);
+    let body = match &wanted.of {
+        Some(card) => {
+            let path = format!("/api/approvals/{}/grant", path_segment(card));
+            GrantBody { calls, minutes, ..client.get(&path).await? }
+        }
+        None => body(wanted)?,
+    };
+    if only_try {
+        let trial: GrantTrial = client.post("/api/grants/trial", &body, None).await?;
+        printer.answer(&trial, || tried(&trial));
+        return Ok(Exit::Done);
+    }
+    let grant: GrantInfo = client.post("/api/grants", &body, None).await?;
+    printer.answer(&grant, || line(&grant));
+    if !printer.is_json() {
+        printer
+            .remark(&format!("Such calls run without being asked. `jarvis grant revoke {}` takes it back.", grant.id));
+    }
+    Ok(Exit::Done)
+}
+
+fn body(wanted: GrantWanted) -> std::result::Result<GrantBody, Stop> {
+    let mut when = BTreeMap::new();
+    for (given, like) in
+        wanted.when.iter().map(|given| (given, false)).chain(wanted.like.iter().map(|given| (given, true)))
+    {
+        let Some((name, value)) = given.split_once('=') else {
+            return Err(Stop::invalid(format!("`{given}` is not NAME=VALUE; nothing was granted")));
+        };
+        // What is no JSON is a text.
+        let exact = || serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        when.insert(name.to_owned(), if like { json!({ "like": value }) } else { exact() });
+    }
+    let GrantWanted { tool, target, target_id, actor, calls, minutes, .. } = wanted;
+    Ok(GrantBody { tool: tool.unwrap_or_default(), target, target_id, actor, when, calls, minutes })
+}
+
+async fn list(connection: &Connection, printer: &Printer) -> Result {
+    let list: GrantList = connection.operator().await?.get("/api/grants").await?;
+    printer.answer(&list, || match list.grants.is_empty() {
+        true => "There are no grants; `jarvis grant create --of APPROVAL` gives one for a question.".to_owned(),
+        false => list.grants.iter().map(line).collect::<Vec<_>>().join("\n"),
+    });
+    Ok(Exit::Done)
+}
+
+async fn revoke(connection: &Connection, printer: &Printer, id: &str) -> Result {
+    connection.operator().await?.delete(&format!("/api/grants/{}", path_segment(id))).await?;
+    printer.answer(&json!({ "revoked": id }), || format!("{id} is taken back."));
+    Ok(Exit::Done)
+}
+
+fn line(grant: &GrantInfo) -> String {
+    let mut line = format!("{} {:<7} {}/{} {}", grant.id, grant.state, grant.used, grant.calls, grant.tool);
+    for (name, value) in [("target", &grant.target), ("target-id", &grant.target_id), ("actor", &grant.actor)] {
+        if let Some(value) = value {
+            let _ = write!(line, " {name}={value}");
+        }
+    }
+    for (name, value) in &grant.when {
+        let _ = match value.get("like") {
+            Some(pattern) => write!(line, " {name}~{pattern}"),
+            None => write!(line, " {name}={value}"),
+        };
+    }
+    line
+}
+
+fn tried(trial: &GrantTrial) -> String {
+    let (all, looked) = (trial.spared.len(), trial.looked);
+    let mut told = format!("It would have answered {all} of the newest {looked} questions. Nothing was granted.");
+    for spared in trial.spared.iter().take(SHOWN) {
+        let _ = write!(told, "\n{} {:<9} {:<6} {}", spared.approval, spared.answer, spared.tier, spared.sentence);
+    }
+    if all > SHOWN {
+        let _ = write!(told, "\n… and {} more", all - SHOWN);
+    }
+    told
+}

@@ -1,0 +1,278 @@
+//! Grants: what they loosen, and the line that they never pass.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jarvis_safety::approval::ApprovalState;
+use jarvis_safety::call::{Origin, Vouching};
+use jarvis_safety::event::EventKind;
+use jarvis_safety::grant::{Grant, Terms, Wanted};
+use jarvis_safety::kernel::{KillSwitch, Policy};
+use jarvis_safety::outcome::Answer;
+use jarvis_safety::port::{Feed as _, Ledger as _};
+use jarvis_safety::refusal::Code;
+use jarvis_safety::{Actor, Refusal, Tier};
+use serde_json::{Value, json};
+
+use crate::lamp::{House, ran, refused, request};
+
+const MINUTE: i64 = 60_000;
+
+fn terms(tool: &str) -> Terms {
+    Terms { tool: tool.to_owned(), target: None, target_id: None, actor: None, when: BTreeMap::new() }
+}
+
+async fn try_give(house: &House, terms: Terms, most: u32, minutes: u32) -> Result<Grant, Refusal> {
+    house.gate.grant(&Actor::operator(), terms, most, minutes, &Origin::default()).await
+}
+
+async fn give(house: &House, terms: Terms, most: u32) -> Grant {
+    try_give(house, terms, most, 60).await.unwrap()
+}
+
+fn lamp(name: &str) -> Value {
+    json!({ "lamp": name })
+}
+
+fn waits(answer: &Answer) -> bool {
+    matches!(answer, Answer::Waiting(_))
+}
+
+#[tokio::test]
+async fn a_granted_call_runs_unasked_and_the_audit_names_the_grant() {
+    let house = House::new().await;
+    let grant = give(&house, terms("lamp_stop"), 2).await;
+    let outcome = ran(house.call_local("lamp_stop", lamp("hall")).await);
+    assert_eq!(outcome.rule, format!("granted by {}", grant.id));
+    assert_eq!(house.kinds(grant.id.as_str()).await, [EventKind::GrantGiven]);
+    let filter = jarvis_safety::port::EventFilter { kinds: vec![EventKind::CallIntent], ..Default::default() };
+    let intent = house.store.after(0, &filter, 10).await.unwrap().remove(0);
+    let body = house.store.event(intent.seq).await.unwrap().unwrap().1.unwrap();
+    assert_eq!(body["grant"], json!(grant.id));
+    assert_eq!(house.store.grants(None).await.unwrap()[0].used, 1);
+    assert_eq!(house.count(EventKind::ApprovalAsked).await, 0);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn red_is_asked_whatever_was_granted() {
+    let house = House::new().await;
+    give(&house, terms("lamp_*"), 100).await;
+    assert!(waits(&house.call_local("lamp_smash", lamp("hall")).await));
+    let no = try_give(&house, terms("lamp_smash"), 1, 60).await.unwrap_err();
+    assert_eq!(no.code, Code::InvalidArguments);
+    assert!(no.message.contains("red is asked every time"), "{}", no.message);
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_lets_through_as_many_as_it_says_also_at_once_and_after_a_restart() {
+    let house = House::new().await;
+    give(&house, terms("lamp_stop"), 5).await;
+    let gate = Arc::new(house.gate.gate());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let gate = Arc::clone(&gate);
+        tasks.spawn(async move { gate.call(request(&Actor::local(), "lamp_stop", lamp("hall"))).await });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Answer::Ran(_))).count(), 5);
+    assert_eq!(answers.iter().filter(|answer| waits(answer)).count(), 15);
+    assert_eq!(house.effects().len(), 5);
+    drop(gate);
+    let house = house.killed().await;
+    assert!(waits(&house.call_local("lamp_stop", lamp("cellar")).await));
+    let grant = house.store.grants(None).await.unwrap().remove(0);
+    assert_eq!((grant.used, grant.most), (5, 5));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_grant_survives_a_restart_and_ends_with_its_time_or_when_it_is_taken_back() {
+    let house = House::new().await;
+    let grant = give(&house, terms("lamp_stop"), 100).await;
+    let house = house.killed().await;
+    ran(house.call_local("lamp_stop", lamp("hall")).await);
+    house.clock.turn(60 * MINUTE);
+    assert!(waits(&house.call_local("lamp_stop", lamp("hall")).await));
+
+    let second = give(&house, terms("lamp_stop"), 100).await;
+    ran(house.call_local("lamp_stop", lamp("cellar")).await);
+    house.gate.revoke_grant(&Actor::operator(), &second.id, &Origin::default()).await.unwrap();
+    assert!(waits(&house.call_local("lamp_stop", lamp("cellar")).await));
+    let again = house.gate.revoke_grant(&Actor::operator(), &second.id, &Origin::default()).await.unwrap_err();
+    assert_eq!(again.code, Code::NotFound);
+    assert_eq!(house.kinds(second.id.as_str()).await, [EventKind::GrantGiven, EventKind::GrantRevoked]);
+    assert_ne!(grant.id, second.id);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn what_untrusted_text_chose_takes_no_grant() {
+    let house = House::new().await;
+    give(&house, terms("lamp_*"), 100).await;
+    for tool in ["lamp_dim", "lamp_stop"] {
+        let mut chosen = request(&Actor::local(), tool, lamp("hall"));
+        chosen.vouching = Vouching::Unvouched;
+        assert!(waits(&house.gate.call(chosen).await), "{tool}");
+    }
+    assert!(house.effects().is_empty());
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn what_the_policy_asks_or_refuses_no_grant_lets_through() {
+    let policy = Policy::parse(
+        r#"
+        [[rule]]
+        name = "the cellar is asked"
+        target = "cellar"
+        then = "ask"
+        refused = [{ tool = "lamp_dim", target = "cellar" }]
+        [[rule]]
+        name = "the hall stays"
+        target = "hall"
+        then = "refuse"
+        refused = [{ tool = "lamp_stop", target = "hall" }]
+        "#,
+    );
+    let house = House::new().await.killed_under(policy.map_err(|error| error.to_string())).await;
+    give(&house, terms("lamp_*"), 100).await;
+    assert!(waits(&house.call_local("lamp_dim", lamp("cellar")).await));
+    assert_eq!(refused(house.call_local("lamp_stop", lamp("hall")).await).code, Code::Policy);
+    ran(house.call_local("lamp_stop", lamp("kitchen")).await);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn terms_fit_the_call_its_caller_and_the_target_and_not_another_of_its_name() {
+    let house = House::new().await;
+    let exactly = Terms {
+        target_id: Some("id-hall".to_owned()),
+        actor: Some(Actor::local().id),
+        when: BTreeMap::from([("slow".to_owned(), Wanted::Is(json!(0)))]),
+        ..terms("lamp_stop")
+    };
+    give(&house, exactly, 100).await;
+    ran(house.call_local("lamp_stop", lamp("hall")).await);
+    assert!(waits(&house.call_local("lamp_stop", json!({ "lamp": "hall", "slow": 1 })).await), "other arguments");
+    assert!(waits(&house.call_local("lamp_stop", lamp("cellar")).await), "another target");
+    assert!(waits(&house.call(&Actor::operator(), "lamp_stop", lamp("hall")).await), "another caller");
+    house.replace("hall", "id-of-another");
+    assert!(waits(&house.call_local("lamp_stop", lamp("hall")).await), "another thing of that name");
+
+    let like = BTreeMap::from([("lamp".to_owned(), Wanted::Like { like: "k*".to_owned() })]);
+    give(&house, Terms { when: like, ..terms("lamp_s?op") }, 100).await;
+    ran(house.call(&Actor::operator(), "lamp_stop", lamp("kitchen")).await);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_grant_raises_no_ceiling_and_passes_no_kill_switch() {
+    let house = House::new().await;
+    give(&house, terms("lamp_*"), 100).await;
+    let low = Actor { ceiling: Tier::Yellow, ..Actor::local() };
+    assert_eq!(refused(house.call(&low, "lamp_stop", lamp("hall")).await).code, Code::AboveCeiling);
+    let operator = Actor::operator();
+    house.gate.set_kill_switch(&operator, KillSwitch::Effects, &Origin::default()).await.unwrap();
+    assert_eq!(refused(house.call_local("lamp_stop", lamp("hall")).await).code, Code::Stopped);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_repeated_yellow_call_is_not_asked_where_it_is_granted() {
+    let house = House::new().await;
+    for _ in 0..2 {
+        ran(house.call_local("lamp_dim", lamp("hall")).await);
+    }
+    assert!(waits(&house.call_local("lamp_dim", lamp("hall")).await));
+    let grant = give(&house, terms("lamp_dim"), 2).await;
+    for _ in 0..2 {
+        assert_eq!(ran(house.call_local("lamp_dim", lamp("hall")).await).rule, format!("granted by {}", grant.id));
+    }
+    assert!(waits(&house.call_local("lamp_dim", lamp("hall")).await));
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn only_the_operator_gives_and_takes_back_within_bounds_and_only_what_can_be_granted() {
+    let house = House::new().await;
+    let grant = give(&house, terms("lamp_stop"), 1).await;
+    for actor in [Actor::local(), Actor::system(), Actor { may_approve: true, ..Actor::local() }] {
+        let given = house.gate.grant(&actor, terms("lamp_stop"), 1, 60, &Origin::default()).await;
+        assert_eq!(given.unwrap_err().code, Code::Forbidden);
+        let taken = house.gate.revoke_grant(&actor, &grant.id, &Origin::default()).await;
+        assert_eq!(taken.unwrap_err().code, Code::Forbidden);
+    }
+    for (most, minutes) in [(0, 60), (1001, 60), (1, 0), (1, 43_201)] {
+        let no = try_give(&house, terms("lamp_stop"), most, minutes).await.unwrap_err();
+        assert!(no.message.contains("1 to 1000 calls"), "{}", no.message);
+    }
+    let no = try_give(&house, terms("lamb_stop"), 1, 60).await.unwrap_err();
+    assert!(no.message.contains("no tool is called `lamb_stop`"), "{}", no.message);
+    assert_eq!(house.store.grants(None).await.unwrap().len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_proposed_grant_tells_which_questions_it_would_have_spared() {
+    let house = House::new().await;
+    let first = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    house.approve(&first.id).await.unwrap();
+    let second = house.ask(&Actor::local(), "lamp_stop", "cellar").await;
+    house.gate.deny(&Actor::operator(), &second.id, "not the cellar", &Origin::default()).await.unwrap();
+    house.ask(&Actor::local(), "lamp_smash", "kitchen").await;
+    let mut unvouched = request(&Actor::local(), "lamp_stop", lamp("kitchen"));
+    unvouched.vouching = Vouching::Unvouched;
+    assert!(waits(&house.gate.call(unvouched).await));
+
+    let trial = house.gate.try_grant(&terms("lamp_*")).await.unwrap();
+    assert_eq!(trial.looked, 4);
+    let spared: Vec<_> = trial.spared.iter().map(|spared| (&spared.approval, spared.approved)).collect();
+    assert_eq!(spared, [(&second.id, Some(false)), (&first.id, Some(true))]);
+
+    let card = house.gate.approval(&first.id).await.unwrap();
+    assert_eq!(card.state, ApprovalState::Done);
+    let exactly = Terms::exactly(&card, &card.steps[0]);
+    let trial = house.gate.try_grant(&exactly).await.unwrap();
+    assert_eq!(trial.spared.iter().map(|spared| &spared.approval).collect::<Vec<_>>(), [&first.id]);
+    give(&house, exactly, 1).await;
+    ran(house.call_local("lamp_stop", lamp("hall")).await);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_same_question_is_not_asked_three_times_after_two_noes() {
+    let house = House::new().await;
+    for _ in 0..2 {
+        let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+        house.gate.deny(&Actor::operator(), &card.id, "no", &Origin::default()).await.unwrap();
+        // Fetched: what comes now is another question.
+        assert_eq!(refused(house.call_local("lamp_smash", lamp("hall")).await).code, Code::Denied);
+    }
+    let no = refused(house.call_local("lamp_smash", lamp("hall")).await);
+    assert_eq!((no.code, no.rule.as_str()), (Code::Denied, "asked twice"));
+    assert_eq!(house.count(EventKind::ApprovalAsked).await, 2);
+    assert!(waits(&house.call_local("lamp_smash", lamp("cellar")).await), "another question");
+    assert!(waits(&house.call(&Actor::operator(), "lamp_smash", lamp("hall")).await), "another caller");
+    house.clock.turn(60 * MINUTE + 1);
+    assert!(waits(&house.call_local("lamp_smash", lamp("hall")).await), "an hour later");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn the_third_question_after_two_yeses_proposes_a_grant() {
+    let house = House::new().await;
+    for round in 0..3 {
+        for (tool, grantable) in [("lamp_stop", true), ("lamp_smash", false)] {
+            let card = house.ask(&Actor::local(), tool, "hall").await;
+            assert_eq!(card.is_grantable(), grantable);
+            assert_eq!(card.proposes_grant, grantable && round == 2, "{tool}, {round}");
+            house.approve(&card.id).await.unwrap();
+            house.replace("hall", "id-hall");
+        }
+        house.clock.turn(6 * MINUTE);
+    }
+    house.leave().await;
+}

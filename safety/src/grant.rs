@@ -1,0 +1,163 @@
+//! Grants: standing permissions that the operator gives, and what they would have allowed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::approval::{Approval, ApprovalState, Step};
+use crate::call::Vouching;
+use crate::id::{ActorId, ApprovalId, GrantId};
+use crate::kernel::{Console, POLICY};
+use crate::refusal::{Refusal, store_refusal};
+use crate::target::Target;
+use crate::tier::Tier;
+
+/// Most calls that one grant lets through.
+pub const MOST_CALLS: u32 = 1000;
+
+/// Longest that a grant lives, in minutes: 30 days.
+pub const MOST_MINUTES: u32 = 30 * 24 * 60;
+
+/// Cards that a trial looks through.
+const LOOKED: u32 = 500;
+
+/// What an argument must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Wanted {
+    /// A text that fits a pattern with `*` and `?`.
+    Like {
+        /// The pattern.
+        like: String,
+    },
+    /// Exactly this value.
+    Is(Value),
+}
+
+/// Which calls run without being asked. What is left out fits everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Terms {
+    /// Name of the tool; `*` and `?` are patterns.
+    pub tool: String,
+    /// Name of the target; `*` and `?` are patterns. Another thing may come to bear the same name.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Id of the target, which is its own.
+    #[serde(default)]
+    pub target_id: Option<String>,
+    /// Whoever calls.
+    #[serde(default)]
+    pub actor: Option<ActorId>,
+    /// Canonical arguments, by name.
+    #[serde(default)]
+    pub when: BTreeMap<String, Wanted>,
+}
+
+impl Terms {
+    /// Exactly this call of this actor, on exactly this target.
+    #[must_use]
+    pub fn exactly(card: &Approval, step: &Step) -> Self {
+        let args = step.args.as_object().into_iter().flatten();
+        let Target { id, name, .. } = &step.target;
+        // A name in which a letter would be a pattern could mean others too.
+        let by_name = step.target.changes_its_id() && !name.contains(['*', '?']);
+        Self {
+            tool: step.tool.clone(),
+            target: by_name.then(|| name.clone()),
+            target_id: (!by_name).then(|| id.clone()),
+            actor: Some(card.actor.id.clone()),
+            when: args.map(|(name, value)| (name.clone(), Wanted::Is(value.clone()))).collect(),
+        }
+    }
+}
+
+/// A standing permission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Id.
+    pub id: GrantId,
+    /// Which calls.
+    pub terms: Terms,
+    /// Most calls that it lets through.
+    pub most: u32,
+    /// Calls that it has let through.
+    pub used: u32,
+    /// When it was given.
+    pub created_at: i64,
+    /// When it ends.
+    pub expires_at: i64,
+    /// Who gave it.
+    pub by: ActorId,
+    /// When it was taken back.
+    pub revoked_at: Option<i64>,
+}
+
+impl Grant {
+    /// Whether it may still let a call through.
+    #[must_use]
+    pub const fn is_live(&self, now: i64) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at && self.used < self.most
+    }
+}
+
+/// A question of the past that a grant would have answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spared {
+    /// The card.
+    pub approval: ApprovalId,
+    /// When it was asked.
+    pub at: i64,
+    /// What was asked.
+    pub sentence: String,
+    /// Tier of the call.
+    pub tier: Tier,
+    /// Whether a person said yes; nothing if nobody decided.
+    pub approved: Option<bool>,
+}
+
+/// What a grant would have done to the newest cards.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// Cards that were looked through.
+    pub looked: usize,
+    /// Those of one call that it would have answered, newest first.
+    pub spared: Vec<Spared>,
+}
+
+impl Console {
+    /// Which of the newest cards a grant would have answered. Cards of plans are decided as a whole, by a person.
+    ///
+    /// # Errors
+    /// If the terms can let nothing through, or the store cannot be read.
+    pub async fn try_grant(&self, terms: &Terms) -> Result<Trial, Refusal> {
+        let compiled = self.inner().grantable(terms)?;
+        let cards = self.inner().ledger.approvals(&[], LOOKED).await.map_err(|error| store_refusal(&error))?;
+        let mut trial = Trial { looked: cards.len(), spared: Vec::new() };
+        for card in cards {
+            let [step] = card.steps.as_slice() else { continue };
+            if card.is_grantable() && compiled.fits(&step.tool, &step.args, &step.target, &card.actor.id) {
+                let approved = match card.state {
+                    ApprovalState::Pending | ApprovalState::Expired => None,
+                    state => Some(state != ApprovalState::Denied),
+                };
+                let (approval, at, sentence, tier) = (card.id, card.created_at, step.sentence.clone(), step.tier);
+                trial.spared.push(Spared { approval, at, sentence, tier, approved });
+            }
+        }
+        Ok(trial)
+    }
+}
+
+impl Approval {
+    /// Whether a grant could have spared this question: it is about one call, which is not red, was not chosen by
+    /// untrusted text, and is not asked by a rule of the policy.
+    #[must_use]
+    pub fn is_grantable(&self) -> bool {
+        self.steps.len() == 1
+            && matches!(self.tier, Tier::Yellow | Tier::Orange)
+            && self.vouching != Vouching::Unvouched
+            && !self.rule.starts_with(POLICY)
+    }
+}
