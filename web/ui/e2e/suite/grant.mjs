@@ -70,7 +70,7 @@ export async function grants(world) {
     asked('the same write');
   });
 
-  await world.test('denials among the past are a warning; the dialog fits a phone, and axe finds nothing', async () => {
+  await world.test('a grant that was denied before is a warning; its dialog fits a phone, and axe finds nothing', async () => {
     const waiting = asked('the write');
     await deny(waiting);
     // Whoever asked fetches the no; the next one is a new question.
