@@ -125,11 +125,11 @@ pub(crate) async fn due(readers: &AnyPool, now: i64) -> Stored<Due> {
     Ok(Due { cards, next })
 }
 
-/// Whether a step can be spent now: its card is approved, and every step before it is done.
+/// Whether a step can be spent now: its card is approved, and every step before it is done or was left out.
 pub(crate) async fn can_spend(connection: &mut AnyConnection, card: &str, step: i64) -> Result<bool, Halt> {
     let found = sqlx::query(
         "select a.state, s.state, (select count(*) from approval_step p where p.approval = a.id and p.idx < s.idx \
-         and p.state <> 'done') from approval a join approval_step s on s.approval = a.id \
+         and p.state not in ('done', 'denied')) from approval a join approval_step s on s.approval = a.id \
          where a.id = $1 and s.idx = $2",
     )
     .bind(card)
@@ -358,6 +358,13 @@ impl Change for Decide {
         if stale {
             skip_waiting(tx.connection, decision.approval.as_str()).await?;
         }
+        for step in &decision.without {
+            sqlx::query("update approval_step set state = 'denied' where approval = $1 and idx = $2")
+                .bind(decision.approval.as_str())
+                .bind(i64::from(*step))
+                .execute(&mut *tx.connection)
+                .await?;
+        }
         tx.tell(self.row.clone());
         Ok(true)
     }
@@ -410,11 +417,11 @@ impl Change for HandOver {
     }
 }
 
-/// How an actor's question was decided by a person since a time.
+/// How an actor's question was decided by somebody else since a time: who takes a question back has not said no to it.
 pub(crate) async fn said(readers: &AnyPool, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said> {
     let rows = sqlx::query(
         "select state, count(*) from approval where actor = $1 and question = $2 and decided_at >= $3 \
-         and state not in ('pending', 'expired') group by state",
+         and decided_by <> $1 and state not in ('pending', 'expired') group by state",
     )
     .bind(clean(actor.as_str()).as_ref())
     .bind(question.as_str())

@@ -16,6 +16,7 @@ use crate::call::{Origin, Vouching};
 use crate::digest::Digest;
 use crate::id::{ActorId, ApprovalId, CallId};
 use crate::outcome::Outcome;
+use crate::refusal::Refusal;
 use crate::target::Target;
 use crate::tier::Tier;
 use crate::tool::Preview;
@@ -105,6 +106,8 @@ pub enum StepState {
     Cancelled,
     /// An earlier step did not succeed.
     Skipped,
+    /// A person left it out of what was approved.
+    Denied,
 }
 
 impl StepState {
@@ -119,8 +122,18 @@ impl StepState {
             Self::Unknown => "unknown",
             Self::Cancelled => "cancelled",
             Self::Skipped => "skipped",
+            Self::Denied => "denied",
         }
     }
+}
+
+/// What a person says to a card.
+#[derive(Debug, Clone)]
+pub(crate) enum Ruling {
+    /// Yes, but for these steps, from 0.
+    Approve(Vec<u32>),
+    /// No, with a word back.
+    Deny(String),
 }
 
 /// One call on a card, as it was shown.
@@ -196,4 +209,16 @@ pub struct Approval {
     pub because: Option<String>,
     /// When the last step ended.
     pub finished_at: Option<i64>,
+}
+
+impl Approval {
+    /// Whether something of it is left, without these steps, from 0.
+    pub(crate) fn left(&self, without: &[u32]) -> Result<(), Refusal> {
+        let out = |step: usize| without.iter().any(|out| *out as usize == step);
+        let all = self.steps.len();
+        if without.iter().all(|step| (*step as usize) < all) && (0..all).any(|step| !out(step)) {
+            return Ok(());
+        }
+        Err(Refusal::invalid(format!("leave out some of the {all} steps, or deny the card; nothing was decided")))
+    }
 }

@@ -6,6 +6,7 @@ use crate::actor::Actor;
 use crate::approval::{Approval, ApprovalState};
 use crate::event::EventKind;
 use crate::kernel::{Console, Inner};
+use crate::port::Decision;
 use crate::refusal::Refusal;
 use crate::row;
 
@@ -27,8 +28,9 @@ impl Inner {
         let system = Actor::system().id;
         let said = format!("expired, nobody decided in time: {}", card.steps[0].sentence);
         let row = row::card(EventKind::ApprovalExpired, &system, card, &said);
-        let because = Some("nobody decided in time".to_owned());
-        self.decided(card, ApprovalState::Expired, &system, because, self.clock.now(), row).await.map(|_| ())
+        let because = "nobody decided in time".to_owned();
+        let decision = Decision::void(card, ApprovalState::Expired, because, self.clock.now());
+        self.decided(&decision, row).await.map(|_| ())
     }
 
     /// Lapses what is due and answers when the next card is.

@@ -125,8 +125,18 @@ pub struct Decision {
     pub by: ActorId,
     /// A word back.
     pub because: Option<String>,
+    /// Steps that are left out of what is approved, from 0; at least one other is not.
+    pub without: Vec<u32>,
     /// When.
     pub at: i64,
+}
+
+impl Decision {
+    /// Jarvis himself lapses a card.
+    pub(crate) fn void(card: &Approval, state: ApprovalState, because: String, at: i64) -> Self {
+        let by = Actor::system().id;
+        Self { approval: card.id.clone(), state, by, because: Some(because), without: Vec::new(), at }
+    }
 }
 
 /// What the gate keeps: calls, approvals, the kill switch, and the audit rows of all of them.
@@ -169,12 +179,12 @@ pub trait Ledger: Send + Sync {
 
     /// Puts up a card, unless the same actor's same question is pending, or `most_open` others of this actor are.
     async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked>;
-    /// How this actor's same question was decided by a person since a time.
+    /// How this actor's same question was decided by somebody else since a time; taking it back is no answer.
     async fn said(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said>;
     /// Pending cards that lapsed at or before a time, and when the next one does.
     async fn due(&self, now: i64) -> Stored<Due>;
     /// Decides a card. `Approved`, `Denied` and `Expired` need it `Pending`; `Stale` needs it `Approved`, or `Running`
-    /// with no step that runs, and turns its waiting steps to `Skipped`. Answers whether it was in that state; if not, nothing is kept, the draft
+    /// with no step that runs, and turns its waiting steps to `Skipped`; steps that are left out turn to `Denied`. Answers whether it was in that state; if not, nothing is kept, the draft
     /// neither.
     async fn decide(&self, decision: &Decision, draft: Draft) -> Stored<bool>;
     /// One card.

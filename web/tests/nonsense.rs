@@ -14,8 +14,11 @@ use world::house::{Answer, House, PASSWORD};
 
 const SCHEDULE: &str = r#"{"name":"nightly","tool":"demo_wipe","args":{"name":"a"},"cron":"0 4 * * *","zone":"UTC","catch_up":1,"active":true}"#;
 
+const GRANT: &str =
+    r#"{"tool":"demo_wipe","target":"a","target_id":"b","actor":"local","when":{"name":"a"},"calls":1,"minutes":5}"#;
+
 /// A body that fits, for every operation that takes one: nonsense is made from it by one change.
-const FITTING: [(&str, &str); 14] = [
+const FITTING: [(&str, &str); 17] = [
     ("sign_in", r#"{"password":"correct horse battery","bearer":true}"#),
     ("set_up", r#"{"code":"one-time-code","password":"long enough pass"}"#),
     ("make_call", r#"{"tool":"demo_wipe","args":{"name":"a"}}"#),
@@ -24,11 +27,14 @@ const FITTING: [(&str, &str); 14] = [
     ("submit_job", r#"{"tool":"demo_wipe","args":{"name":"a"},"key":"k","run_at":5}"#),
     ("create_schedule", SCHEDULE),
     ("change_schedule", SCHEDULE),
+    ("approve", r#"{"without":[2]}"#),
     ("deny", r#"{"because":"keep it"}"#),
     ("say", r#"{"text":"read a"}"#),
     ("rename_conversation", r#"{"title":"Words"}"#),
     ("stop", r#"{"level":"all"}"#),
     ("create_token", r#"{"name":"ide","ceiling":"yellow"}"#),
+    ("give_grant", GRANT),
+    ("try_grant", GRANT),
     (
         "put_settings",
         r#"{"autonomy":{"default":3},"approval_minutes":2,"mcp_hold_seconds":20,"audit_reads":"wal","roots":[],"hosts":[]}"#,

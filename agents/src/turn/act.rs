@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use jarvis_safety::approval::{Approval, ApprovalState};
+use jarvis_safety::approval::{Approval, ApprovalState, Step, StepState};
 use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::conversation::{CallEnd, Entry};
 use jarvis_safety::kernel::{PlanAnswer, Registry, Watch, answer_of};
@@ -219,9 +219,10 @@ fn planned(calls: &[CallView<'_>], results: Vec<Result<Outcome, Refusal>>) -> Ve
 
 /// What came of a plan whose card is final, call by call.
 fn spent(calls: &[CallView<'_>], card: &Approval) -> Vec<Entry> {
-    let entry = |(call, place): (&CallView<'_>, usize)| {
-        let outcome = card.steps.get(place).and_then(|step| step.outcome.clone());
-        outcome.map_or_else(|| refused(call.index, not_run(card)), |outcome| ran(call.index, outcome))
+    let entry = |(call, place): (&CallView<'_>, usize)| match card.steps.get(place) {
+        Some(Step { outcome: Some(outcome), .. }) => ran(call.index, outcome.clone()),
+        Some(Step { state: StepState::Denied, .. }) => refused(call.index, left_out()),
+        _ => refused(call.index, not_run(card)),
     };
     calls.iter().zip(0..).map(entry).collect()
 }
@@ -241,6 +242,10 @@ fn left_running() -> Refusal {
 
 fn skipped() -> Refusal {
     Refusal::new(Code::Unavailable, "plan", "not made, because an earlier call of the plan did not succeed")
+}
+
+fn left_out() -> Refusal {
+    Refusal::new(Code::Denied, "a person said no", "denied: this call was left out when the plan was approved")
 }
 
 /// Why a step of a decided card has no outcome.

@@ -56,7 +56,7 @@ pub struct ApprovalInfo {
 /// One call on a card.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StepInfo {
-    /// `waiting`, `running`, `done`, `failed`, `unknown`, `cancelled` or `skipped`.
+    /// `waiting`, `running`, `done`, `failed`, `unknown`, `cancelled`, `skipped`, or `denied`: left out by a person.
     pub state: String,
     /// What was shown when it was asked.
     pub preview: Preview,
@@ -70,6 +70,15 @@ pub struct StepInfo {
 pub struct ApprovalList {
     /// The cards.
     pub approvals: Vec<ApprovalInfo>,
+}
+
+/// What of a plan to leave out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveBody {
+    /// Numbers of the steps that are not to run, from 1. At least one step must be left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<u32>,
 }
 
 /// The word that goes back to whoever asked.

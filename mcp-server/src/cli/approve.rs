@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use jarvis_client::wire::{ApprovalInfo, ApprovalList, DenyBody};
+use jarvis_client::wire::{ApprovalInfo, ApprovalList, ApproveBody, DenyBody};
 
 use super::call::{path_segment, tell_undo};
 use super::connect::Connection;
@@ -25,10 +25,16 @@ pub(super) async fn list(connection: &Connection, printer: &Printer, all: bool) 
     Ok(Exit::Done)
 }
 
-pub(super) async fn approve(connection: &Connection, printer: &Printer, id: &str, wait: u32) -> Result {
+pub(super) async fn approve(
+    connection: &Connection,
+    printer: &Printer,
+    id: &str,
+    without: Vec<u32>,
+    wait: u32,
+) -> Result {
     let client = connection.operator().await?;
     let path = format!("/api/approvals/{}/approve", path_segment(id));
-    let card: ApprovalInfo = client.post(&path, &serde_json::json!({}), Some(wait)).await?;
+    let card: ApprovalInfo = client.post(&path, &ApproveBody { without }, Some(wait)).await?;
     printer.answer(&card, || outcome(&card));
     for answer in card.steps.iter().filter_map(|step| step.answer.as_ref()) {
         tell_undo(printer, answer);
@@ -54,9 +60,10 @@ fn sentence(card: &ApprovalInfo) -> String {
 
 fn card(card: &ApprovalInfo) -> String {
     let mut text = format!("{} · {} · {}\n", card.id, card.tier, card.state);
-    for step in &card.steps {
+    for (step, number) in card.steps.iter().zip(1..) {
         let preview = &step.preview;
-        let _ = writeln!(text, "  {}", preview.sentence);
+        let place = if card.steps.len() > 1 { format!("{number}. ") } else { String::new() };
+        let _ = writeln!(text, "  {place}{}", preview.sentence);
         let _ = writeln!(text, "  {} {} = {}", preview.target.kind, preview.target.name, preview.target.id);
         for effect in &preview.effects {
             let _ = writeln!(text, "  · {effect}");
@@ -70,8 +77,12 @@ fn card(card: &ApprovalInfo) -> String {
 }
 
 fn outcome(card: &ApprovalInfo) -> String {
-    let words: Vec<_> =
-        card.steps.iter().filter_map(|step| step.answer.as_ref()).map(|answer| answer.words.as_str()).collect();
+    let words = card.steps.iter().filter_map(|step| match &step.answer {
+        Some(answer) => Some(answer.words.clone()),
+        None if step.state == "denied" => Some(format!("Left out: {}", step.preview.sentence)),
+        None => None,
+    });
+    let words: Vec<_> = words.collect();
     match (card.state.as_str(), &card.because) {
         (_, Some(because)) => format!("{}: {because}", card.state),
         ("approved" | "running", None) => format!("Approved; it runs: {}", sentence(card)),

@@ -105,11 +105,15 @@ pub(super) enum Command {
         all: bool,
     },
     /// Say yes to a call that waits; the server runs it at once. Needs the operator.
-    #[command(after_help = "Example: jarvis approve appr_01m7y6xyr1e6zvh3rtvc83t39m")]
+    #[command(after_help = "Examples: jarvis approve appr_01m7y6xyr1e6zvh3rtvc83t39m\n\
+                                      jarvis approve appr_01m7y6xyr1e6zvh3rtvc83t39m --without 2,3")]
     Approve {
         /// Id of the approval.
         #[arg(value_name = "ID")]
         approval: String,
+        /// Steps of a plan that are not to run, by their numbers.
+        #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=50))]
+        without: Vec<u32>,
         /// Wait so many seconds for the outcome, at most 50.
         #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_WAIT))]
         wait: u32,

@@ -92,7 +92,9 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
 async fn decide(command: Command, connection: &Connection, printer: &Printer) -> exit::Result {
     match command {
         Command::Approvals { all } => approve::list(connection, printer, all).await,
-        Command::Approve { approval, wait } => approve::approve(connection, printer, &approval, wait).await,
+        Command::Approve { approval, without, wait } => {
+            approve::approve(connection, printer, &approval, without, wait).await
+        }
         Command::Deny { approval, because } => approve::deny(connection, printer, &approval, because).await,
         Command::Doubts => doubt::list(connection, printer).await,
         Command::Acknowledge { id } => doubt::acknowledge(connection, printer, &id).await,

@@ -33,6 +33,7 @@ async fn what_was_approved_before_a_restart_runs_after_it_once() {
         state: ApprovalState::Approved,
         by: Actor::operator().id,
         because: None,
+        without: Vec::new(),
         at: card.created_at + 1,
     };
     assert!(house.store.decide(&decision, draft()).await.unwrap());
@@ -120,6 +121,7 @@ async fn a_yes_does_not_hold_until_a_start_days_later() {
         state: ApprovalState::Approved,
         by: Actor::operator().id,
         because: None,
+        without: Vec::new(),
         at: card.created_at + 1,
     };
     assert!(house.store.decide(&decision, draft()).await.unwrap());

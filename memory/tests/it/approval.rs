@@ -18,6 +18,7 @@ async fn decide(world: &World, card: &Approval, state: ApprovalState) -> bool {
         state,
         by: ActorId::new("operator"),
         because: Some("so be it".to_owned()),
+        without: Vec::new(),
         at: crate::world::START + 7,
     };
     world.store.decide(&decision, row(EventKind::ApprovalApproved, card.id.as_str())).await.unwrap()
@@ -134,8 +135,14 @@ async fn nobody_decides_a_card_to_be_done() {
     let world = World::new().await;
     let card = world.card("q", 1);
     ask(&world, &card).await;
-    let decision =
-        Decision { approval: card.id.clone(), state: ApprovalState::Done, by: client().id, because: None, at: 1 };
+    let decision = Decision {
+        approval: card.id.clone(),
+        state: ApprovalState::Done,
+        by: client().id,
+        because: None,
+        without: Vec::new(),
+        at: 1,
+    };
     let answer = world.store.decide(&decision, row(EventKind::ApprovalApproved, "a")).await;
     assert!(matches!(answer, Err(StoreError::Conflict(_))));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::actor::{Actor, ActorKind};
-use crate::approval::{Approval, ApprovalState, Step, StepState};
+use crate::approval::{Approval, ApprovalState, Ruling, Step, StepState};
 use crate::bar::Bar;
 use crate::call::{CallState, Origin, Request};
 use crate::carry::carry;
@@ -157,7 +157,7 @@ impl Inner {
         because: &str,
         origin: &Origin,
     ) -> Result<Approval, Refusal> {
-        self.decided_to_the_end(Approver::of_question(actor), id, ApprovalState::Denied, because, origin).await
+        self.decided_to_the_end(Approver::of_question(actor), id, Ruling::Deny(because.to_owned()), origin).await
     }
 
     /// Decides a card and begins what was approved, even if whoever decided goes away meanwhile.
@@ -165,13 +165,12 @@ impl Inner {
         self: &Arc<Self>,
         approver: Approver,
         id: &ApprovalId,
-        state: ApprovalState,
-        because: &str,
+        ruling: Ruling,
         origin: &Origin,
     ) -> Result<Approval, Refusal> {
-        let (inner, id, because, origin) = (Arc::clone(self), id.clone(), because.to_owned(), origin.clone());
+        let (inner, id, origin) = (Arc::clone(self), id.clone(), origin.clone());
         let decided = carry(async move {
-            let decided = inner.decide_card(&approver, &id, state, &because, &origin).await;
+            let decided = inner.decide_card(&approver, &id, ruling, &origin).await;
             // A commit in doubt may have been kept: what is not approved is not spent, so looking is safe.
             if decided.as_ref().err().is_none_or(|refusal| refusal.code == Code::StoreUnavailable) {
                 let (inner, card) = (Arc::clone(&inner), id.clone());
@@ -188,13 +187,11 @@ impl Inner {
         &self,
         approver: &Approver,
         id: &ApprovalId,
-        state: ApprovalState,
-        because: &str,
+        ruling: Ruling,
         origin: &Origin,
     ) -> Result<(), Refusal> {
         let card = self.card(id).await?;
-        let because = Some(shorten(&visible(because.trim()), 500)).filter(|word| !word.is_empty());
-        let tried = self.try_decide(approver, &card, state, because, origin).await;
+        let tried = self.try_decide(approver, &card, ruling, origin).await;
         if let Err(refusal) = &tried {
             let mut row = row::card(EventKind::ApprovalRefused, &approver.actor.id, &card, &refusal.message);
             row.correlation.clone_from(&origin.correlation);
@@ -207,23 +204,31 @@ impl Inner {
         &self,
         approver: &Approver,
         card: &Approval,
-        state: ApprovalState,
-        because: Option<String>,
+        ruling: Ruling,
         origin: &Origin,
     ) -> Result<(), Refusal> {
         // One look at the clock: a yes in time is kept as given in time.
         let at = self.clock.now();
         self.decidable(approver, card, at).await?;
-        let approved = state == ApprovalState::Approved;
-        let kind = if approved { EventKind::ApprovalApproved } else { EventKind::ApprovalDenied };
+        let (state, kind, because, without) = match ruling {
+            Ruling::Approve(without) => {
+                card.left(&without)?;
+                (ApprovalState::Approved, EventKind::ApprovalApproved, String::new(), without)
+            }
+            Ruling::Deny(because) => (ApprovalState::Denied, EventKind::ApprovalDenied, because, Vec::new()),
+        };
+        let because = Some(shorten(&visible(because.trim()), 500)).filter(|word| !word.is_empty());
         let said = format!("{}: {}", state.as_str(), card.steps[0].sentence);
         let mut row = row::card(kind, &approver.actor.id, card, &said);
         row.correlation.clone_from(&origin.correlation);
-        // A person's words stand in the body, which can be erased.
-        if let (Some(word), Some(body)) = (&because, &mut row.body) {
-            body["because"] = json!(word);
+        if let Some(body) = &mut row.body {
+            // A person's words stand in the body, which can be erased.
+            body["because"] = json!(because);
+            body["without"] = json!(without);
         }
-        if self.decided(card, state, &approver.actor.id, because, at, row).await? {
+        let by = approver.actor.id.clone();
+        let decision = Decision { approval: card.id.clone(), state, by, because, without, at };
+        if self.decided(&decision, row).await? {
             return Ok(());
         }
         let now = self.card(&card.id).await?.state.as_str();
@@ -244,19 +249,10 @@ impl Inner {
         Ok(())
     }
 
-    pub(crate) async fn decided(
-        &self,
-        card: &Approval,
-        state: ApprovalState,
-        by: &ActorId,
-        because: Option<String>,
-        at: i64,
-        row: Draft,
-    ) -> Result<bool, Refusal> {
-        let decision = Decision { approval: card.id.clone(), state, by: by.clone(), because, at };
-        let decided = self.ledger.decide(&decision, row).await.map_err(|error| store_refusal(&error))?;
+    pub(crate) async fn decided(&self, decision: &Decision, row: Draft) -> Result<bool, Refusal> {
+        let decided = self.ledger.decide(decision, row).await.map_err(|error| store_refusal(&error))?;
         if decided {
-            self.say_moved(&card.id);
+            self.say_moved(&decision.approval);
         }
         Ok(decided)
     }
@@ -365,7 +361,8 @@ impl Inner {
         let after = if done == 0 { "Nothing was done" } else { "The steps before it were done and stay" };
         let why = format!("{}. {after}; ask again for the rest", why.message);
         let row = row::card(EventKind::ApprovalStale, &system, card, &why);
-        self.decided(card, ApprovalState::Stale, &system, Some(why), self.clock.now(), row).await.map(|_| ())
+        let decision = Decision::void(card, ApprovalState::Stale, why, self.clock.now());
+        self.decided(&decision, row).await.map(|_| ())
     }
 }
 

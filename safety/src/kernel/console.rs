@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Notify, broadcast};
 
 use crate::actor::{Actor, ActorKind};
-use crate::approval::{Approval, ApprovalState};
+use crate::approval::{Approval, Ruling};
 use crate::call::Origin;
 use crate::event::EventKind;
 use crate::id::ApprovalId;
@@ -74,8 +74,22 @@ impl Console {
     /// # Errors
     /// If the actor may not, or the card is decided, lapsed or gone. Nothing was run then.
     pub async fn approve(&self, actor: &Actor, id: &ApprovalId, origin: &Origin) -> Result<Approval, Refusal> {
+        self.approve_without(actor, id, &[], origin).await
+    }
+
+    /// Says yes to a plan, but for these steps, from 0: they are left out, and the others run in their order.
+    ///
+    /// # Errors
+    /// As [`Console::approve`], and if nothing would be left or there is no such step.
+    pub async fn approve_without(
+        &self,
+        actor: &Actor,
+        id: &ApprovalId,
+        steps: &[u32],
+        origin: &Origin,
+    ) -> Result<Approval, Refusal> {
         let approver = self.approver(actor, id, origin).await?;
-        self.inner().decided_to_the_end(approver, id, ApprovalState::Approved, "", origin).await
+        self.inner().decided_to_the_end(approver, id, Ruling::Approve(steps.to_vec()), origin).await
     }
 
     /// Says no, with a word back to whoever asked.
@@ -90,7 +104,7 @@ impl Console {
         origin: &Origin,
     ) -> Result<Approval, Refusal> {
         let approver = self.approver(actor, id, origin).await?;
-        self.inner().decided_to_the_end(approver, id, ApprovalState::Denied, because, origin).await
+        self.inner().decided_to_the_end(approver, id, Ruling::Deny(because.to_owned()), origin).await
     }
 
     /// The person behind an MCP client said yes in the client's own form, which reaches no further than
@@ -100,7 +114,7 @@ impl Console {
     /// As [`Console::approve`].
     pub async fn confirm(&self, client: &Actor, id: &ApprovalId, origin: &Origin) -> Result<Approval, Refusal> {
         let approver = Approver::form(client);
-        self.inner().decided_to_the_end(approver, id, ApprovalState::Approved, "", origin).await
+        self.inner().decided_to_the_end(approver, id, Ruling::Approve(Vec::new()), origin).await
     }
 
     async fn approver(&self, actor: &Actor, id: &ApprovalId, origin: &Origin) -> Result<Approver, Refusal> {

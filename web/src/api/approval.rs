@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use jarvis_client::wire::{ApprovalInfo, ApprovalList, DenyBody};
+use jarvis_client::wire::{ApprovalInfo, ApprovalList, ApproveBody, DenyBody};
 use jarvis_safety::ApprovalId;
 use jarvis_safety::Refusal;
 use jarvis_safety::approval::{Approval, ApprovalState};
@@ -101,8 +101,8 @@ pub(super) async fn get_approval(
     Ok(Json(view::approval::card(&card)))
 }
 
-/// Says yes. The server runs the call at once, whether or not its caller still waits.
-#[utoipa::path(post, path = "/api/approvals/{id}/approve", tag = "approvals",
+/// Says yes. The server runs the call at once, whether or not its caller still waits. Of a plan, steps can be left out.
+#[utoipa::path(post, path = "/api/approvals/{id}/approve", tag = "approvals", request_body = ApproveBody,
     params(("id" = String, Path, description = "Approval id"), ("prefer" = Option<String>, Header, description = "`wait=N` looks on for at most N seconds")),
     responses((status = 200, body = ApprovalInfo)))]
 pub(super) async fn approve(
@@ -111,8 +111,11 @@ pub(super) async fn approve(
     face: Face,
     wait: Wait,
     At(id): At<ApprovalId>,
+    Sent(body): Sent<ApproveBody>,
 ) -> Answered<Json<ApprovalInfo>> {
-    let mut card = web.gate.approve(&caller.actor, &id, &face.origin(&caller)).await?;
+    let steps = body.without.iter().map(|number| number.checked_sub(1)).collect::<Option<Vec<_>>>();
+    let steps = steps.ok_or_else(|| Fault::invalid("steps are counted from 1; nothing was decided"))?;
+    let mut card = web.gate.approve_without(&caller.actor, &id, &steps, &face.origin(&caller)).await?;
     if wait.any() {
         card = web.gate.follow(&id, wait.0).await?;
     }

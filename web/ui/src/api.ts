@@ -126,7 +126,7 @@ export const api = {
   approvals: (state: 'pending' | 'all', limit = 50) =>
     request<ApprovalList>('GET', '/approvals' + query({ state, limit })),
   approval: (id: string) => request<ApprovalInfo>('GET', at('/approvals', id)),
-  approve: (id: string) => request<ApprovalInfo>('POST', at('/approvals', id, '/approve')),
+  approve: (id: string, without: number[] = []) => request<ApprovalInfo>('POST', at('/approvals', id, '/approve'), { body: { without } }),
   deny: (id: string, because: string) => request<ApprovalInfo>('POST', at('/approvals', id, '/deny'), { body: { because } }),
 
   say: (body: SayBody) => request<TurnInfo>('POST', '/say', { body }),

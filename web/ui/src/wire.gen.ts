@@ -47,7 +47,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Says yes. The server runs the call at once, whether or not its caller still waits. */
+        /** Says yes. The server runs the call at once, whether or not its caller still waits. Of a plan, steps can be left out. */
         post: operations["approve"];
         delete?: never;
         options?: never;
@@ -900,6 +900,11 @@ export interface components {
             /** @description The cards. */
             approvals: components["schemas"]["ApprovalInfo"][];
         };
+        /** @description What of a plan to leave out. */
+        ApproveBody: {
+            /** @description Numbers of the steps that are not to run, from 1. At least one step must be left. */
+            without?: number[];
+        };
         /** @description What a verification of the audit found. */
         AuditReport: {
             /** @description Whether every row, every kept body and the seal agree. */
@@ -1677,7 +1682,7 @@ export interface components {
         };
         /** @description One call on a card. */
         StepInfo: {
-            /** @description `waiting`, `running`, `done`, `failed`, `unknown`, `cancelled` or `skipped`. */
+            /** @description `waiting`, `running`, `done`, `failed`, `unknown`, `cancelled`, `skipped`, or `denied`: left out by a person. */
             state: string;
             /** @description What was shown when it was asked. */
             preview: components["schemas"]["Preview"];
@@ -1870,6 +1875,7 @@ export interface components {
 }
 export type ApprovalInfo = components['schemas']['ApprovalInfo'];
 export type ApprovalList = components['schemas']['ApprovalList'];
+export type ApproveBody = components['schemas']['ApproveBody'];
 export type AuditReport = components['schemas']['AuditReport'];
 export type AutonomyInfo = components['schemas']['AutonomyInfo'];
 export type AutonomyRuleInfo = components['schemas']['AutonomyRuleInfo'];
@@ -2014,7 +2020,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ApproveBody"];
+            };
+        };
         responses: {
             200: {
                 headers: {

@@ -2,6 +2,7 @@
 
 import { check, same, until } from '../harness.mjs';
 import { names, runContainer, startedAt } from '../docker.mjs';
+import { picture } from '../look.mjs';
 
 const made = {};
 const fetching = { method: 'POST', body: { tool: 'http_fetch', args: { url: 'https://example.org/e2e' } } };
@@ -23,6 +24,31 @@ export async function denying(world) {
     await page.getByText('“not that host, please”').first().waitFor();
     const decided = (await world.api(`/approvals/${asked.approval}`)).body;
     same([decided.state, decided.because], ['denied', 'not that host, please'], 'the card');
+  });
+
+  await world.test('of a plan a step can be left out, and only the others run', async () => {
+    const steps = [
+      { tool: 'http_fetch', args: { url: 'https://example.org/plan' } },
+      { tool: 'file_write', args: { path: 'e2e/plan.txt', content: 'planned' } },
+    ];
+    const asked = (await world.api('/plan', { method: 'POST', body: { steps } })).body;
+    same([asked.state, asked.steps?.length], ['pending', 2], 'the plan waits');
+    await world.open('/approvals');
+    const card = page.locator(`[data-approval="${asked.id}"]`);
+    await card.getByLabel('carry out step 1').uncheck();
+    await card.getByLabel('carry out step 2').uncheck();
+    await card.getByText('Nothing is left to approve').waitFor();
+    check(await card.getByRole('button', { name: /^Approve 0 of 2/ }).isDisabled(), 'nothing can be approved then');
+    await card.getByLabel('carry out step 2').check();
+    await picture(page, 'plan-left-out-hud-1366x768');
+    await card.getByRole('button', { name: /^Approve 1 of 2/ }).click();
+    await card.waitFor({ state: 'detached' });
+    const decided = await until('the plan is done', async () => {
+      const now = (await world.api(`/approvals/${asked.id}`)).body;
+      return now.state === 'done' && now;
+    });
+    same(decided.steps.map((step) => step.state), ['denied', 'done'], 'the steps');
+    same(JSON.parse(world.server.cli('call', 'file_read', '{"path":"e2e/plan.txt"}', '--json').out).state, 'done', 'the file is there');
   });
 }
 
