@@ -10,3 +10,6 @@ create table granted (
     revoked_at bigint
 );
 create index granted_live on granted (expires_at) where revoked_at is null;
+
+-- A question that was taken back was not answered no by a person.
+alter table approval add column withdrawn bigint;

@@ -5,7 +5,7 @@ use jarvis_safety::approval::{Approval, ApprovalState, Step, StepState};
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::Draft;
 use jarvis_safety::port::{Asked, Decision, Due, Said, Stored};
-use jarvis_safety::{ActorId, ApprovalId, Digest};
+use jarvis_safety::{Actor, ActorId, ApprovalId, Digest};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
 
@@ -332,13 +332,13 @@ impl Change for Decide {
         let stale = decision.state == ApprovalState::Stale;
         let sql = match decision.state {
             ApprovalState::Approved | ApprovalState::Denied | ApprovalState::Expired => {
-                "update approval set state = $2, because = $3, decided_at = $4, decided_by = $5, replica = $6 \
-                 where id = $1 and state = 'pending'"
+                "update approval set state = $2, because = $3, decided_at = $4, decided_by = $5, replica = $6, \
+                 withdrawn = $7 where id = $1 and state = 'pending'"
             }
             // Who said yes, and when, stays on the card.
             ApprovalState::Stale => {
                 "update approval set state = $2, because = $3, finished_at = $4, decided_at = coalesce(decided_at, $4), \
-                 decided_by = coalesce(decided_by, $5), replica = $6 where id = $1 and state in ('approved', 'running') and \
+                 decided_by = coalesce(decided_by, $5), replica = $6, withdrawn = $7 where id = $1 and state in ('approved', 'running') and \
                  (select count(*) from approval_step where approval = $1 and state = 'running') = 0"
             }
             other => return Err(conflict(format!("nobody decides a card to be {}", other.as_str()))),
@@ -350,6 +350,7 @@ impl Change for Decide {
             .bind(decision.at)
             .bind(clean(decision.by.as_str()).as_ref())
             .bind(tx.context.replica)
+            .bind(decision.withdrawn.then_some(1_i64))
             .execute(&mut *tx.connection)
             .await?;
         if decided.rows_affected() == 0 {
@@ -417,15 +418,16 @@ impl Change for HandOver {
     }
 }
 
-/// How an actor's question was decided by somebody else since a time: who takes a question back has not said no to it.
+/// How an actor's question was decided by a person since a time: neither taken back, nor by the client's own form.
 pub(crate) async fn said(readers: &AnyPool, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said> {
     let rows = sqlx::query(
         "select state, count(*) from approval where actor = $1 and question = $2 and decided_at >= $3 \
-         and decided_by <> $1 and state not in ('pending', 'expired') group by state",
+         and withdrawn is null and (decided_by <> $1 or decided_by = $4) and state not in ('pending', 'expired') group by state",
     )
     .bind(clean(actor.as_str()).as_ref())
     .bind(question.as_str())
     .bind(since)
+    .bind(Actor::operator().id.as_str())
     .fetch_all(readers)
     .await
     .map_err(|error| unavailable(&error))?;

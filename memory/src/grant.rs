@@ -57,10 +57,10 @@ pub(crate) async fn count(connection: &mut AnyConnection, id: &str) -> Result<()
     Ok(())
 }
 
-/// Takes all back that are live: what was taken back or used up since a backup is live in it.
+/// Takes all back, those too that are over by this clock: what was taken back or used up since a backup is live in it.
 pub(crate) async fn revoke_all(connection: &mut AnyConnection, at: i64) -> Result<u64, Halt> {
-    let sql = format!("update granted set revoked_at = $1 where {LIVE} $1");
-    Ok(sqlx::query(AssertSqlSafe(sql)).bind(at).execute(connection).await?.rows_affected())
+    let revoked = sqlx::query("update granted set revoked_at = $1 where revoked_at is null").bind(at);
+    Ok(revoked.execute(connection).await?.rows_affected())
 }
 
 /// Keeps a grant.

@@ -66,11 +66,13 @@ impl Store {
             correlation: String::new(),
             tool: None,
             tier: None,
-            summary: "the operator's password was reset on this machine; all sessions ended".to_owned(),
+            summary:
+                "the operator's password was reset on this machine; all sessions ended, all grants were taken back"
+                    .to_owned(),
             body: None,
         })?;
         let (operator, sessions) = (Arc::clone(&self.0.operator), Arc::clone(&self.0.sessions));
-        self.0.writer.submit(Reset { operator, sessions, row }).await?;
+        self.0.writer.submit(Reset { operator, sessions, at: self.0.clock.now(), row }).await?;
         self.0
             .operator
             .code()

@@ -14,6 +14,7 @@ use crate::chain;
 use crate::change::{Change, Tx};
 use crate::directory;
 use crate::error::OpenError;
+use crate::grant;
 use crate::row::Row;
 use crate::session::Sessions;
 use crate::stored::{Halt, conflict, unavailable};
@@ -195,10 +196,11 @@ impl Change for SetPassword {
     }
 }
 
-/// Forgets the password, ends all sessions, and makes a new code.
+/// Forgets the password, ends all sessions, takes all grants back, and makes a new code.
 pub(crate) struct Reset {
     pub(crate) operator: Arc<Operator>,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) at: i64,
     pub(crate) row: Row,
 }
 
@@ -209,6 +211,8 @@ impl Change for Reset {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
         sqlx::query("delete from operator").execute(&mut *tx.connection).await?;
         sqlx::query("delete from session").execute(&mut *tx.connection).await?;
+        // Whoever knew the password may have given them.
+        grant::revoke_all(tx.connection, self.at).await?;
         tx.tell(self.row.clone());
         Ok(())
     }

@@ -56,6 +56,8 @@ pub struct Pruned {
     pub calls: u64,
     /// Finished cards.
     pub cards: u64,
+    /// Ended grants.
+    pub grants: u64,
     /// Ended jobs.
     pub jobs: u64,
 }
@@ -89,6 +91,7 @@ impl Store {
         if let Some(days) = rules.calls_days {
             pruned.calls = self.prune_table(&CALLS, before(days), days).await?;
             pruned.cards = self.prune_table(&CARDS, before(days), days).await?;
+            pruned.grants = self.prune_table(&GRANTS, before(days), days).await?;
         }
         if let Some(days) = rules.jobs_days {
             pruned.jobs = self.prune_table(&JOBS, before(days), days).await?;
@@ -255,6 +258,12 @@ const CARDS: Table = Table {
             and not exists (select 1 from conversation c where c.id = approval.conversation)",
 };
 
+const GRANTS: Table = Table {
+    what: "ended grants",
+    page: "select id, created_at from granted where id > $1 order by id limit $2",
+    prune: "delete from granted where id > $1 and id <= $2 and coalesce(revoked_at, expires_at) < $3",
+};
+
 const JOBS: Table = Table {
     what: "ended jobs",
     page: "select id, created_at from job where id > $1 order by id limit $2",
@@ -356,11 +365,16 @@ mod tests {
     #[tokio::test]
     async fn no_page_reads_more_of_a_table_than_itself() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        for text in [include_str!("../../migrations/0001_first.sql"), include_str!("../../migrations/0003_job.sql")] {
+        let migrations = [
+            include_str!("../../migrations/0001_first.sql"),
+            include_str!("../../migrations/0003_job.sql"),
+            include_str!("../../migrations/0007_grant.sql"),
+        ];
+        for text in migrations {
             let schema = text.replace("{{sequence}}", "integer");
             sqlx::raw_sql(AssertSqlSafe(schema)).execute(&mut connection).await.unwrap();
         }
-        let tables = [CALLS, CARDS, JOBS].into_iter().flat_map(|table| [table.page, table.prune]);
+        let tables = [CALLS, CARDS, GRANTS, JOBS].into_iter().flat_map(|table| [table.page, table.prune]);
         // Sorting rows of the same moment among themselves is no reading of others.
         let slow =
             |step: &str| step.contains("SCAN") || (step.contains("TEMP B-TREE") && !step.contains("FOR LAST TERM"));

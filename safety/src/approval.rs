@@ -134,6 +134,8 @@ pub(crate) enum Ruling {
     Approve(Vec<u32>),
     /// No, with a word back.
     Deny(String),
+    /// It is not wanted any more; why.
+    Withdraw(String),
 }
 
 /// One call on a card, as it was shown.

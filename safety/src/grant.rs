@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::approval::{Approval, ApprovalState, Step};
 use crate::call::Vouching;
 use crate::id::{ActorId, ApprovalId, GrantId};
-use crate::kernel::{Console, POLICY};
+use crate::kernel::{Compiled, Console, Inner, POLICY};
 use crate::refusal::{Refusal, store_refusal};
 use crate::target::Target;
 use crate::tier::Tier;
@@ -53,6 +53,9 @@ pub struct Terms {
     /// Canonical arguments, by name.
     #[serde(default)]
     pub when: BTreeMap<String, Wanted>,
+    /// No argument beyond those may be given: a later version of a tool may take more.
+    #[serde(default)]
+    pub only: bool,
 }
 
 impl Terms {
@@ -69,6 +72,7 @@ impl Terms {
             target_id: (!by_name).then(|| id.clone()),
             actor: Some(card.actor.id.clone()),
             when: args.map(|(name, value)| (name.clone(), Wanted::Is(value.clone()))).collect(),
+            only: true,
         }
     }
 }
@@ -159,5 +163,35 @@ impl Approval {
             && matches!(self.tier, Tier::Yellow | Tier::Orange)
             && self.vouching != Vouching::Unvouched
             && !self.rule.starts_with(POLICY)
+    }
+}
+
+impl Inner {
+    /// Compiles terms, if a grant with them could let anything through.
+    pub(crate) fn grantable(&self, terms: &Terms) -> Result<Compiled, Refusal> {
+        let compiled = Compiled::new(terms.clone())
+            .map_err(|pattern| Refusal::invalid(format!("`{pattern}` is no pattern; use letters, `*` and `?`")))?;
+        let mut tools = self.registry.described().filter(|tool| compiled.tool.is_match(tool.spec.name)).peekable();
+        if tools.peek().is_none() {
+            let said = format!("no tool is called `{}`; `jarvis tools` lists them. Nothing was granted", terms.tool);
+            return Err(Refusal::invalid(said));
+        }
+        let mut tools = tools.filter(|tool| tool.spec.tier < Tier::Red).peekable();
+        if tools.peek().is_none() {
+            let said = format!("`{}` is red, and red is asked every time. Nothing was granted", terms.tool);
+            return Err(Refusal::invalid(said));
+        }
+        let tools: Vec<_> = tools.collect();
+        if let Some(name) = tools.iter().flat_map(|tool| tool.spec.secrets).find(|name| terms.when.contains_key(**name))
+        {
+            let said =
+                format!("`{name}` is a secret, and a grant is kept and shown; leave it out. Nothing was granted");
+            return Err(Refusal::invalid(said));
+        }
+        let known = |name: &&String| tools.iter().any(|tool| !tool.input["properties"][name.as_str()].is_null());
+        match terms.when.keys().find(|name| !known(name)) {
+            Some(name) => Err(Refusal::invalid(format!("`{}` takes no `{name}`. Nothing was granted", terms.tool))),
+            None => Ok(compiled),
+        }
     }
 }

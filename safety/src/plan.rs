@@ -1,8 +1,10 @@
 //! Plans: ordered calls that are decided as one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::call::{CallState, Request};
+use crate::id::GrantId;
 use crate::kernel::{Gate, Inner, Standing, Verdict};
 use crate::outcome::{Answer, Outcome};
 use crate::refusal::{Code, Refusal};
@@ -55,6 +57,7 @@ impl Inner {
         }
         let mut calls = Vec::with_capacity(requests.len());
         let mut question = None;
+        let mut granted: HashMap<GrantId, u32> = HashMap::new();
         for request in &requests {
             let prepared = self.prepare(request, Standing::Fresh).await;
             let refusal = match &prepared {
@@ -65,7 +68,15 @@ impl Inner {
                         question.get_or_insert_with(|| rule.clone());
                         None
                     }
-                    Verdict::Run { .. } => None,
+                    Verdict::Run { grant: None, .. } => None,
+                    Verdict::Run { grant: Some(grant), .. } => {
+                        let calls = granted.entry(grant.clone()).or_default();
+                        *calls += 1;
+                        if *calls > self.grant_left(grant) {
+                            question.get_or_insert_with(|| format!("{grant} does not reach for the whole plan"));
+                        }
+                        None
+                    }
                 },
             };
             if let Some(refusal) = refusal {

@@ -127,6 +127,8 @@ pub struct Decision {
     pub because: Option<String>,
     /// Steps that are left out of what is approved, from 0; at least one other is not.
     pub without: Vec<u32>,
+    /// Whether the question was taken back, and is denied for that.
+    pub withdrawn: bool,
     /// When.
     pub at: i64,
 }
@@ -135,7 +137,7 @@ impl Decision {
     /// Jarvis himself lapses a card.
     pub(crate) fn void(card: &Approval, state: ApprovalState, because: String, at: i64) -> Self {
         let by = Actor::system().id;
-        Self { approval: card.id.clone(), state, by, because: Some(because), without: Vec::new(), at }
+        Self { approval: card.id.clone(), state, by, because: Some(because), without: Vec::new(), withdrawn: false, at }
     }
 }
 
@@ -179,7 +181,8 @@ pub trait Ledger: Send + Sync {
 
     /// Puts up a card, unless the same actor's same question is pending, or `most_open` others of this actor are.
     async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked>;
-    /// How this actor's same question was decided by somebody else since a time; taking it back is no answer.
+    /// How this actor's same question was decided by a person since a time. Neither what was taken back counts, nor what
+    /// a client confirmed by its own form.
     async fn said(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said>;
     /// Pending cards that lapsed at or before a time, and when the next one does.
     async fn due(&self, now: i64) -> Stored<Due>;

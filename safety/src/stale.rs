@@ -20,3 +20,13 @@ pub(crate) fn difference(step: &Step, call: &Prepared) -> String {
     }
     format!("the tool {} was changed", step.tool)
 }
+
+/// The same question was answered no twice.
+pub(crate) fn asked_twice() -> Refusal {
+    Refusal::new(
+        Code::Denied,
+        "asked twice",
+        "denied: a person said no to this twice within the last hour, and is not asked again before that is over. \
+         Nothing was done",
+    )
+}

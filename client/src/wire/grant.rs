@@ -24,6 +24,9 @@ pub struct GrantBody {
     /// Arguments by name: a value, or `{"like": "web*"}` for a text that fits a pattern.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub when: BTreeMap<String, Value>,
+    /// No argument beyond those may be given: a later version of a tool may take more.
+    #[serde(default)]
+    pub only: bool,
     /// Most calls that it lets through, 1 to 1,000.
     #[serde(default = "ten")]
     pub calls: u32,
@@ -60,6 +63,8 @@ pub struct GrantInfo {
     pub actor: Option<String>,
     /// Arguments by name.
     pub when: BTreeMap<String, Value>,
+    /// Whether no argument beyond those may be given.
+    pub only: bool,
     /// Most calls that it lets through.
     pub calls: u32,
     /// Calls that it has let through.

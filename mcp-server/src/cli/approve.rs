@@ -72,6 +72,10 @@ fn card(card: &ApprovalInfo) -> String {
             let _ = writeln!(text, "  undo: {undo}");
         }
     }
+    if card.proposes_grant {
+        let _ =
+            writeln!(text, "  this was approved twice within a week: `jarvis grant create --of {}` spares it", card.id);
+    }
     let _ = write!(text, "  asked by {} over {} · rule: {}", card.actor_name, card.face, card.rule);
     text
 }

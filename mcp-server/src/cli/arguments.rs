@@ -384,19 +384,19 @@ pub(super) struct GrantWanted {
     /// Exactly what this card asked: the same call of the same caller on the same target.
     #[arg(long, value_name = "APPROVAL", conflicts_with_all = ["target", "target_id", "actor", "when", "like"])]
     pub(super) of: Option<String>,
-    /// Name of the target, or a pattern. Another thing may come to bear the same name.
+    /// Name of the target, or a pattern; left out: any. Another thing may come to bear the same name.
     #[arg(long, value_name = "NAME")]
     pub(super) target: Option<String>,
-    /// Id of the target.
+    /// Whole id of the target, as a card shows it.
     #[arg(long, value_name = "ID")]
     pub(super) target_id: Option<String>,
-    /// Id of whoever calls, as the history shows it.
+    /// Id of whoever calls, as the history shows it; left out: any.
     #[arg(long, value_name = "ID")]
     pub(super) actor: Option<String>,
     /// An argument and its value, as JSON or as text; may be given several times.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) when: Vec<String>,
-    /// An argument and a pattern; may be given several times.
+    /// An argument that is a text, and a pattern; may be given several times.
     #[arg(long, value_name = "NAME=PATTERN")]
     pub(super) like: Vec<String>,
     /// Most calls that it lets through.

@@ -7,6 +7,7 @@ use jarvis_client::wire::{GrantBody, GrantInfo, GrantList, GrantTrial};
 use serde_json::{Value, json};
 
 use super::arguments::{GrantCommand, GrantWanted};
+use super::audit::clock_time;
 use super::call::path_segment;
 use super::connect::Connection;
 use super::exit::{Exit, Result, Stop};
@@ -26,7 +27,7 @@ pub(super) async fn run(connection: &Connection, printer: &Printer, command: Gra
 
 async fn create(connection: &Connection, printer: &Printer, wanted: GrantWanted) -> Result {
     let client = connection.operator().await?;
-    let (calls, minutes, only_try) = (wanted.calls, wanted.minutes, wanted.only_try);
+    let (calls, minutes, only_try, of) = (wanted.calls, wanted.minutes, wanted.only_try, wanted.of.is_some());
     let body = match &wanted.of {
         Some(card) => {
             let path = format!("/api/approvals/{}/grant", path_segment(card));
@@ -42,8 +43,11 @@ async fn create(connection: &Connection, printer: &Printer, wanted: GrantWanted)
     let grant: GrantInfo = client.post("/api/grants", &body, None).await?;
     printer.answer(&grant, || line(&grant));
     if !printer.is_json() {
-        printer
-            .remark(&format!("Such calls run without being asked. `jarvis grant revoke {}` takes it back.", grant.id));
+        let waits = if of { " The question itself still waits: `jarvis approve`." } else { "" };
+        printer.remark(&format!(
+            "Such calls run without being asked. `jarvis grant revoke {}` takes it back.{waits}",
+            grant.id
+        ));
     }
     Ok(Exit::Done)
 }
@@ -61,7 +65,7 @@ fn body(wanted: GrantWanted) -> std::result::Result<GrantBody, Stop> {
         when.insert(name.to_owned(), if like { json!({ "like": value }) } else { exact() });
     }
     let GrantWanted { tool, target, target_id, actor, calls, minutes, .. } = wanted;
-    Ok(GrantBody { tool: tool.unwrap_or_default(), target, target_id, actor, when, calls, minutes })
+    Ok(GrantBody { tool: tool.unwrap_or_default(), target, target_id, actor, when, only: false, calls, minutes })
 }
 
 async fn list(connection: &Connection, printer: &Printer) -> Result {
@@ -80,16 +84,23 @@ async fn revoke(connection: &Connection, printer: &Printer, id: &str) -> Result 
 }
 
 fn line(grant: &GrantInfo) -> String {
-    let mut line = format!("{} {:<7} {}/{} {}", grant.id, grant.state, grant.used, grant.calls, grant.tool);
-    for (name, value) in [("target", &grant.target), ("target-id", &grant.target_id), ("actor", &grant.actor)] {
-        if let Some(value) = value {
-            let _ = write!(line, " {name}={value}");
-        }
-    }
+    let until = clock_time(grant.expires_at);
+    let mut line =
+        format!("{} {:<7} {}/{} until {until} {}", grant.id, grant.state, grant.used, grant.calls, grant.tool);
+    let _ = match (&grant.target, &grant.target_id) {
+        (None, None) => write!(line, ", any target"),
+        (Some(name), None) => write!(line, ", target {name}"),
+        (None, Some(id)) => write!(line, ", target id {id}"),
+        (Some(name), Some(id)) => write!(line, ", target {name} with id {id}"),
+    };
+    let _ = match &grant.actor {
+        Some(actor) => write!(line, ", caller {actor}"),
+        None => write!(line, ", any caller"),
+    };
     for (name, value) in &grant.when {
         let _ = match value.get("like") {
-            Some(pattern) => write!(line, " {name}~{pattern}"),
-            None => write!(line, " {name}={value}"),
+            Some(pattern) => write!(line, ", {name} like {pattern}"),
+            None => write!(line, ", {name} {value}"),
         };
     }
     line

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jarvis_safety::approval::ApprovalState;
 use jarvis_safety::call::{Origin, Vouching};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::grant::{Grant, Terms, Wanted};
-use jarvis_safety::kernel::{KillSwitch, Policy};
+use jarvis_safety::kernel::{KillSwitch, PlanAnswer, Policy};
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::port::{Feed as _, Ledger as _};
 use jarvis_safety::refusal::Code;
@@ -19,7 +20,7 @@ use crate::lamp::{House, ran, refused, request};
 const MINUTE: i64 = 60_000;
 
 fn terms(tool: &str) -> Terms {
-    Terms { tool: tool.to_owned(), target: None, target_id: None, actor: None, when: BTreeMap::new() }
+    Terms { tool: tool.to_owned(), target: None, target_id: None, actor: None, when: BTreeMap::new(), only: false }
 }
 
 async fn try_give(house: &House, terms: Terms, most: u32, minutes: u32) -> Result<Grant, Refusal> {
@@ -235,6 +236,7 @@ async fn a_proposed_grant_tells_which_questions_it_would_have_spared() {
     let card = house.gate.approval(&first.id).await.unwrap();
     assert_eq!(card.state, ApprovalState::Done);
     let exactly = Terms::exactly(&card, &card.steps[0]);
+    assert!(exactly.only && exactly.when.len() == 2, "every argument: {exactly:?}");
     let trial = house.gate.try_grant(&exactly).await.unwrap();
     assert_eq!(trial.spared.iter().map(|spared| &spared.approval).collect::<Vec<_>>(), [&first.id]);
     give(&house, exactly, 1).await;
@@ -274,5 +276,100 @@ async fn the_third_question_after_two_yeses_proposes_a_grant() {
         }
         house.clock.turn(6 * MINUTE);
     }
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn where_a_grant_is_used_up_another_one_lets_the_call_run() {
+    let house = House::new().await;
+    let first = give(&house, terms("lamp_stop"), 1).await;
+    let second = give(&house, terms("lamp_*"), 1).await;
+    assert_eq!(ran(house.call_local("lamp_stop", lamp("hall")).await).rule, format!("granted by {}", first.id));
+    assert_eq!(ran(house.call_local("lamp_stop", lamp("hall")).await).rule, format!("granted by {}", second.id));
+    assert!(waits(&house.call_local("lamp_stop", lamp("hall")).await));
+    house.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn yellow_calls_at_once_that_come_to_be_too_many_run_by_the_grant() {
+    let house = House::new().await;
+    give(&house, terms("lamp_dim"), 3).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let gate = house.gate.gate();
+        tasks.spawn(async move { gate.call(request(&Actor::local(), "lamp_dim", lamp("hall"))).await });
+    }
+    let answers = tasks.join_all().await;
+    let ran = answers.iter().filter(|answer| matches!(answer, Answer::Ran(_))).count();
+    assert_eq!((ran, house.store.grants(None).await.unwrap()[0].used), (5, 3), "two by themselves, three by the grant");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_plan_that_its_grant_does_not_reach_for_is_asked_as_a_whole() {
+    let house = House::new().await;
+    give(&house, terms("lamp_stop"), 2).await;
+    let plan = |lamps: &[&str]| lamps.iter().map(|name| request(&Actor::local(), "lamp_stop", lamp(name))).collect();
+    match house.gate.plan(plan(&["hall", "cellar", "kitchen"])).await {
+        PlanAnswer::Waiting(card) => assert_eq!(card.steps.len(), 3),
+        other => panic!("{other:?}"),
+    }
+    assert!(house.effects().is_empty());
+    match house.gate.plan(plan(&["hall", "cellar"])).await {
+        PlanAnswer::Ran(results) => assert!(results.iter().all(Result::is_ok), "{results:?}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(house.effects().len(), 2);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn no_argument_beyond_what_was_granted_is_taken_where_it_says_so() {
+    let house = House::new().await;
+    let when = BTreeMap::from([("lamp".to_owned(), Wanted::Is(json!("hall")))]);
+    give(&house, Terms { only: true, when, ..terms("lamp_stop") }, 10).await;
+    assert!(waits(&house.call_local("lamp_stop", lamp("hall")).await), "`slow` has a default, and was not granted");
+    let no = Terms { when: BTreeMap::from([("lamb".to_owned(), Wanted::Is(json!(1)))]), ..terms("lamp_stop") };
+    let no = try_give(&house, no, 1, 60).await.unwrap_err();
+    assert!(no.message.contains("takes no `lamb`"), "{}", no.message);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_no_answer_and_the_operators_own_hand_is_always_asked() {
+    let house = House::new().await;
+    let (local, operator, origin) = (Actor::local(), Actor::operator(), Origin::default());
+    for _ in 0..3 {
+        let card = house.ask(&local, "lamp_smash", "hall").await;
+        house.gate.withdraw(&local, &card.id, "not needed any more", &origin).await.unwrap();
+        assert_eq!(refused(house.call_local("lamp_smash", lamp("hall")).await).code, Code::Denied, "fetched");
+    }
+    let by_model = || {
+        let mut chosen = request(&operator, "lamp_smash", lamp("hall"));
+        chosen.vouching = Vouching::Unvouched;
+        house.gate.call(chosen)
+    };
+    for _ in 0..2 {
+        let Answer::Waiting(card) = by_model().await else { panic!("it is asked") };
+        house.gate.deny(&operator, &card.id, "no", &origin).await.unwrap();
+        assert_eq!(refused(by_model().await).code, Code::Denied, "fetched");
+    }
+    assert_eq!(refused(by_model().await).rule, "asked twice");
+    assert!(waits(&house.call(&operator, "lamp_smash", lamp("hall")).await), "by hand");
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn a_yes_by_the_clients_own_form_proposes_no_grant() {
+    let house = House::new().await;
+    let client = Actor { confirm: Tier::Orange, ..Actor::local() };
+    for _ in 0..2 {
+        let card = house.ask(&client, "lamp_stop", "hall").await;
+        house.gate.confirm(&client, &card.id, &Origin::default()).await.unwrap();
+        house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();
+        house.clock.turn(6 * MINUTE);
+    }
+    let card = house.ask(&client, "lamp_stop", "hall").await;
+    assert!(card.is_grantable() && !card.proposes_grant);
     house.leave().await;
 }

@@ -131,6 +131,7 @@ async fn what_was_left_out_stays_out_after_a_restart() {
         by: Actor::operator().id,
         because: None,
         without: vec![0],
+        withdrawn: false,
         at: waiting.created_at,
     };
     assert!(house.store.decide(&decision, draft()).await.unwrap());

@@ -34,6 +34,7 @@ async fn what_was_approved_before_a_restart_runs_after_it_once() {
         by: Actor::operator().id,
         because: None,
         without: Vec::new(),
+        withdrawn: false,
         at: card.created_at + 1,
     };
     assert!(house.store.decide(&decision, draft()).await.unwrap());
@@ -122,6 +123,7 @@ async fn a_yes_does_not_hold_until_a_start_days_later() {
         by: Actor::operator().id,
         because: None,
         without: Vec::new(),
+        withdrawn: false,
         at: card.created_at + 1,
     };
     assert!(house.store.decide(&decision, draft()).await.unwrap());

@@ -19,6 +19,7 @@ async fn decide(world: &World, card: &Approval, state: ApprovalState) -> bool {
         by: ActorId::new("operator"),
         because: Some("so be it".to_owned()),
         without: Vec::new(),
+        withdrawn: false,
         at: crate::world::START + 7,
     };
     world.store.decide(&decision, row(EventKind::ApprovalApproved, card.id.as_str())).await.unwrap()
@@ -141,6 +142,7 @@ async fn nobody_decides_a_card_to_be_done() {
         by: client().id,
         because: None,
         without: Vec::new(),
+        withdrawn: false,
         at: 1,
     };
     let answer = world.store.decide(&decision, row(EventKind::ApprovalApproved, "a")).await;

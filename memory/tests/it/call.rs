@@ -140,6 +140,7 @@ async fn no_intent_is_kept_after_the_switch_was_thrown_or_a_token_revoked() {
         by: token.actor().id,
         because: None,
         without: Vec::new(),
+        withdrawn: false,
         at: 7,
     };
     assert!(world.store.decide(&decision, row(EventKind::ApprovalApproved, "a")).await.unwrap());

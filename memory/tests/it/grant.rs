@@ -26,6 +26,7 @@ pub(crate) async fn give(world: &World, most: u32) -> Grant {
                 ("container".to_owned(), Wanted::Is(json!({ "deep": ["web", 1.5, null] }))),
                 ("like".to_owned(), Wanted::Like { like: "w*".to_owned() }),
             ]),
+            only: true,
         },
         most,
         used: 0,
@@ -105,4 +106,12 @@ async fn a_grant_that_is_over_or_taken_back_or_unknown_lets_nothing_begin() {
     assert!(matches!(intend(&world, &nowhere).await, Intended::Ungranted(_)));
     assert!(world.store.unsettled_calls().await.unwrap().is_empty());
     assert_eq!(world.whole().await.rows, 2);
+}
+
+#[tokio::test]
+async fn a_forgotten_password_takes_all_grants_back() {
+    let world = World::new().await;
+    give(&world, 5).await;
+    world.store.reset_operator().await.unwrap();
+    assert!(world.store.grants(None).await.unwrap()[0].revoked_at.is_some());
 }

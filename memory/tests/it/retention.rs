@@ -106,7 +106,8 @@ async fn card(world: &World, question: &str, state: ApprovalState) -> Approval {
     world.store.ask(&card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
     if state != ApprovalState::Pending {
         let (by, at) = (ActorId::new("operator"), world.clock.now());
-        let decision = Decision { approval: card.id.clone(), state, by, because: None, without: Vec::new(), at };
+        let decision =
+            Decision { approval: card.id.clone(), state, by, because: None, without: Vec::new(), withdrawn: false, at };
         assert!(world.store.decide(&decision, row(EventKind::ApprovalDenied, card.id.as_str())).await.unwrap());
     }
     card

@@ -106,7 +106,15 @@ async fn a_card_that_is_decided_on_one_replica_is_decided_on_the_other() {
     assert!(matches!(other.store.ask(&card, 100, draft).await.unwrap(), Asked::Joined(_)));
     let decide = |world: &World, state| {
         let (approval, by) = (card.id.clone(), ActorId::new("operator"));
-        let decision = Decision { approval, state, by, because: None, without: Vec::new(), at: crate::world::START };
+        let decision = Decision {
+            approval,
+            state,
+            by,
+            because: None,
+            without: Vec::new(),
+            withdrawn: false,
+            at: crate::world::START,
+        };
         let store = world.store.clone();
         async move {
             let draft = row(EventKind::ApprovalApproved, decision.approval.as_str());
@@ -152,6 +160,7 @@ async fn approved(world: &World, question: &str) -> Approval {
         by: ActorId::new("operator"),
         because: None,
         without: Vec::new(),
+        withdrawn: false,
         at: crate::world::START,
     };
     assert!(world.store.decide(&approve, row(EventKind::ApprovalApproved, card.id.as_str())).await.unwrap());

@@ -31,6 +31,7 @@ async fn lived_in(data: &Path) -> World {
         by: ActorId::new("operator"),
         because: Some("so be it".to_owned()),
         without: Vec::new(),
+        withdrawn: false,
         at: crate::world::START,
     };
     assert!(world.store.decide(&approve, row(EventKind::ApprovalApproved, card.id.as_str())).await.unwrap());

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::actor::{Actor, ActorKind};
 use crate::approval::{Approval, ApprovalState, Ruling, Step, StepState};
 use crate::bar::Bar;
-use crate::call::{CallState, Origin, Request};
+use crate::call::{CallState, Origin, Request, Vouching};
 use crate::carry::carry;
 use crate::digest::Digest;
 use crate::event::{Draft, EventKind};
@@ -19,7 +19,7 @@ use crate::port::{Asked, Decision};
 use crate::refusal::{Code, Refusal, store_refusal};
 use crate::row;
 use crate::run::Watch;
-use crate::stale::{difference, stale};
+use crate::stale::{asked_twice, difference, stale};
 use crate::tier::Tier;
 
 use super::approver::Approver;
@@ -74,13 +74,10 @@ impl Inner {
         approval.key = request.key.clone().filter(|_| requests.len() == 1);
         let said = |since| self.ledger.said(&request.actor.id, &approval.question, since);
         let (lately, before) = (approval.created_at - NO_HOLDS_MS, approval.created_at - YES_COUNTS_MS);
-        if said(lately).await.map_err(|error| store_refusal(&error))?.no >= TWICE {
-            return Err(Refusal::new(
-                Code::Denied,
-                "asked twice",
-                "a person said no to this twice within the last hour, so nobody is asked again until that is over; say \
-                 why it is needed, or have the operator give a grant. Nothing was done",
-            ));
+        // The operator's own hand is not what a no was said to.
+        let by_hand = request.actor.kind == ActorKind::Operator && request.chosen_by() == Vouching::Person;
+        if !by_hand && said(lately).await.map_err(|error| store_refusal(&error))?.no >= TWICE {
+            return Err(asked_twice());
         }
         let yes = said(before).await.map_err(|error| store_refusal(&error))?.yes;
         for call in calls {
@@ -157,7 +154,7 @@ impl Inner {
         because: &str,
         origin: &Origin,
     ) -> Result<Approval, Refusal> {
-        self.decided_to_the_end(Approver::of_question(actor), id, Ruling::Deny(because.to_owned()), origin).await
+        self.decided_to_the_end(Approver::of_question(actor), id, Ruling::Withdraw(because.to_owned()), origin).await
     }
 
     /// Decides a card and begins what was approved, even if whoever decided goes away meanwhile.
@@ -210,12 +207,15 @@ impl Inner {
         // One look at the clock: a yes in time is kept as given in time.
         let at = self.clock.now();
         self.decidable(approver, card, at).await?;
+        let withdrawn = matches!(ruling, Ruling::Withdraw(_));
         let (state, kind, because, without) = match ruling {
             Ruling::Approve(without) => {
                 card.left(&without)?;
                 (ApprovalState::Approved, EventKind::ApprovalApproved, String::new(), without)
             }
-            Ruling::Deny(because) => (ApprovalState::Denied, EventKind::ApprovalDenied, because, Vec::new()),
+            Ruling::Deny(because) | Ruling::Withdraw(because) => {
+                (ApprovalState::Denied, EventKind::ApprovalDenied, because, Vec::new())
+            }
         };
         let because = Some(shorten(&visible(because.trim()), 500)).filter(|word| !word.is_empty());
         let said = format!("{}: {}", state.as_str(), card.steps[0].sentence);
@@ -227,7 +227,7 @@ impl Inner {
             body["without"] = json!(without);
         }
         let by = approver.actor.id.clone();
-        let decision = Decision { approval: card.id.clone(), state, by, because, without, at };
+        let decision = Decision { approval: card.id.clone(), state, by, because, without, withdrawn, at };
         if self.decided(&decision, row).await? {
             return Ok(());
         }
@@ -343,7 +343,7 @@ impl Inner {
         let place = (card.id.clone(), u32::try_from(index).unwrap_or(u32::MAX));
         match self.effect(&request, &call, step.call.clone(), rule, Some(place), Watch::default()).await {
             Ok(outcome) => Ok(Some(outcome)),
-            Err(NotRun::Spent | NotRun::Known(_) | NotRun::TooOften(_) | NotRun::Ungranted(_) | NotRun::Closing) => {
+            Err(NotRun::Spent | NotRun::Known(_) | NotRun::TooOften | NotRun::Ungranted(_) | NotRun::Closing) => {
                 Ok(None)
             }
             Err(NotRun::Refused(refusal)) => Err(unless_away(refusal)),

@@ -198,12 +198,7 @@ fn yellow_question(facts: &Facts<'_>) -> Option<String> {
     if facts.vouching == Vouching::Unvouched {
         return Some("untrusted text in sight: yellow asks like orange".to_owned());
     }
-    (facts.repeats >= UNASKED_REPEATS).then(|| repeated(facts.repeats))
-}
-
-/// The rule that asks after so many calls.
-pub(super) fn repeated(calls: u64) -> String {
-    format!("call {} on this target within 10 minutes", calls + 1)
+    (facts.repeats >= UNASKED_REPEATS).then(|| format!("call {} on this target within 10 minutes", facts.repeats + 1))
 }
 
 fn running_rule(facts: &Facts<'_>) -> String {

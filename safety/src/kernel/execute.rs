@@ -14,7 +14,7 @@ use crate::settle::Ended;
 use crate::tier::Tier;
 use crate::tool::Undo;
 
-use super::decide::{UNASKED_REPEATS, refused_outright, repeated};
+use super::decide::{UNASKED_REPEATS, refused_outright};
 use super::gate::Inner;
 use super::permit::RawPermit;
 use super::prepare::{Prepared, REPEAT_WINDOW_MS};
@@ -23,8 +23,8 @@ use super::prepare::{Prepared, REPEAT_WINDOW_MS};
 pub(super) enum NotRun {
     /// The step was spent by somebody else.
     Spent,
-    /// It was made so often lately that a person is asked, by this rule.
-    TooOften(String),
+    /// It was made so often lately that a person is asked.
+    TooOften,
     /// The grant that let it run lets nothing through any more.
     Ungranted(GrantId),
     /// The server stops.
@@ -48,14 +48,14 @@ impl Inner {
         if call.tier == Tier::Green {
             return self.read(request, call, id, rule, watch).await;
         }
-        match self.effect(request, &call, id, rule, None, watch).await {
+        match self.effect(request, &call, id, rule, None, watch.clone()).await {
             Ok(outcome) => Answer::Ran(Box::new(outcome)),
             Err(NotRun::Known(record)) => record.answer(&request.tool, &call.args),
-            Err(NotRun::TooOften(rule)) => self.ask(std::slice::from_ref(request), vec![call], rule).await,
+            // What the store knows is known now: it is asked, or another grant lets it run.
+            Err(NotRun::TooOften) => Box::pin(self.decided_now(request, watch)).await,
             Err(NotRun::Ungranted(grant)) => {
                 self.forget_grant(&grant);
-                let rule = format!("{grant} is used up, over or taken back");
-                self.ask(std::slice::from_ref(request), vec![call], rule).await
+                Box::pin(self.decided_now(request, watch)).await
             }
             Err(NotRun::Refused(refusal)) => self.refused(request, Some(&call), refusal).await,
             Err(NotRun::Closing) => {
@@ -114,10 +114,13 @@ impl Inner {
         let approved = record.approval.is_some();
         let (refusal, may_be_kept) =
             match self.intend(&record, pace, row::intent(request, call, &record, &self.rules().version)).await {
-                Ok(Intended::Recorded) => (None, true),
+                Ok(Intended::Recorded) => {
+                    self.count_grant(record.grant.as_ref());
+                    (None, true)
+                }
                 Ok(Intended::AlreadySpent) => return Err(NotRun::Spent),
                 Ok(Intended::Known(record)) => return Err(NotRun::Known(record)),
-                Ok(Intended::TooOften(calls)) => return Err(NotRun::TooOften(repeated(calls))),
+                Ok(Intended::TooOften(_)) => return Err(NotRun::TooOften),
                 Ok(Intended::Ungranted(grant)) => return Err(NotRun::Ungranted(grant)),
                 Ok(Intended::Barred(bar)) => (Some(bar.refusal()), approved),
                 Err(error) => (Some(store_refusal(&error)), matches!(error, StoreError::Unknown(_))),

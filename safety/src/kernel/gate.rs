@@ -201,12 +201,16 @@ impl Inner {
             Ok(Some(Answer::Refused(refusal))) | Err(refusal) => return self.refused(&request, None, refusal).await,
             Ok(Some(answer)) => return answer,
         }
-        match self.prepare(&request, Standing::Fresh).await {
-            Err(refusal) => self.refused(&request, None, refusal).await,
+        self.decided_now(&request, watch).await
+    }
+
+    pub(super) async fn decided_now(self: &Arc<Self>, request: &Request, watch: Watch) -> Answer {
+        match self.prepare(request, Standing::Fresh).await {
+            Err(refusal) => self.refused(request, None, refusal).await,
             Ok(prepared) => match prepared.verdict.clone() {
-                Verdict::Refuse(refusal) => self.refused(&request, Some(&prepared), refusal).await,
-                Verdict::Run { rule, .. } => self.run_now(&request, prepared, rule, watch).await,
-                Verdict::Ask { rule } => self.ask(std::slice::from_ref(&request), vec![prepared], rule).await,
+                Verdict::Refuse(refusal) => self.refused(request, Some(&prepared), refusal).await,
+                Verdict::Run { rule, .. } => self.run_now(request, prepared, rule, watch).await,
+                Verdict::Ask { rule } => self.ask(std::slice::from_ref(request), vec![prepared], rule).await,
             },
         }
     }

@@ -14,7 +14,6 @@ use crate::pattern::glob;
 use crate::refusal::{Code, Refusal, store_refusal};
 use crate::row;
 use crate::target::Target;
-use crate::tier::Tier;
 
 use super::console::Console;
 use super::gate::Inner;
@@ -22,14 +21,14 @@ use super::gate::Inner;
 /// Terms with their patterns compiled.
 pub(crate) struct Compiled {
     terms: Terms,
-    tool: GlobMatcher,
+    pub(crate) tool: GlobMatcher,
     target: Option<GlobMatcher>,
     when: Vec<(String, Result<GlobMatcher, Value>)>,
 }
 
 impl Compiled {
     /// Compiles them, or answers what is no pattern.
-    fn new(terms: Terms) -> Result<Self, String> {
+    pub(crate) fn new(terms: Terms) -> Result<Self, String> {
         let compiled = |pattern: &str| glob(pattern).ok_or_else(|| pattern.to_owned());
         let when = terms.when.iter().map(|(name, wanted)| {
             let wanted = match wanted {
@@ -48,6 +47,8 @@ impl Compiled {
             && self.target.as_ref().is_none_or(|pattern| pattern.is_match(&target.name))
             && self.terms.target_id.as_ref().is_none_or(|id| *id == target.id)
             && self.terms.actor.as_ref().is_none_or(|id| id == actor)
+            && (!self.terms.only
+                || args.as_object().is_none_or(|args| args.keys().all(|name| self.terms.when.contains_key(name))))
             && self.when.iter().all(|(name, wanted)| match (wanted, args.get(name)) {
                 (Ok(pattern), Some(Value::String(text))) => pattern.is_match(text),
                 (Err(value), given) => given == Some(value),
@@ -79,31 +80,23 @@ impl Inner {
         change(&mut self.grants.write().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// One more call was let through.
+    pub(super) fn count_grant(&self, id: Option<&GrantId>) {
+        let Some(id) = id else { return };
+        self.change_grants(|grants| {
+            grants.iter_mut().filter(|(grant, _)| grant.id == *id).for_each(|(grant, _)| grant.used += 1);
+        });
+    }
+
+    /// How many calls a grant may still let through.
+    pub(crate) fn grant_left(&self, id: &GrantId) -> u32 {
+        let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
+        grants.iter().find(|(grant, _)| grant.id == *id).map_or(0, |(grant, _)| grant.most.saturating_sub(grant.used))
+    }
+
     /// The store says that this one lets nothing through any more.
     pub(super) fn forget_grant(&self, id: &GrantId) {
         self.change_grants(|grants| grants.retain(|(grant, _)| grant.id != *id));
-    }
-
-    /// Compiles terms, if a grant with them could let anything through.
-    pub(crate) fn grantable(&self, terms: &Terms) -> Result<Compiled, Refusal> {
-        let compiled = Compiled::new(terms.clone())
-            .map_err(|pattern| Refusal::invalid(format!("`{pattern}` is no pattern; use letters, `*` and `?`")))?;
-        let mut tools = self.registry.described().filter(|tool| compiled.tool.is_match(tool.spec.name)).peekable();
-        if tools.peek().is_none() {
-            let said = format!("no tool is called `{}`; `jarvis tools` lists them. Nothing was granted", terms.tool);
-            return Err(Refusal::invalid(said));
-        }
-        let mut tools = tools.filter(|tool| tool.spec.tier < Tier::Red).peekable();
-        if tools.peek().is_none() {
-            let said = format!("`{}` is red, and red is asked every time. Nothing was granted", terms.tool);
-            return Err(Refusal::invalid(said));
-        }
-        if let Some(name) = tools.flat_map(|tool| tool.spec.secrets).find(|name| terms.when.contains_key(**name)) {
-            let said =
-                format!("`{name}` is a secret, and a grant is kept and shown; leave it out. Nothing was granted");
-            return Err(Refusal::invalid(said));
-        }
-        Ok(compiled)
     }
 }
 
@@ -148,7 +141,11 @@ impl Console {
         // Before the store: the brake must not depend on a disk.
         inner.forget_grant(id);
         let row = row::row(EventKind::GrantRevoked, actor, id.as_str(), origin, "grant revoked");
-        if inner.ledger.revoke_grant(id, inner.clock.now(), row).await.map_err(|error| store_refusal(&error))? {
+        let revoked = inner.ledger.revoke_grant(id, inner.clock.now(), row).await.map_err(|error| {
+            let said = format!("{error}. It may be in force again after the next start: take it back once more");
+            Refusal::new(Code::StoreUnavailable, "store", said)
+        })?;
+        if revoked {
             return Ok(());
         }
         let said = format!("there is no living grant {id}; `jarvis grant list` lists them");

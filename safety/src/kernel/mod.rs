@@ -29,6 +29,7 @@ pub use console::Console;
 pub use decide::{Facts, POLICY, Standing, UNASKED_REPEATS, Verdict, decide};
 pub(crate) use gate::Inner;
 pub use gate::{Gate, GateParts};
+pub(crate) use grant::Compiled;
 pub use permit::Permit;
 pub(crate) use permit::RawPermit;
 pub use policy::{Policy, PolicyError, Tightening};

@@ -74,11 +74,18 @@ pub(super) async fn proposed_grant(
     let [step] = card.steps.as_slice() else {
         return Err(Fault::invalid("a plan is decided as a whole; a grant is for one call of it at a time"));
     };
+    if !card.is_grantable() {
+        return Err(Fault::invalid(format!(
+            "no grant spares this question ({}): red is asked every time, and so is what untrusted text chose or a rule of \
+             the policy asks",
+            card.rule
+        )));
+    }
     Ok(Json(view::grant::body(&Terms::exactly(&card, step))))
 }
 
 fn terms(body: GrantBody) -> Answered<Terms> {
-    let GrantBody { tool, target, target_id, actor, when, .. } = body;
+    let GrantBody { tool, target, target_id, actor, when, only, .. } = body;
     let long = [&tool].into_iter().chain(&target).chain(&target_id).chain(&actor).any(|text| text.len() > 500);
     if long || when.len() > 50 || serde_json::to_string(&when).is_ok_and(|text| text.len() > 20_000) {
         return Err(Fault::invalid(
@@ -87,5 +94,5 @@ fn terms(body: GrantBody) -> Answered<Terms> {
     }
     let wanted = when.into_iter().map(|(name, value)| Ok((name, view::grant::wanted(value)?)));
     let when = wanted.collect::<Result<_, String>>().map_err(Fault::invalid)?;
-    Ok(Terms { tool, target, target_id, actor: actor.map(ActorId::new), when })
+    Ok(Terms { tool, target, target_id, actor: actor.map(ActorId::new), when, only })
 }

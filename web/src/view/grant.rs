@@ -13,7 +13,7 @@ pub fn grant(grant: &Grant, now: i64) -> GrantInfo {
         grant if grant.is_live(now) => "live",
         _ => "over",
     };
-    let GrantBody { tool, target, target_id, actor, when, .. } = body(&grant.terms);
+    let GrantBody { tool, target, target_id, actor, when, only, .. } = body(&grant.terms);
     GrantInfo {
         id: grant.id.to_string(),
         state: state.to_owned(),
@@ -22,6 +22,7 @@ pub fn grant(grant: &Grant, now: i64) -> GrantInfo {
         target_id,
         actor,
         when,
+        only,
         calls: grant.most,
         used: grant.used,
         created_at: grant.created_at,
@@ -43,6 +44,7 @@ pub fn body(terms: &Terms) -> GrantBody {
         target_id: terms.target_id.clone(),
         actor: terms.actor.as_ref().map(ToString::to_string),
         when: terms.when.iter().map(|(name, wanted)| (name.clone(), value(wanted))).collect(),
+        only: terms.only,
         calls: 10,
         minutes: 24 * 60,
     }

@@ -1158,6 +1158,8 @@ export interface components {
             when?: {
                 [key: string]: unknown;
             };
+            /** @description No argument beyond those may be given: a later version of a tool may take more. */
+            only?: boolean;
             /**
              * Format: int32
              * @description Most calls that it lets through, 1 to 1,000.
@@ -1187,6 +1189,8 @@ export interface components {
             when: {
                 [key: string]: unknown;
             };
+            /** @description Whether no argument beyond those may be given. */
+            only: boolean;
             /**
              * Format: int32
              * @description Most calls that it lets through.

@@ -18,8 +18,15 @@ async fn ask(world: &World, question: &str, steps: usize, state: ApprovalState) 
     world.store.ask(&card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
     if state != ApprovalState::Pending {
         let by = ActorId::new("operator");
-        let decision =
-            Decision { approval: card.id.clone(), state, by, because: None, without: Vec::new(), at: START + 1 };
+        let decision = Decision {
+            approval: card.id.clone(),
+            state,
+            by,
+            because: None,
+            without: Vec::new(),
+            withdrawn: false,
+            at: START + 1,
+        };
         assert!(world.store.decide(&decision, row(EventKind::ApprovalApproved, card.id.as_str())).await.unwrap());
     }
     card

@@ -49,6 +49,7 @@ export async function grants(world) {
     await dialog.getByLabel('Calls', { exact: true }).fill('5');
     await dialog.getByLabel('How long', { exact: true }).selectOption('8 h');
     same((await world.api('/grants')).body.grants, [], 'nothing was given by looking');
+    await dialog.getByLabel('approve this one, too').uncheck();
     await until('these terms were tried', () => give.isEnabled());
     await give.click();
     await dialog.waitFor({ state: 'detached' });

@@ -22,8 +22,8 @@ export interface Loosening { anyCaller: boolean; anyArgs: boolean }
 
 /** The target stays: whatever bears the same name is never proposed. */
 export function loosened(proposal: GrantBody, { anyCaller, anyArgs }: Loosening): GrantBody {
-  const { actor, when: args, ...rest } = proposal;
-  return { ...rest, ...(!anyCaller && { actor }), ...(!anyArgs && { when: args }) };
+  const { actor, when: args, only, ...rest } = proposal;
+  return { ...rest, ...(!anyCaller && { actor }), ...(!anyArgs && { when: args, only }) };
 }
 
 /** What is wrong with a number of calls; an emptied field holds none. */
