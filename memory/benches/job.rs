@@ -1,6 +1,7 @@
-//! How fast jobs are: `cargo bench -p jarvis-memory --bench job [-- FINISHED]`. Everything is durable (FULL) and told in
+//! How fast jobs are: `cargo bench -p jarvis-memory --bench job [-- FINISHED | postgres]`. Everything is durable (FULL) and told in
 //! the audit. The raw reference of the same run is an fdatasync of 4 KiB beside the store. `FINISHED` (200,000 unless
-//! given) is how many ended jobs are there when the last figures are taken. Prints and asserts nothing.
+//! given) is how many ended jobs are there when the last figures are taken. With `postgres` it is all on the server that
+//! `JARVIS_TEST_POSTGRES` names. Prints and asserts nothing.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a measurement, not a product")]
 
 #[path = "../tests/it/world.rs"]
@@ -82,8 +83,7 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new() -> Self {
-        let world = World::new().await;
+    async fn new(world: World) -> Self {
         let jobs = Arc::new(JobStore::new(&world.store));
         let (base, picked, ran) = (Instant::now(), Arc::default(), Arc::default());
         let kind = Nothing { base, picked: Arc::clone(&picked), ran: Arc::clone(&ran) };
@@ -129,6 +129,20 @@ impl Bench {
         let mut took: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
         took.sort();
         (begun.elapsed(), took)
+    }
+
+    async fn submissions(&self, rounds: &[(u64, u64)]) {
+        for &(clients, jobs) in rounds {
+            let spent = cpu();
+            let (took, each) = self.submit(clients, jobs).await;
+            let spent = cpu() - spent;
+            println!(
+                "  submissions, {clients:3} clients: {:8.0}/s, {:5.1} µs CPU each, {}",
+                jobs as f64 / took.as_secs_f64(),
+                spent.as_secs_f64() * 1e6 / jobs as f64,
+                spread(&each),
+            );
+        }
     }
 
     fn work(&self, places: u32) -> (CancellationToken, tokio::task::JoinHandle<()>) {
@@ -250,24 +264,17 @@ fn raw(world: &World) {
 
 #[tokio::main]
 async fn main() {
+    if std::env::args().any(|argument| argument == "postgres") {
+        return on_postgres().await;
+    }
     let finished = std::env::args().filter_map(|argument| argument.parse::<u64>().ok()).next().unwrap_or(200_000);
-    let bench = Bench::new().await;
+    let bench = Bench::new(World::new().await).await;
     println!("empty:");
     raw(&bench.world);
-    for (clients, jobs) in [(1, 500), (16, 16_000), (256, 102_400), (256, 102_400)] {
-        let spent = cpu();
-        let (took, each) = bench.submit(clients, jobs).await;
-        let spent = cpu() - spent;
-        println!(
-            "  submissions, {clients:3} clients: {:8.0}/s, {:5.1} µs CPU each, {}",
-            jobs as f64 / took.as_secs_f64(),
-            spent.as_secs_f64() * 1e6 / jobs as f64,
-            spread(&each),
-        );
-    }
+    bench.submissions(&[(1, 500), (16, 16_000), (256, 102_400), (256, 102_400)]).await;
     bench.world.store.close().await;
 
-    let bench = Bench::new().await;
+    let bench = Bench::new(World::new().await).await;
     for places in [64, 256, 1024] {
         bench.lifecycles(51_200, places).await;
     }
@@ -284,5 +291,17 @@ async fn main() {
     bench.lifecycles(51_200, 1024).await;
     bench.pickup(500, 3_000).await;
     bench.looks().await;
+    bench.world.store.close().await;
+}
+
+async fn on_postgres() {
+    println!("PostgreSQL:");
+    let bench = Bench::new(World::on(Some(Arc::new(world::Scratch::new().await))).await).await;
+    bench.submissions(&[(1, 500), (16, 8_000), (256, 51_200)]).await;
+    bench.world.store.close().await;
+
+    let bench = Bench::new(World::on(Some(Arc::new(world::Scratch::new().await))).await).await;
+    bench.lifecycles(51_200, 1024).await;
+    bench.pickup(500, 3_000).await;
     bench.world.store.close().await;
 }

@@ -88,7 +88,7 @@ async fn gone(mut durable: watch::Receiver<Head>) {
     while durable.changed().await.is_ok() {}
 }
 
-/// Compares seal and database at a start and answers where the chain goes on.
+/// Compares seal and database at a start and answers where the chain goes on, and whether the two fit.
 ///
 /// If rows are missing that the seal vouches for, the chain goes on *after* them: the gap stays visible for ever.
 pub(crate) async fn compare(
@@ -97,12 +97,15 @@ pub(crate) async fn compare(
     connection: &mut AnyConnection,
     dialect: Dialect,
     stored: Head,
-) -> Result<Head, OpenError> {
+) -> Result<(Head, bool), OpenError> {
     let wrong = |error: std::io::Error| OpenError::Directory { path: directory.seal(), why: error.to_string() };
     let head = match read(directory, chain).map_err(wrong)? {
         // This directory is new. A database that others use may hold rows already; a file in it may not.
-        Sealed::Nothing if stored.seq == 0 || dialect.is_shared() => stored,
-        Sealed::Head(sealed) if sealed.seq == 0 => return Ok(stored),
+        Sealed::Nothing if stored.seq == 0 || dialect.is_shared() => {
+            write(directory, chain, &stored).map_err(wrong)?;
+            return Ok((stored, true));
+        }
+        Sealed::Head(sealed) if sealed.seq == 0 => return Ok((stored, true)),
         Sealed::Head(sealed) => {
             let found: Option<String> = sqlx::query("select hash from event where seq = $1")
                 .bind(sealed.seq.cast_signed())
@@ -111,7 +114,7 @@ pub(crate) async fn compare(
                 .map(|row| row.try_get(0))
                 .transpose()?;
             if found.as_deref() == Some(sealed.hash.as_str()) {
-                return Ok(stored);
+                return Ok((stored, true));
             }
             set_aside(directory, "it vouches for a row that the database does not hold").map_err(wrong)?;
             if sealed.seq > stored.seq { sealed } else { stored }
@@ -130,7 +133,7 @@ pub(crate) async fn compare(
         }
     };
     write(directory, chain, &head).map_err(wrong)?;
-    Ok(head)
+    Ok((head, false))
 }
 
 fn set_aside(directory: &Directory, why: &str) -> std::io::Result<()> {

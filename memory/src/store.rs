@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use jarvis_safety::event::Event;
-use jarvis_safety::port::{Clock, Ids};
+use jarvis_safety::port::{Clock, Ids, StoreError};
 use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use crate::session::Sessions;
 use crate::token::Tokens;
 use crate::transfer::is_unfinished;
 use crate::writer::{Handle, Look, Outlets, QUEUE, Writer};
-use crate::{key, migration, seal, setting, sync};
+use crate::{grant, key, migration, seal, setting, sync};
 
 /// Events that a slow subscriber may lag behind before it must read on from the database.
 const LAG: usize = 4096;
@@ -223,7 +223,12 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
     }
     let stored = stored_head(&mut connection).await?;
     let chain = key::open(directory, dialect, &mut connection, &stored).await?;
-    let head = seal::compare(directory, &chain, &mut connection, dialect, stored).await?;
+    let (head, fits) = seal::compare(directory, &chain, &mut connection, dialect, stored).await?;
+    if !fits {
+        // It may be an older state of the database, in which what was taken back since is live.
+        let revoked = grant::revoke_all(&mut connection, now).await.map_err(StoreError::from);
+        revoked.map_err(|error| OpenError::Database(error.to_string()))?;
+    }
     Ok(Opened { engine, connection, chain: Arc::new(chain), head })
 }
 

@@ -150,6 +150,18 @@ fn jobs(program: &str, quick: bool, table: &mut Table) -> Done {
             }
         })?;
     }
+    if std::env::var_os("JARVIS_TEST_POSTGRES").is_some() {
+        for round in 1..=rounds {
+            process::say(&format!("measuring jobs in process on PostgreSQL, round {round} of {rounds} …"));
+            lines(program, &["postgres"], |line| {
+                if let Some((what, job)) = job(line) {
+                    figures.entry(format!("{what}, PostgreSQL")).or_default().push(job);
+                }
+            })?;
+        }
+    } else {
+        table.notes.push("Jobs on PostgreSQL: not measured, needs JARVIS_TEST_POSTGRES.".to_owned());
+    }
     table.rows.extend(figures.iter().map(|(what, jobs)| job_row(what, jobs)));
     if quick {
         table.notes.push("Jobs in process: one round, because this run was to be quick.".to_owned());
@@ -222,7 +234,10 @@ fn job_row(what: &str, jobs: &[Job]) -> Vec<String> {
     let of = |part: fn(&Job) -> Option<f64>| median(jobs.iter().filter_map(part));
     let (rate, p99) = (of(|job| job.rate), of(|job| job.p99));
     let (goal, reached) = match (rate, p99) {
-        (Some(rate), _) if what.starts_with("job handed in, in process of 256") => ("≥ 100,000 a second", rate >= 1e5),
+        (Some(rate), _) if what.contains("1024 places") && what.ends_with("PostgreSQL") => {
+            ("≥ 10,000 a second", rate >= 10_000.0)
+        }
+        (Some(rate), _) if what == "job handed in, in process of 256" => ("≥ 100,000 a second", rate >= 1e5),
         (Some(rate), _) if what.contains("1024 places") => ("≥ 25,000 a second", rate >= 25_000.0),
         (_, Some(p99)) if what.contains("begun") => ("p99 ≤ 10 ms", p99 <= 10_000.0),
         _ => ("", true),

@@ -114,7 +114,10 @@ async fn a_removed_end_is_found_while_running() {
 
 #[tokio::test]
 async fn a_removed_end_is_found_after_a_restart_and_for_ever() {
-    let world = filled(9).await;
+    let world = filled(8).await;
+    crate::grant::give(&world, 5).await;
+    let world = world.restart().await;
+    assert_eq!(world.store.grants(None).await.unwrap()[0].revoked_at, None);
     world.store.close().await;
     // The burglar also puts the head back.
     world
@@ -124,6 +127,8 @@ async fn a_removed_end_is_found_after_a_restart_and_for_ever() {
         )
         .await;
     let world = world.restart().await;
+    let grants = world.store.grants(None).await.unwrap();
+    assert!(grants[0].revoked_at.is_some(), "what was taken back since may be live in an older database: {grants:?}");
     assert_eq!(world.append(read("later")).await, 10);
     for world in [world.restart().await] {
         let faults = world.verify().await.faults;
