@@ -11,6 +11,7 @@ mod grant;
 mod identity;
 mod job;
 mod problem;
+mod secret;
 mod setting;
 mod status;
 
@@ -22,5 +23,6 @@ pub use grant::*;
 pub use identity::*;
 pub use job::*;
 pub use problem::*;
+pub use secret::*;
 pub use setting::*;
 pub use status::*;

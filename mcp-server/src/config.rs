@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) prompts: PathBuf,
     /// How long things are kept.
     pub(crate) retention: Retention,
+    /// Where the key of the vault comes from.
+    pub(crate) vault: VaultFile,
     /// The file that was read, if there was one.
     pub(crate) file: Option<PathBuf>,
     /// Whether tools for tests and measurements are there; only the command line can say so.
@@ -61,6 +63,21 @@ struct File {
     prompts: Option<PathBuf>,
     retention: Option<Retention>,
     database: Option<String>,
+    vault: Option<VaultFile>,
+}
+
+/// `[vault]`: references to its key, `env:NAME`, `file:/path` or `credential:NAME`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VaultFile {
+    /// 32 bytes, hexadecimal or base64.
+    pub(crate) key: Option<String>,
+    /// A passphrase instead.
+    pub(crate) passphrase: Option<String>,
+    /// The key before this one: what is sealed under it is sealed anew.
+    pub(crate) previous_key: Option<String>,
+    /// The passphrase before this one.
+    pub(crate) previous_passphrase: Option<String>,
 }
 
 /// The environment as it was when the process began.
@@ -82,6 +99,8 @@ const KNOWN: &[&str] = &[
     "JARVIS_TOKEN",
     "JARVIS_OPERATOR_PASSWORD",
     "JARVIS_BACKUP_PASSPHRASE",
+    "JARVIS_VAULT_KEY",
+    "JARVIS_VAULT_PASSPHRASE",
     "JARVIS_LOG",
 ];
 
@@ -137,6 +156,7 @@ pub(crate) fn read(
                 .or(file.prompts)
                 .unwrap_or_else(|| data.join("prompts")),
             retention: file.retention.unwrap_or_default(),
+            vault: file.vault.unwrap_or_default(),
             file: path,
             fixtures: false,
             data,

@@ -15,6 +15,7 @@ use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::{Console, Gate, GateParts, KillSwitch, Permit, Policy, Registry};
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::port::{Ids, Ledger as _};
+use jarvis_safety::secret::Secrets;
 use jarvis_safety::setting::{AuditReads, Settings};
 use jarvis_safety::tool::{Done, Look, RunContext, Spec, Tool, ToolError, Trust};
 use jarvis_safety::{Actor, Effects, Target, Tier};
@@ -94,6 +95,7 @@ fn gate(world: &World) -> Gate {
         policy: Ok(Policy::default()),
         kill: KillSwitch::Off,
         grants: Vec::new(),
+        secrets: Secrets::default(),
     };
     Console::new(parts).gate()
 }

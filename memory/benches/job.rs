@@ -20,6 +20,7 @@ use jarvis_safety::job::{
     Retry, Submission, Worker, WorkerOptions,
 };
 use jarvis_safety::port::Clock;
+use jarvis_safety::secret::Redactor;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -94,6 +95,7 @@ impl Bench {
             live: Arc::new(LiveHub::new()),
             clock: Arc::new(Wall(base)),
             ids: Arc::clone(&world.ids) as _,
+            redactor: Redactor::default(),
         });
         Self { world, jobs, queue, base, picked, ran }
     }

@@ -5,6 +5,7 @@ use jarvis_safety::approval::{Approval, ApprovalState, Step, StepState};
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::Draft;
 use jarvis_safety::port::{Asked, Decision, Due, Said, Stored};
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::{Actor, ActorId, ApprovalId, Digest};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
@@ -231,7 +232,7 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn new(approval: &Approval, most_open: u32, draft: Draft) -> Stored<Self> {
+    pub(crate) fn new(redactor: &Redactor, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Self> {
         let bare = Approval { steps: Vec::new(), ..approval.clone() };
         let steps = approval.steps.iter().map(|step| Ok((step.state, to_json("approval step", step)?)));
         Ok(Self {
@@ -247,7 +248,7 @@ impl Ask {
             most_open: i64::from(most_open),
             json: to_json("approval", &bare)?,
             steps: steps.collect::<Stored<_>>()?,
-            row: Row::new(draft)?,
+            row: Row::new(redactor, draft)?,
         })
     }
 }

@@ -7,6 +7,7 @@ use jarvis_safety::event::Draft;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::{Intended, Pace, Stored};
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::tool::Undo;
 use jarvis_safety::{ActorId, CallId, Digest, Target};
 use serde_json::Value;
@@ -133,7 +134,7 @@ fn asked(args: &Value) -> Digest {
 }
 
 impl Intend {
-    pub(crate) fn new(record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Stored<Self> {
+    pub(crate) fn new(redactor: &Redactor, record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Stored<Self> {
         let bare = CallRecord { outcome: None, undo: None, undone_by: None, ..record.clone() };
         Ok(Self {
             id: record.id.clone(),
@@ -149,7 +150,7 @@ impl Intend {
             json: to_json("call", &bare)?,
             asked: asked(&record.args),
             pace,
-            row: Row::new(draft)?,
+            row: Row::new(redactor, draft)?,
         })
     }
 
@@ -332,6 +333,7 @@ pub(crate) struct Settle {
 
 impl Settle {
     pub(crate) fn new(
+        redactor: &Redactor,
         outcome: &Outcome,
         undo: Option<&Undo>,
         undoes: Option<&CallId>,
@@ -345,7 +347,7 @@ impl Settle {
             undo: undo.map(|undo| to_json("undo", undo)).transpose()?,
             undoes: undoes.map(ToString::to_string),
             at,
-            row: Row::new(draft)?,
+            row: Row::new(redactor, draft)?,
             bare: to_json("outcome", &without_texts(outcome.clone()))?,
         })
     }

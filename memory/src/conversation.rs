@@ -106,7 +106,7 @@ impl Change for Rename {
 #[async_trait]
 impl Conversations for Store {
     async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<()> {
-        let first = AddTurn { turn: first.clone(), row: Row::new(draft)? };
+        let first = AddTurn { turn: first.clone(), row: Row::new(&self.0.redactor, draft)? };
         self.0.writer.submit(Begin(conversation.clone(), first)).await
     }
 
@@ -145,16 +145,20 @@ impl Conversations for Store {
     }
 
     async fn rename(&self, id: &ConversationId, title: &str, draft: Draft) -> Stored<()> {
-        let change = Rename { id: id.clone(), title: title.to_owned(), row: Row::new(draft)? };
+        let change = Rename {
+            id: id.clone(),
+            title: self.0.redactor.text(title).into_owned(),
+            row: Row::new(&self.0.redactor, draft)?,
+        };
         self.0.writer.submit(change).await
     }
 
     async fn delete(&self, id: &ConversationId, draft: Draft) -> Stored<()> {
-        self.0.writer.submit(Delete::new(id, draft, self.0.clock.now())?).await
+        self.0.writer.submit(Delete::new(&self.0.redactor, id, draft, self.0.clock.now())?).await
     }
 
     async fn add_turn(&self, turn: &Turn, draft: Draft) -> Stored<()> {
-        self.0.writer.submit(AddTurn { turn: turn.clone(), row: Row::new(draft)? }).await
+        self.0.writer.submit(AddTurn { turn: turn.clone(), row: Row::new(&self.0.redactor, draft)? }).await
     }
 
     async fn turn(&self, id: &TurnId) -> Stored<Option<(Turn, Vec<Entry>)>> {
@@ -166,7 +170,7 @@ impl Conversations for Store {
     }
 
     async fn step(&self, id: &TurnId, entries: &[Entry], state: TurnState, draft: Option<Draft>) -> Stored<()> {
-        self.0.writer.submit(Step::new(id, entries, state, draft, self.0.clock.now())?).await
+        self.0.writer.submit(Step::new(&self.0.redactor, id, entries, state, draft, self.0.clock.now())?).await
     }
 
     async fn open_turns(&self) -> Stored<Vec<Turn>> {

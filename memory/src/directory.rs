@@ -16,6 +16,9 @@ pub(crate) const NOTHING_SEALED: &[u8] = b"nothing was sealed yet\n";
 /// Where the key of the audit lies in a data directory.
 pub const AUDIT_KEY: &str = "keys/audit.key";
 
+/// Where the key of the vault lies in a data directory, unless it comes from elsewhere.
+pub const VAULT_KEY: &str = "keys/vault.key";
+
 /// The directory, held by a lock until the last clone of whoever uses it is gone.
 pub(crate) struct Directory {
     data: PathBuf,
@@ -60,6 +63,11 @@ impl Directory {
 
     pub(crate) fn audit_key(&self) -> PathBuf {
         self.data.join(AUDIT_KEY)
+    }
+
+    /// The vault's key, unless it comes from elsewhere.
+    pub(crate) fn vault_key(&self) -> PathBuf {
+        self.data.join(VAULT_KEY)
     }
 
     pub(crate) fn setup_code(&self) -> PathBuf {

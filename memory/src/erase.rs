@@ -12,6 +12,7 @@ use jarvis_safety::call::CallRecord;
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::Stored;
+use jarvis_safety::secret::Redactor;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::call::without_texts;
@@ -28,13 +29,13 @@ pub(crate) struct Delete {
 }
 
 impl Delete {
-    pub(crate) fn new(id: &ConversationId, draft: Draft, at: i64) -> Stored<Self> {
+    pub(crate) fn new(redactor: &Redactor, id: &ConversationId, draft: Draft, at: i64) -> Stored<Self> {
         let bare = Draft { body: None, ..draft.clone() };
-        Ok(Self { id: id.clone(), at, draft: bare, row: Row::new(draft)? })
+        Ok(Self { id: id.clone(), at, draft: bare, row: Row::new(redactor, draft)? })
     }
 
     fn erased_row(&self, count: u64) -> Stored<Row> {
-        Row::new(Draft {
+        Row::own(Draft {
             kind: EventKind::BodyErased,
             // Verification reads the number that stands first.
             summary: format!("{count} bodies erased with {}", self.id),

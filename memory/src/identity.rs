@@ -58,7 +58,7 @@ impl Store {
     /// If the store fails.
     pub async fn reset_operator(&self) -> Stored<String> {
         let local = Actor::local().id;
-        let row = Row::new(Draft {
+        let row = Row::own(Draft {
             kind: EventKind::OperatorSet,
             actor: local,
             owner: Actor::operator().id,
@@ -86,7 +86,7 @@ impl Store {
             hash: self.0.operator.hash(password).await?,
             first_only,
             at: self.0.clock.now(),
-            row: Row::new(draft)?,
+            row: Row::new(&self.0.redactor, draft)?,
         })
     }
 }
@@ -123,7 +123,7 @@ impl Identities for Store {
         let id = SessionId::new(self.0.ids.next());
         let session = Session { id, created_at: now, expires_at: now + session::LIFE };
         let secret = secret()?;
-        let row = Row::new(draft)?;
+        let row = Row::new(&self.0.redactor, draft)?;
         let row = if row.subject().is_empty() { row.about(session.id.as_str()) } else { row };
         let change = OpenSession {
             sessions: Arc::clone(&self.0.sessions),
@@ -148,7 +148,7 @@ impl Identities for Store {
 
     async fn close_session(&self, id: &SessionId, draft: Draft) -> Stored<()> {
         let sessions = Arc::clone(&self.0.sessions);
-        self.0.writer.submit(CloseSession { sessions, id: id.clone(), row: Row::new(draft)? }).await
+        self.0.writer.submit(CloseSession { sessions, id: id.clone(), row: Row::new(&self.0.redactor, draft)? }).await
     }
 
     async fn create_token(&self, id: TokenId, grant: TokenGrant, draft: Draft) -> Stored<(Token, String)> {
@@ -160,7 +160,7 @@ impl Identities for Store {
             tokens: Arc::clone(&self.0.tokens),
             token: token.clone(),
             secret: secret_digest(&secret),
-            row: Row::new(draft)?,
+            row: Row::new(&self.0.redactor, draft)?,
         };
         self.0.writer.submit(change).await?;
         Ok((token, secret))
@@ -192,7 +192,7 @@ impl Identities for Store {
             tokens: Arc::clone(&self.0.tokens),
             id: id.clone(),
             at: self.0.clock.now(),
-            row: Row::new(draft)?,
+            row: Row::new(&self.0.redactor, draft)?,
         };
         self.0.writer.submit(change).await
     }

@@ -36,7 +36,7 @@ impl Ledger for Store {
 
     async fn intend(&self, record: &CallRecord, pace: Option<Pace>, draft: Draft) -> Stored<Intended> {
         space::room(&self.0.directory)?;
-        self.0.writer.submit(Intend::new(record, pace, draft)?).await
+        self.0.writer.submit(Intend::new(&self.0.redactor, record, pace, draft)?).await
     }
 
     async fn settle(
@@ -47,7 +47,7 @@ impl Ledger for Store {
         at: i64,
         draft: Draft,
     ) -> Stored<()> {
-        self.0.writer.submit(Settle::new(outcome, undo, undoes, at, draft)?).await
+        self.0.writer.submit(Settle::new(&self.0.redactor, outcome, undo, undoes, at, draft)?).await
     }
 
     async fn call(&self, id: &CallId) -> Stored<Option<CallRecord>> {
@@ -91,7 +91,7 @@ impl Ledger for Store {
 
     async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked> {
         space::room(&self.0.directory)?;
-        self.0.writer.submit(Ask::new(approval, most_open, draft)?).await
+        self.0.writer.submit(Ask::new(&self.0.redactor, approval, most_open, draft)?).await
     }
 
     async fn said(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said> {
@@ -103,7 +103,7 @@ impl Ledger for Store {
     }
 
     async fn decide(&self, decision: &Decision, draft: Draft) -> Stored<bool> {
-        self.0.writer.submit(Decide { decision: decision.clone(), row: Row::new(draft)? }).await
+        self.0.writer.submit(Decide { decision: decision.clone(), row: Row::new(&self.0.redactor, draft)? }).await
     }
 
     async fn approval(&self, id: &ApprovalId) -> Stored<Option<Approval>> {
@@ -135,12 +135,15 @@ impl Ledger for Store {
     }
 
     async fn acknowledge(&self, subject: &str, at: i64, draft: Draft) -> Stored<bool> {
-        self.0.writer.submit(Acknowledge { subject: subject.to_owned(), at, row: Row::new(draft)? }).await
+        self.0
+            .writer
+            .submit(Acknowledge { subject: subject.to_owned(), at, row: Row::new(&self.0.redactor, draft)? })
+            .await
     }
 
     async fn grant(&self, grant: &Grant, draft: Draft) -> Stored<()> {
         space::room(&self.0.directory)?;
-        self.0.writer.submit(Give { grant: grant.clone(), row: Row::new(draft)? }).await
+        self.0.writer.submit(Give { grant: grant.clone(), row: Row::new(&self.0.redactor, draft)? }).await
     }
 
     async fn grants(&self, live_at: Option<i64>) -> Stored<Vec<Grant>> {
@@ -148,7 +151,7 @@ impl Ledger for Store {
     }
 
     async fn revoke_grant(&self, id: &GrantId, at: i64, draft: Draft) -> Stored<bool> {
-        self.0.writer.submit(Revoke { id: id.clone(), at, row: Row::new(draft)? }).await
+        self.0.writer.submit(Revoke { id: id.clone(), at, row: Row::new(&self.0.redactor, draft)? }).await
     }
 
     async fn kill_switch(&self) -> Stored<KillSwitch> {
@@ -156,6 +159,6 @@ impl Ledger for Store {
     }
 
     async fn set_kill_switch(&self, kill: KillSwitch, draft: Draft) -> Stored<()> {
-        self.0.writer.submit(setting::Save::kill_switch(kill, draft)?).await
+        self.0.writer.submit(setting::Save::kill_switch(&self.0.redactor, kill, draft)?).await
     }
 }

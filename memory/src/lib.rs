@@ -50,6 +50,7 @@ mod token;
 mod tool;
 mod transfer;
 mod turn;
+mod vault;
 mod verify;
 mod writer;
 
@@ -57,7 +58,7 @@ pub use backup::{
     Backup, BackupError, BackupKey, BackupOptions, Protection, RestoreOptions, Restored, backup, restore,
 };
 pub use dialect::Database;
-pub use directory::AUDIT_KEY;
+pub use directory::{AUDIT_KEY, VAULT_KEY};
 pub use error::OpenError;
 pub use index::{IndexError, ToolIndex};
 pub use job::JobStore;
@@ -66,3 +67,4 @@ pub use retention::{Pruned, Retention};
 pub use store::{Options, Store};
 pub use tool::{JobDesk, register as register_tools};
 pub use transfer::{Moved, Progress, TransferError, Transferred, transfer};
+pub use vault::{SecretVault, VaultKey, VaultOptions};

@@ -145,7 +145,7 @@ impl Store {
             return;
         }
         // With a full queue a batch is about to begin, and that looks too.
-        let _ = self.0.writer.0.try_send(Job::Look);
+        let _ = self.0.writer.queue.try_send(Job::Look);
         let heard = async { while self.head() < head && !matches!(rows.recv().await, Err(RecvError::Closed)) {} };
         if tokio::time::timeout(HEARING, heard).await.is_err() {
             tracing::warn!("what other replicas have committed was not heard in time");

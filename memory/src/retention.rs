@@ -159,7 +159,7 @@ impl Store {
         let id: ConversationId = from_word("conversation", id)?;
         let summary = format!("a conversation was erased: nothing was said in it for {days} days");
         let draft = row(EventKind::ConversationDeleted, ActorId::new(owner), id.as_str(), summary);
-        let inner = Delete::new(&id, draft, self.0.clock.now())?;
+        let inner = Delete::new(&self.0.redactor, &id, draft, self.0.clock.now())?;
         match self.0.writer.submit(DropConversation { id, before, inner }).await {
             Ok(()) => Ok(1),
             // Somebody spoke in it or erased it a moment ago.
@@ -203,7 +203,7 @@ fn row(kind: EventKind, owner: ActorId, subject: &str, summary: String) -> Draft
 /// Tells how much went, in the transaction in which it goes.
 fn tell(tx: &mut Tx<'_>, summary: String) -> Result<(), Halt> {
     let told = row(EventKind::BodyErased, Actor::system().id, "retention", summary);
-    tx.tell(Row::new(told).map_err(|error| Halt::from(error).after_writing())?);
+    tx.tell(Row::own(told).map_err(|error| Halt::from(error).after_writing())?);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use jarvis_safety::digest::hex;
 use jarvis_safety::event::{Draft, Event, EventKind};
 use jarvis_safety::plain::shorten;
 use jarvis_safety::port::StoreError;
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::{ActorId, Tier};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
@@ -41,9 +42,14 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(mut draft: Draft) -> Result<Self, StoreError> {
+    /// A row as it is kept: without secrets, whoever wrote it.
+    pub(crate) fn new(redactor: &Redactor, mut draft: Draft) -> Result<Self, StoreError> {
         for text in [&mut draft.subject, &mut draft.correlation, &mut draft.summary] {
             scrub(text);
+            redactor.strike(text);
+        }
+        if let Some(body) = &mut draft.body {
+            redactor.value(body);
         }
         draft.tool.as_mut().map(scrub);
         for id in [&mut draft.actor, &mut draft.owner] {
@@ -65,6 +71,11 @@ impl Row {
             None => None,
         };
         Ok(Self { draft, body })
+    }
+
+    /// A row of Jarvis's own words.
+    pub(crate) fn own(draft: Draft) -> Result<Self, StoreError> {
+        Self::new(&Redactor::default(), draft)
     }
 
     /// Leaves the body out: what it told of has been erased meanwhile.

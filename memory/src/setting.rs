@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jarvis_safety::event::Draft;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::port::{SettingStore, Stored};
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::setting::Settings;
 use serde::de::DeserializeOwned;
 use sqlx::{AnyPool, Row as _};
@@ -49,12 +50,12 @@ pub(crate) struct Save {
 }
 
 impl Save {
-    pub(crate) fn kill_switch(kill: KillSwitch, draft: Draft) -> Stored<Self> {
-        Ok(Self { name: KILL_SWITCH, json: to_json(KILL_SWITCH, &kill)?, row: Row::new(draft)? })
+    pub(crate) fn kill_switch(redactor: &Redactor, kill: KillSwitch, draft: Draft) -> Stored<Self> {
+        Ok(Self { name: KILL_SWITCH, json: to_json(KILL_SWITCH, &kill)?, row: Row::new(redactor, draft)? })
     }
 
-    fn settings(settings: &Settings, draft: Draft) -> Stored<Self> {
-        Ok(Self { name: SETTINGS, json: to_json(SETTINGS, settings)?, row: Row::new(draft)? })
+    fn settings(redactor: &Redactor, settings: &Settings, draft: Draft) -> Stored<Self> {
+        Ok(Self { name: SETTINGS, json: to_json(SETTINGS, settings)?, row: Row::new(redactor, draft)? })
     }
 }
 
@@ -75,6 +76,34 @@ impl Change for Save {
     }
 }
 
+/// Keeps a text under a name, unless there is one; answers the one that is there.
+struct Once {
+    name: &'static str,
+    json: String,
+}
+
+#[async_trait]
+impl Change for Once {
+    type Answer = String;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<String, Halt> {
+        sqlx::query("insert into setting (name, json) values ($1, $2) on conflict do nothing")
+            .bind(self.name)
+            .bind(self.json.as_str())
+            .execute(&mut *tx.connection)
+            .await?;
+        let kept = sqlx::query("select json from setting where name = $1").bind(self.name);
+        Ok(from_json(self.name, kept.fetch_one(&mut *tx.connection).await?.try_get(0)?)?)
+    }
+}
+
+impl Store {
+    /// The text that is kept under a name; this one if there was none.
+    pub(crate) async fn setting_once(&self, name: &'static str, text: &str) -> Stored<String> {
+        self.0.writer.submit(Once { name, json: to_json(name, &text)? }).await
+    }
+}
+
 #[async_trait]
 impl SettingStore for Store {
     async fn settings(&self) -> Stored<Settings> {
@@ -82,6 +111,6 @@ impl SettingStore for Store {
     }
 
     async fn save(&self, settings: &Settings, draft: Draft) -> Stored<()> {
-        self.0.writer.submit(Save::settings(settings, draft)?).await
+        self.0.writer.submit(Save::settings(&self.0.redactor, settings, draft)?).await
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jarvis_safety::event::Event;
 use jarvis_safety::port::{Clock, Ids, StoreError};
+use jarvis_safety::secret::Redactor;
 use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -44,6 +45,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Ids for what the store itself makes: sessions.
     pub ids: Arc<dyn Ids>,
+    /// Strikes secrets out of what is kept for people to read.
+    pub redactor: Redactor,
 }
 
 /// Everything that is kept. Clones share one store.
@@ -58,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) chain: Arc<Chain>,
     pub(crate) readers: AnyPool,
     pub(crate) writer: Handle,
+    pub(crate) redactor: Redactor,
     /// This process, where others may use the same database.
     pub(crate) replica: Option<Arc<str>>,
     /// Since when its lease has been renewed without a gap.
@@ -90,7 +94,7 @@ impl Store {
     /// # Errors
     /// Each says what to do; see [`OpenError`].
     pub async fn open_on(database: Database, options: Options) -> Result<Self, OpenError> {
-        let Options { data, clock, ids } = options;
+        let Options { data, clock, ids, redactor } = options;
         let directory = tokio::task::spawn_blocking(move || Directory::open(&data))
             .await
             .map_err(|error| OpenError::Database(error.to_string()))??;
@@ -150,7 +154,8 @@ impl Store {
             directory,
             chain,
             readers,
-            writer: Handle(queue),
+            writer: Handle { queue, redactor: redactor.clone() },
+            redactor,
             replica,
             renewing_since: AtomicI64::new(i64::MAX),
             events,
@@ -187,7 +192,7 @@ impl Store {
         self.0.readers.close().await;
         drop(self.0.listening.lock().unwrap_or_else(PoisonError::into_inner).take());
         let (done, finished) = oneshot::channel();
-        if self.0.writer.0.send(Job::Close(done)).await.is_ok() {
+        if self.0.writer.queue.send(Job::Close(done)).await.is_ok() {
             // An error means that the writer has stopped meanwhile.
             let _ = finished.await;
         }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jarvis_safety::conversation::{CallEnd, Entry, Turn, TurnState};
 use jarvis_safety::event::Draft;
 use jarvis_safety::port::Stored;
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::{ActorId, ConversationId, TurnId};
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, AssertSqlSafe, Row as _};
@@ -182,7 +183,14 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    pub(crate) fn new(id: &TurnId, entries: &[Entry], state: TurnState, draft: Option<Draft>, at: i64) -> Stored<Self> {
+    pub(crate) fn new(
+        redactor: &Redactor,
+        id: &TurnId,
+        entries: &[Entry],
+        state: TurnState,
+        draft: Option<Draft>,
+        at: i64,
+    ) -> Stored<Self> {
         let last = entries.len().saturating_sub(1);
         // A partial that something follows is replaced by it before it is even written.
         let kept = entries
@@ -195,7 +203,7 @@ impl Step {
             entries: kept.collect::<Stored<_>>()?,
             state,
             at,
-            row: draft.map(Row::new).transpose()?,
+            row: draft.map(|draft| Row::new(redactor, draft)).transpose()?,
         })
     }
 

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jarvis_safety::event::{Draft, Event};
 use jarvis_safety::port::{Clock, StoreError, Stored};
+use jarvis_safety::secret::Redactor;
 use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -36,11 +37,14 @@ const PAGE: usize = 1000;
 
 /// Where changes are handed in.
 #[derive(Clone)]
-pub(crate) struct Handle(pub(crate) mpsc::Sender<Job>);
+pub(crate) struct Handle {
+    pub(crate) queue: mpsc::Sender<Job>,
+    pub(crate) redactor: Redactor,
+}
 
 impl Handle {
     pub(crate) async fn append(&self, draft: Draft, durability: Durability) -> Stored<u64> {
-        let row = Some(Row::new(draft)?);
+        let row = Some(Row::new(&self.redactor, draft)?);
         let (reply, answer) = oneshot::channel();
         self.hand_in(Job::Append(Box::new(Append { row, seq: 0, durability, reply }))).await?;
         answer.await.map_err(|_| stopped())?
@@ -55,11 +59,11 @@ impl Handle {
     /// Hands in a change that nobody waits for and that may be dropped under load.
     pub(crate) fn submit_lazily<C: Change>(&self, change: C) {
         let (job, _) = Job::change(change);
-        let _ = self.0.try_send(job);
+        let _ = self.queue.try_send(job);
     }
 
     async fn hand_in(&self, job: Job) -> Stored<()> {
-        self.0.send(job).await.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))
+        self.queue.send(job).await.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))
     }
 }
 

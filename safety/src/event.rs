@@ -65,6 +65,12 @@ kinds! {
     GrantGiven = "grant.given",
     /// The operator took a grant back.
     GrantRevoked = "grant.revoked",
+    /// The operator kept a secret, or changed one.
+    SecretKept = "secret.kept",
+    /// The operator took a secret out of use.
+    SecretRemoved = "secret.removed",
+    /// All secrets were sealed under another key.
+    VaultRekeyed = "vault.rekeyed",
     /// Something was said to Jarvis.
     TurnAsked = "turn.asked",
     /// A step of the turn was persisted.

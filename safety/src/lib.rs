@@ -39,6 +39,7 @@ pub mod registry;
 mod replica;
 mod row;
 mod run;
+pub mod secret;
 pub mod setting;
 mod settle;
 mod stale;

@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use crate::plain::shorten;
 use crate::refusal::{Code, Refusal};
-use crate::tool::{ToolError, ToolErrorKind};
+use crate::secret::Redactor;
+use crate::tool::{Preview, ToolError, ToolErrorKind};
 
 /// Longest time that a look at the world may take before a decision.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
+
 /// Arguments without the value of any secret.
 pub(crate) fn redact(args: &Value, secrets: &[&str]) -> Value {
     let mut shown = args.clone();
@@ -37,13 +39,31 @@ pub(crate) async fn guarded<T>(look: impl Future<Output = Result<T, ToolError>>)
     }
 }
 
+/// A value that the vault keeps is named in a call, not spelled out: arguments are hashed, kept and shown.
+pub(crate) fn refuse_secret(redactor: &Redactor, tool: &str, args: &Value) -> Result<(), Refusal> {
+    let Some(name) = redactor.found(args) else { return Ok(()) };
+    let told = format!(
+        "the arguments of `{tool}` hold the value of the secret `{name}`; where a tool takes one, write secret://{name}. \
+         Nothing was done"
+    );
+    Err(Refusal::new(Code::InvalidArguments, "validate", told))
+}
+
 /// The refusal of a call whose look failed.
-pub(crate) fn refused_look(tool: &str, error: &ToolError) -> Refusal {
+pub(crate) fn refused_look(redactor: &Redactor, tool: &str, error: &ToolError) -> Refusal {
     let code = match error.kind {
         ToolErrorKind::NotFound => Code::UnknownTarget,
         ToolErrorKind::Invalid => Code::InvalidArguments,
         ToolErrorKind::NotPermitted => Code::Forbidden,
         _ => Code::Unavailable,
     };
-    Refusal::new(code, "resolve", format!("`{tool}`: {}", shorten(&error.message, 600)))
+    Refusal::new(code, "resolve", format!("`{tool}`: {}", shorten(&redactor.text(&error.message), 600)))
+}
+
+/// What a tool shows before it runs, without secrets.
+pub(crate) fn struck(redactor: &Redactor, tool: &str, preview: Result<Preview, ToolError>) -> Result<Preview, Refusal> {
+    let mut preview = preview.map_err(|error| refused_look(redactor, tool, &error))?;
+    let texts = [&mut preview.diff, &mut preview.undo, &mut preview.untrusted];
+    texts.into_iter().flatten().chain(&mut preview.effects).for_each(|text| redactor.strike(text));
+    Ok(preview)
 }

@@ -377,30 +377,3 @@ pub trait Index: Send + Sync {
     /// The best matches of free text, best first, with a score that compares within one answer only.
     fn search(&self, text: &str, limit: usize) -> Vec<(String, f32)>;
 }
-
-/// A secret value. It cannot be printed or serialised.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a value.
-    #[must_use]
-    pub const fn new(value: String) -> Self {
-        Self(value)
-    }
-
-    /// The value, for the one place that sends it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Opens references to secrets.
-pub trait Vault: Send + Sync {
-    /// `env:NAME` or `file:/path`.
-    ///
-    /// # Errors
-    /// Says what is wrong with the reference, never what the secret is.
-    fn open(&self, reference: &str) -> Result<Secret, String>;
-}

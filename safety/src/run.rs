@@ -22,9 +22,10 @@ use crate::kernel::{Prepared, RawPermit};
 use crate::outcome::Outcome;
 use crate::port::Live;
 use crate::registry::{Erased, Product};
+use crate::secret::{Redactor, Secrets};
 use crate::target::Target;
 use crate::tier::Tier;
-use crate::tool::{Probe, Progress, RunContext, ToolError, ToolErrorKind, Trust, Undo};
+use crate::tool::{Hand, Probe, Progress, RunContext, ToolError, ToolErrorKind, Trust, Undo};
 
 /// Largest output, in bytes of JSON.
 const MAX_OUTPUT: usize = 512 * 1024;
@@ -52,6 +53,7 @@ pub(crate) struct Run<'a> {
     pub(crate) rule: String,
     pub(crate) by: &'a Request,
     pub(crate) live: &'a dyn Live,
+    pub(crate) secrets: &'a Secrets,
     pub(crate) watch: Watch,
 }
 
@@ -78,17 +80,19 @@ impl Run<'_> {
             millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             rule: self.rule,
         };
-        match result {
+        let undo = match result {
             Ok(product) => {
                 let undo = product.undo.clone();
                 fill(&mut outcome, product);
-                (outcome, undo)
+                undo
             }
             Err(error) => {
                 fail(&mut outcome, call, error).await;
-                (outcome, None)
+                None
             }
-        }
+        };
+        strike(&self.secrets.redactor, &mut outcome);
+        (outcome, undo)
     }
 
     async fn task(&self, call: &Prepared, permit: RawPermit) -> Result<Product, ToolError> {
@@ -100,7 +104,13 @@ impl Run<'_> {
             ));
         }
         let (cancel, progress) = (self.watch.cancel.clone(), self.watch.progress.clone());
-        let cx = RunContext { call: self.id.clone(), cancel: cancel.clone(), progress, caller: self.by.caller() };
+        let hand = Hand {
+            vault: Arc::clone(&self.secrets.vault),
+            tool: call.tool.described().spec.name,
+            target: call.target.name.clone(),
+        };
+        let caller = self.by.caller();
+        let cx = RunContext { call: self.id.clone(), cancel: cancel.clone(), progress, caller, hand };
         let (tool, args) = (Arc::clone(&call.tool), call.args.clone());
         let mut run = AssertUnwindSafe(async move { tool.run(args, &cx, permit).await }).catch_unwind().boxed();
         // What is there at once needs no task of its own.
@@ -131,7 +141,8 @@ impl Run<'_> {
     }
 
     fn show(&self, progress: &mut watch::Receiver<Option<Progress>>) {
-        let Some(latest) = progress.borrow_and_update().clone() else { return };
+        let Some(mut latest) = progress.borrow_and_update().clone() else { return };
+        self.secrets.redactor.strike(&mut latest.text);
         self.live.publish(Frame {
             subject: format!("call:{}", self.id),
             kind: "progress".to_owned(),
@@ -151,6 +162,15 @@ fn ended(
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(broke_off()),
         Err(_) => Err(aborted),
+    }
+}
+
+/// What a tool says holds no secret that Jarvis knows, whoever put it there.
+fn strike(redactor: &Redactor, outcome: &mut Outcome) {
+    redactor.value(&mut outcome.output);
+    redactor.strike(&mut outcome.words);
+    if let Some(error) = &mut outcome.error {
+        redactor.strike(&mut error.message);
     }
 }
 

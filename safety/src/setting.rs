@@ -56,7 +56,7 @@ pub struct ModelSetting {
     pub url: String,
     /// Name of the model; empty takes the first that the server lists.
     pub name: String,
-    /// `env:NAME` or `file:/path`.
+    /// `secret://NAME`, `env:NAME` or `file:/path`.
     pub key: Option<String>,
     /// Tokens that the model can read at once.
     pub context: u32,

@@ -5,6 +5,7 @@
 //! not compile.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ use crate::actor::Actor;
 use crate::call::Caller;
 use crate::id::CallId;
 use crate::kernel::Permit;
+use crate::secret::{Secret, Vault};
 use crate::target::Target;
 use crate::tier::{Effects, Tier};
 
@@ -158,13 +160,20 @@ impl Look {
 }
 
 /// What a running tool knows about its call.
-#[derive(Debug)]
 pub struct RunContext {
     pub(crate) call: CallId,
     pub(crate) cancel: CancellationToken,
     pub(crate) progress: tokio::sync::watch::Sender<Option<Progress>>,
     /// Who called. Tools cannot see it: it is for what acts on the caller's behalf.
     pub(crate) caller: Caller,
+    pub(crate) hand: Hand,
+}
+
+/// What opens secrets for one call.
+pub(crate) struct Hand {
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) tool: &'static str,
+    pub(crate) target: String,
 }
 
 impl RunContext {
@@ -172,6 +181,16 @@ impl RunContext {
     #[must_use]
     pub const fn call(&self) -> &CallId {
         &self.call
+    }
+
+    /// Opens a secret, `secret://NAME`, if the operator lets this tool hand it to this target. Send it and forget it: it
+    /// belongs into no output, no error and no undo.
+    ///
+    /// # Errors
+    /// If it may not have it, or there is none of this name. Nothing has been done by then if the tool asks first.
+    pub fn secret(&self, reference: &str) -> Result<Secret, ToolError> {
+        let Hand { vault, tool, target } = &self.hand;
+        vault.open_for(reference, tool, target).map_err(|why| ToolError::new(ToolErrorKind::NotPermitted, why))
     }
 
     /// Fires when the caller, the deadline or the kill switch ends the call. The gate also drops the future.

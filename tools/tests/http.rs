@@ -365,3 +365,45 @@ async fn the_product_reaches_nothing_at_home() {
     let tool = gate.registry().describe("http_fetch").unwrap();
     assert!(tool.spec.examples.len() >= 4 && tool.spec.effects.network);
 }
+
+#[tokio::test]
+async fn a_secret_goes_to_the_site_that_it_is_allowed_for_and_nowhere_else() {
+    let reply = |path: &str| match path {
+        "/moved" => redirect("/here"),
+        path if path.starts_with("/away-") => redirect(&format!("http://en.wiki.test:{}/", &path[6..])),
+        _ => html("you sent gho_Token-0123456789"),
+    };
+    let world = world(reply, &["127.0.0.1", "*.wiki.test"]).await;
+    world.gate.keep_secret("token", "gho_Token-0123456789", "http_fetch", "127.0.0.1").await;
+    world.gate.keep_secret("other", "gho_Other-0123456789", "http_fetch", "api.github.com").await;
+    let fetch = async |path: &str, bearer: &str| {
+        let args = json!({ "url": world.link(path), "bearer": bearer });
+        support::call(&world.gate, &Actor::operator(), "http_fetch", args).await
+    };
+    let page = ran(fetch("/moved", "secret://token").await);
+    assert_eq!(page.output["text"], "you sent [secret token]");
+    let sent = world.requests.lock().unwrap().clone();
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|head| head.contains("authorization: Bearer gho_Token-0123456789")), "{sent:?}");
+    ran(fetch(&format!("/away-{}", world.port), "secret://token").await);
+    let sent = world.requests.lock().unwrap().clone();
+    assert!(sent[2].contains("gho_Token") && sent[3..].iter().all(|head| !head.contains("authorization")), "{sent:?}");
+    let asked = world.asked();
+    for (bearer, why) in [
+        ("secret://other", "may not have"),
+        ("secret://none", "there is no secret"),
+        ("gho_pasted", "a reference"),
+        ("env:HOME", "a reference"),
+    ] {
+        let said = match fetch("/here", bearer).await {
+            Answer::Ran(outcome) => outcome.error.unwrap().message,
+            Answer::Refused(refusal) => refusal.message,
+            Answer::Waiting(card) => panic!("{card:?}"),
+        };
+        assert!(said.contains(why), "{bearer}: {said}");
+    }
+    let plain = json!({ "url": "http://en.wiki.test/", "bearer": "secret://token" });
+    let refusal = refused(support::call(&world.gate, &Actor::operator(), "http_fetch", plain).await);
+    assert!(refusal.message.contains("https only"), "{refusal:?}");
+    assert_eq!(world.asked(), asked, "nothing of it was sent");
+}

@@ -13,7 +13,7 @@ use crate::problem::PROBLEM_JSON;
 const OPEN: [&str; 5] = ["health", "openapi_json", "session_info", "sign_in", "set_up"];
 
 /// Operations whose body may be left out, because no field of it must be there.
-const BODY_OPTIONAL: [&str; 3] = ["stop", "approve", "deny"];
+const BODY_OPTIONAL: [&str; 4] = ["keep_secret", "stop", "approve", "deny"];
 
 /// The document of the whole API.
 #[must_use]

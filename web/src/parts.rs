@@ -12,6 +12,7 @@ use jarvis_client::wire::DoctorReport;
 use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::Console;
 use jarvis_safety::port::{Clock, Feed, Identities, Ids, Ledger, Live, SettingStore};
+use jarvis_safety::secret::{Redactor, SecretStore};
 use jarvis_safety::setting::Settings;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,10 @@ pub struct WebParts {
     pub settings: Arc<dyn SettingStore>,
     /// Tells everything else that the settings have changed.
     pub settings_tx: watch::Sender<Settings>,
+    /// Keeps secrets.
+    pub secrets: Arc<dyn SecretStore>,
+    /// Strikes them out of what was kept before they were known.
+    pub redactor: Redactor,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Fresh ids.

@@ -10,7 +10,7 @@ use jarvis_client::wire::AuditReport;
 use crate::auth::{AuthState, McpDoor};
 use crate::guard::door::{Door, Names};
 use crate::guard::record::Nameless;
-use crate::guard::{door, header, trace};
+use crate::guard::{door, header, strike, trace};
 use crate::metric::Metrics;
 use crate::parts::WebParts;
 use crate::stream::Seats;
@@ -84,6 +84,7 @@ impl Web {
         api::routes()
             .with_state(self.clone())
             .merge(mcp)
+            .layer(from_fn_with_state(self.redactor.clone(), strike::layer))
             .fallback(dashboard::serve)
             .method_not_allowed_fallback(dashboard::wrong_method)
             .layer(from_fn_with_state((Arc::clone(&self.names), door), door::layer))

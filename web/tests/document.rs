@@ -61,7 +61,8 @@ fn every_route_is_described() {
         POST /api/audit/verify\nGET /api/settings\nPUT /api/settings\nPOST /api/kill\nDELETE /api/kill\n\
         GET /api/tokens\nPOST /api/tokens\nDELETE /api/tokens/{id}\n\
         GET /api/grants\nPOST /api/grants\nPOST /api/grants/trial\nDELETE /api/grants/{id}\n\
-        GET /api/approvals/{id}/grant\nGET /api/doctor";
+        GET /api/approvals/{id}/grant\nGET /api/secrets\nPUT /api/secrets/{name}\nDELETE /api/secrets/{name}\n\
+        POST /api/secrets/import\nGET /api/doctor";
     let promised: BTreeSet<String> = promised.lines().map(|line| line.trim().to_owned()).collect();
     assert_eq!(described, promised);
 }

@@ -18,7 +18,7 @@ const GRANT: &str =
     r#"{"tool":"demo_wipe","target":"a","target_id":"b","actor":"local","when":{"name":"a"},"calls":1,"minutes":5}"#;
 
 /// A body that fits, for every operation that takes one: nonsense is made from it by one change.
-const FITTING: [(&str, &str); 17] = [
+const FITTING: [(&str, &str); 19] = [
     ("sign_in", r#"{"password":"correct horse battery","bearer":true}"#),
     ("set_up", r#"{"code":"one-time-code","password":"long enough pass"}"#),
     ("make_call", r#"{"tool":"demo_wipe","args":{"name":"a"}}"#),
@@ -35,6 +35,8 @@ const FITTING: [(&str, &str); 17] = [
     ("create_token", r#"{"name":"ide","ceiling":"yellow"}"#),
     ("give_grant", GRANT),
     ("try_grant", GRANT),
+    ("keep_secret", r#"{"note":"a note","uses":[{"tool":"http_fetch","target":"example.org"}]}"#),
+    ("import_secrets", r#"{"text":"A=1","replace":false}"#),
     (
         "put_settings",
         r#"{"autonomy":{"default":3},"approval_minutes":2,"mcp_hold_seconds":20,"audit_reads":"wal","roots":[],"hosts":[]}"#,
@@ -88,7 +90,7 @@ impl Operation {
     }
 
     fn at(&self, id: &str) -> String {
-        self.path.replace("{id}", id).replace("{seq}", id)
+        self.path.replace("{id}", id).replace("{seq}", id).replace("{name}", id)
     }
 
     fn fitting(&self) -> Map<String, Value> {
@@ -233,6 +235,10 @@ async fn an_id_that_is_none_is_not_found() {
     for operation in operations().iter().filter(|operation| operation.path.contains('{')) {
         let body = if operation.takes_body { Value::Object(operation.fitting()).to_string() } else { String::new() };
         for id in wrong {
+            // A name is chosen by whoever keeps something under it.
+            if operation.path.contains("{name}") && id.len() < 64 && !id.contains('%') && !id.contains("..") {
+                continue;
+            }
             let what = format!("{} {} with {}", operation.method, operation.path, &id[..id.len().min(40)]);
             let response =
                 ask(&house, &operation.method, &operation.at(id), Some("application/json"), body.clone()).await;

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jarvis_safety::conversation::TurnState;
 use jarvis_safety::kernel::Gate;
-use jarvis_safety::port::{Clock, Conversations, Identities, Ids, Index, Live, Vault};
+use jarvis_safety::port::{Clock, Conversations, Identities, Ids, Index, Live};
 use jarvis_safety::refusal::Code;
+use jarvis_safety::secret::{Redactor, Secrets};
 use jarvis_safety::{Actor, Refusal, TurnId};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -40,8 +41,8 @@ pub struct MindParts {
     pub live: Arc<dyn Live>,
     /// Finds tools; its keys are tool names.
     pub index: Arc<dyn Index>,
-    /// Opens the model's key.
-    pub vault: Arc<dyn Vault>,
+    /// Opens the model's key, and strikes secrets out of what is said.
+    pub secrets: Secrets,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Fresh ids.
@@ -75,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) prompts: Prompts,
     pub(crate) client: Client,
+    pub(crate) redactor: Redactor,
     pub(crate) understanding: Understanding,
     pub(crate) remembered: Arc<Remembered>,
     running: Mutex<HashMap<TurnId, Running>>,
@@ -101,7 +103,8 @@ impl Mind {
         let tools: Vec<ToolText> = parts.gate.registry().described().map(ToolText::from).collect();
         Self(Arc::new(Last(Arc::new(Inner {
             understanding: Understanding::new(&tools, Arc::clone(&parts.index)),
-            client: Client::new(parts.vault, patience),
+            redactor: parts.secrets.redactor.clone(),
+            client: Client::new(parts.secrets, patience),
             gate: parts.gate,
             conversations: parts.conversations,
             identities: parts.identities,

@@ -55,18 +55,19 @@ impl Mind {
     /// on, or the store cannot keep it.
     pub async fn say(&self, actor: &Actor, origin: Origin, said: Said) -> Result<Turn, Refusal> {
         let inner = self.inner();
-        let text = words(&said.text)?;
+        // What is said is kept, and a secret need not be.
+        let text = inner.redactor.text(words(&said.text)?);
         inner.room()?;
         let Some(id) = &said.conversation else {
-            let conversation = inner.new_conversation(actor, text);
-            let turn = inner.new_turn(actor, conversation.id.clone(), None, text.to_owned());
+            let conversation = inner.new_conversation(actor, &text);
+            let turn = inner.new_turn(actor, conversation.id.clone(), None, text.clone().into_owned());
             let draft = row::asked(&turn, &origin);
             inner.conversations.begin(&conversation, &turn, draft).await.map_err(|error| store(&error))?;
             self.carry(actor.clone(), origin, turn.clone());
             return Ok(turn);
         };
         let parent = self.place(actor, id, &said.after).await?;
-        self.add(actor, origin, id.clone(), parent, text.to_owned()).await
+        self.add(actor, origin, id.clone(), parent, text.into_owned()).await
     }
 
     /// Asks the words of a turn again, beside it: the same parent, a new answer.

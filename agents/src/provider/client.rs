@@ -1,19 +1,19 @@
 //! Asking a model server over HTTP.
 //!
 //! The key is opened from the vault when a request is sent, goes into one header that is marked sensitive, and is struck
-//! out of whatever the server says back. Redirects are not followed and proxies of the environment are not used: the
+//! out of whatever the server says back. No secret goes out in the words of a request. Redirects are not followed and proxies of the environment are not used: the
 //! words go to the address that the operator set and nowhere else.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_openai::types::chat::CreateChatCompletionRequest;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use jarvis_safety::plain::{shorten, visible};
-use jarvis_safety::port::{Secret, Vault};
+use jarvis_safety::secret::{Redactor, Secret, Secrets};
 use jarvis_safety::setting::ModelSetting;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -21,7 +21,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::openai::{Decoder, fault_words};
-use super::scrub::{MARK, Scrub};
+use super::scrub::Scrub;
 use super::{ModelEvent, Patience, ProviderError, place};
 
 /// Longest pause that a server may ask for before the turn gives up instead.
@@ -34,7 +34,7 @@ pub struct Client {
     /// Made when a model is first asked: it reads the machine's CA certificates, which takes longer than all else at a
     /// start.
     http: OnceLock<Result<reqwest::Client, String>>,
-    vault: Arc<dyn Vault>,
+    secrets: Secrets,
     patience: Patience,
     /// Address and first model of the server that was asked last for its models.
     listed: Mutex<Option<(String, String)>>,
@@ -43,8 +43,8 @@ pub struct Client {
 impl Client {
     /// Makes a client. A machine that cannot do TLS is told so when a model is asked, not at start.
     #[must_use]
-    pub fn new(vault: Arc<dyn Vault>, patience: Patience) -> Self {
-        Self { http: OnceLock::new(), vault, patience, listed: Mutex::new(None) }
+    pub fn new(secrets: Secrets, patience: Patience) -> Self {
+        Self { http: OnceLock::new(), secrets, patience, listed: Mutex::new(None) }
     }
 
     /// How long it waits.
@@ -73,7 +73,7 @@ impl Client {
         let list: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let first = list.pointer("/data/0/id").and_then(Value::as_str).filter(|name| !name.is_empty());
         // The name is kept in the turn's log.
-        let Some(first) = first.map(|name| Scrub::new(key).whole(name)) else {
+        let Some(first) = first.map(|name| self.secrets.redactor.text(name).into_owned()) else {
             return Err(ProviderError::Rejected(
                 "the model server lists no model; load one there, or name it in the settings".to_owned(),
             ));
@@ -93,7 +93,7 @@ impl Client {
     ) -> Result<Answering, ProviderError> {
         let base = place::checked(setting)?;
         let key = self.key(setting)?;
-        let call = self.http()?.post(endpoint(&base, "chat/completions")).json(request);
+        let call = self.http()?.post(endpoint(&base, "chat/completions")).json(&self.struck(request)?);
         let begun = Instant::now();
         let answer = self.send(call, key.as_ref(), self.patience.first).await?;
         let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -106,7 +106,7 @@ impl Client {
             } else {
                 format!("it answered {kind} where a stream was asked for; is the address right?")
             };
-            let why = scrubbed(&why, key.as_ref());
+            let why = scrubbed(&why, &self.secrets.redactor);
             return Err(ProviderError::Rejected(format!("the model server refused: {why}")));
         }
         Ok(Answering {
@@ -118,9 +118,17 @@ impl Client {
             last: begun + self.patience.longest,
             ended: false,
             broken: None,
-            scrub: Scrub::new(key.clone()),
-            key,
+            scrub: Scrub::new(&self.secrets.redactor),
+            redactor: self.secrets.redactor.clone(),
         })
+    }
+
+    /// What is sent: no secret that Jarvis knows, wherever in the conversation it stands.
+    fn struck(&self, request: &CreateChatCompletionRequest) -> Result<Value, ProviderError> {
+        let unsent = |error: serde_json::Error| ProviderError::NotSent(format!("the request is no JSON: {error}"));
+        let mut request = serde_json::to_value(request).map_err(unsent)?;
+        self.secrets.redactor.value(&mut request);
+        Ok(request)
     }
 
     fn http(&self) -> Result<&reqwest::Client, ProviderError> {
@@ -134,9 +142,9 @@ impl Client {
         let Some(reference) = setting.key.as_deref().filter(|reference| !reference.is_empty()) else {
             return Ok(None);
         };
-        self.vault
-            .open(reference)
-            .map(Some)
+        let Secrets { vault, redactor } = &self.secrets;
+        let opened = vault.open(reference).and_then(|key| redactor.learn(reference, &key).map(|()| Some(key)));
+        opened
             .map_err(|why| ProviderError::NotSent(format!("the model's key cannot be opened: {why}. Nothing was sent")))
     }
 
@@ -154,13 +162,13 @@ impl Client {
         }
         let answer = match timeout(longest, call.send()).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(unreachable(error, key)),
+            Ok(Err(error)) => return Err(unreachable(error, &self.secrets.redactor)),
             Err(_) => {
                 let message = format!("the model server did not answer within {} s", longest.as_secs_f32());
                 return Err(ProviderError::Busy { message, after: None });
             }
         };
-        if answer.status().is_success() { Ok(answer) } else { Err(rejected(answer, key).await) }
+        if answer.status().is_success() { Ok(answer) } else { Err(rejected(answer, &self.secrets.redactor).await) }
     }
 }
 
@@ -191,7 +199,7 @@ pub struct Answering {
     /// Why it ended before its time; told once all that came before is.
     broken: Option<ProviderError>,
     scrub: Scrub,
-    key: Option<Secret>,
+    redactor: Redactor,
 }
 
 impl Answering {
@@ -203,7 +211,7 @@ impl Answering {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(match event {
-                    ModelEvent::Fault(words) => ModelEvent::Fault(scrubbed(&words, self.key.as_ref())),
+                    ModelEvent::Fault(words) => ModelEvent::Fault(scrubbed(&words, &self.redactor)),
                     event => event,
                 }));
             }
@@ -243,7 +251,7 @@ fn endpoint(base: &url::Url, path: &str) -> String {
     format!("{}/{path}", base.as_str().trim_end_matches('/'))
 }
 
-fn unreachable(error: reqwest::Error, key: Option<&Secret>) -> ProviderError {
+fn unreachable(error: reqwest::Error, redactor: &Redactor) -> ProviderError {
     let error = error.without_url();
     // The outermost error says only that sending failed; the innermost says why.
     let mut innermost: &dyn std::error::Error = &error;
@@ -251,10 +259,13 @@ fn unreachable(error: reqwest::Error, key: Option<&Secret>) -> ProviderError {
         innermost = source;
     }
     let why = innermost.to_string();
-    ProviderError::Busy { message: format!("the model server cannot be reached: {}", scrubbed(&why, key)), after: None }
+    ProviderError::Busy {
+        message: format!("the model server cannot be reached: {}", scrubbed(&why, redactor)),
+        after: None,
+    }
 }
 
-async fn rejected(answer: Response, key: Option<&Secret>) -> ProviderError {
+async fn rejected(answer: Response, redactor: &Redactor) -> ProviderError {
     let status = answer.status();
     let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = after.map(Duration::from_secs);
@@ -264,7 +275,7 @@ async fn rejected(answer: Response, key: Option<&Secret>) -> ProviderError {
         Value::Null => String::from_utf8_lossy(&body).lines().next().unwrap_or_default().to_owned(),
         told => fault_words(told),
     };
-    let why = scrubbed(&why, key);
+    let why = scrubbed(&why, redactor);
     let colon = if why.is_empty() { "" } else { ": " };
     let message = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -301,11 +312,7 @@ async fn read(mut answer: Response, limit: usize) -> Vec<u8> {
     body
 }
 
-/// Words of a server, fit to be shown and kept: one line, bounded, without the key.
-fn scrubbed(words: &str, key: Option<&Secret>) -> String {
-    let clean = match key.map(Secret::expose).filter(|key| !key.is_empty()) {
-        Some(key) => words.replace(key, MARK),
-        None => words.to_owned(),
-    };
-    shorten(&visible(clean.trim()), 300)
+/// Words of a server, fit to be shown and kept: one line, bounded, without secrets.
+fn scrubbed(words: &str, redactor: &Redactor) -> String {
+    shorten(&visible(redactor.text(words.trim()).as_ref()), 300)
 }

@@ -144,11 +144,11 @@ async fn the_key_reaches_the_server_and_nothing_else() {
     let mind = house.mind();
     let (_, first) = house.answer(&mind, QUESTION).await;
     let (_, second) = house.answer(&mind, QUESTION).await;
-    assert!(spoken(&first).contains("who is [key]?"), "{first:#?}");
+    assert!(spoken(&first).contains("who is [secret env:MODEL_KEY]?"), "{first:#?}");
     assert!(spoken(&second).contains("does not accept the key"), "{second:#?}");
     assert_eq!(server.seen()[0].authorization.as_deref(), Some(format!("Bearer {KEY}").as_str()));
     let everything = format!("{}{:?}", house.kept(), house.live.all());
-    assert!(everything.contains("who is [key]?") && !everything.contains(KEY));
+    assert!(everything.contains("who is [secret env:MODEL_KEY]?") && !everything.contains(KEY));
     let logs = logs.text();
     assert!(logs.contains("asking again"), "the log was captured: {logs}");
     assert!(!logs.contains(KEY));
@@ -188,19 +188,23 @@ async fn a_key_that_is_streamed_back_is_struck_out_wherever_it_is_split_or_break
     for at in 0..=KEY.len() {
         split.store(at, Ordering::SeqCst);
         let (turn, log) = house.answer(&mind, QUESTION).await;
-        assert_eq!((turn.state, spoken(&log).as_str()), (TurnState::Done, "It is [key].\nDone."), "split at {at}");
+        assert_eq!(
+            (turn.state, spoken(&log).as_str()),
+            (TurnState::Done, "It is [secret env:MODEL_KEY].\nDone."),
+            "split at {at}"
+        );
         let half = &KEY[..KEY.len() / 2 + 1];
         let cut = log.iter().find_map(|entry| if let Entry::Cut { text } = entry { Some(text) } else { None });
         assert!(cut.unwrap().starts_with("It is ") && !cut.unwrap().contains(half), "split at {at}: {cut:?}");
         let told = format!("{log:?}");
-        assert!(told.contains("{\\\"name\\\":\\\"[key]\\\"}"), "split at {at}: {told}");
+        assert!(told.contains("{\\\"name\\\":\\\"[secret env:MODEL_KEY]\\\"}"), "split at {at}: {told}");
         let frames = house.live.all().into_iter().filter(|frame| frame.subject == format!("turn:{}", turn.id));
         let shown: String = frames.filter_map(|frame| frame.data["text"].as_str().map(str::to_owned)).collect();
-        assert!(shown.contains("It is [key].") && !shown.contains(half), "split at {at}: {shown}");
+        assert!(shown.contains("It is [secret env:MODEL_KEY].") && !shown.contains(half), "split at {at}: {shown}");
     }
     let sent: Vec<_> = server.seen().into_iter().map(|seen| seen.body.to_string()).collect();
     for everything in [house.kept(), sent.concat()] {
-        assert!(everything.contains("[key]") && !everything.contains(KEY));
+        assert!(everything.contains("[secret env:MODEL_KEY]") && !everything.contains(KEY));
     }
     assert!(!logs.text().is_empty() && !logs.text().contains(KEY));
 }

@@ -60,7 +60,7 @@ pub struct ModelInfo {
     /// Name of the model; empty takes the first that the server lists.
     #[serde(default)]
     pub name: String,
-    /// Where the key lies: `env:NAME` or `file:/path`; never the key itself.
+    /// Where the key lies: `secret://NAME`, `env:NAME` or `file:/path`; never the key itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Tokens that the model can read at once, 2,048 to 2,000,000.

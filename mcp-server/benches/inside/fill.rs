@@ -12,6 +12,7 @@ use jarvis_safety::job::{
     Dedup, JobContext, JobError, JobKind, JobQueue, JobSpec, Kinds, QueueParts, Repeat, Retry, Submission, Worker,
     WorkerOptions,
 };
+use jarvis_safety::secret::Redactor;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +47,8 @@ impl JobKind for Ended {
 /// Jobs that were handed in, run and told in the audit, as the server would have done it.
 pub(crate) async fn fill(data: &Path, jobs: u64) {
     let machine = Arc::new(Machine);
-    let options = Options { data: data.to_owned(), clock: machine.clone(), ids: machine.clone() };
+    let options =
+        Options { data: data.to_owned(), clock: machine.clone(), ids: machine.clone(), redactor: Redactor::default() };
     let store = Store::open(options).await.unwrap();
     let queue = JobQueue::new(QueueParts {
         kinds: Kinds::builder().with(Ended).build().unwrap(),
@@ -55,6 +57,7 @@ pub(crate) async fn fill(data: &Path, jobs: u64) {
         live: Arc::new(LiveHub::new()),
         clock: machine.clone(),
         ids: machine.clone(),
+        redactor: Redactor::default(),
     });
     let stop = CancellationToken::new();
     let options = WorkerOptions { places: 1024, ..WorkerOptions::default() };

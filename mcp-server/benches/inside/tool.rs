@@ -10,6 +10,7 @@ use jarvis_memory::{LiveHub, Options, Store};
 use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::{Console, Gate, GateParts, KillSwitch, Permit, Policy, Registry, RegistryBuilder};
 use jarvis_safety::outcome::Answer;
+use jarvis_safety::secret::{Redactor, Secrets};
 use jarvis_safety::setting::Settings;
 use jarvis_safety::tool::{Done, Look, RunContext, Spec, Tool, ToolError, Trust};
 use jarvis_safety::{Actor, Effects, Target, Tier};
@@ -126,7 +127,12 @@ impl Bench {
         let registry = tools.build().unwrap();
         let names = registry.described().map(|described| described.spec.name).collect();
         let machine = Arc::new(Machine);
-        let options = Options { data: directory.path().join("data"), clock: machine.clone(), ids: machine.clone() };
+        let options = Options {
+            data: directory.path().join("data"),
+            clock: machine.clone(),
+            ids: machine.clone(),
+            redactor: Redactor::default(),
+        };
         let store = Store::open(options).await.unwrap();
         let console = Console::new(GateParts {
             registry,
@@ -139,6 +145,7 @@ impl Bench {
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
             grants: Vec::new(),
+            secrets: Secrets::default(),
         });
         Self { gate: console.gate(), tools: Arc::new(names), next: Arc::default(), _directory: directory }
     }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+use super::secret::SecretCommand;
+
 /// Jarvis: a self-hosted command center. Every capability is a tool with a safety tier, and every call goes through one
 /// gate.
 #[derive(Debug, Parser)]
@@ -183,6 +185,11 @@ pub(super) enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Keep secrets, sealed: `secret://NAME` refers to one. Needs the operator.
+    Secret {
+        #[command(subcommand)]
+        command: SecretCommand,
     },
     /// Let calls run that would be asked, list what is let, and take it back. Needs the operator.
     Grant {

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jarvis_memory::{
-    AUDIT_KEY, Backup, BackupError, BackupKey, BackupOptions, Database, Protection, RestoreOptions, Restored,
+    AUDIT_KEY, Backup, BackupError, BackupKey, BackupOptions, Database, Protection, RestoreOptions, Restored, VAULT_KEY,
 };
-use jarvis_safety::port::Secret;
+use jarvis_safety::secret::Secret;
 
 use super::arguments::{BackupWanted, RestoreWanted};
 use super::audit::clock_time;
@@ -55,6 +55,11 @@ pub(super) async fn backup(connection: &Connection, printer: &Printer, wanted: B
              --recipient or {PASSPHRASE}.",
             taken.file.display()
         ));
+        if data.join(VAULT_KEY).exists() {
+            printer.remark(&format!(
+                "The key of the vault is not in it: keep {VAULT_KEY} elsewhere, or encrypt the backup."
+            ));
+        }
     }
     if !taken.left_out.is_empty() {
         printer.remark(&format!("Not copied, because they are no files: {}.", some(&taken.left_out)));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jarvis_memory::{AUDIT_KEY, Database, OpenError, Store};
+use jarvis_safety::secret::Redactor;
 
 use crate::config;
 use crate::serve::{SystemClock, open_store};
@@ -23,7 +24,7 @@ pub(super) async fn open(connection: &Connection) -> Result<Option<Store>> {
         return Ok(None);
     }
     must_be_own(data)?;
-    match open_store(data, database, Arc::new(SystemClock)).await {
+    match open_store(data, database, Arc::new(SystemClock), Redactor::default()).await {
         Ok(store) => Ok(Some(store)),
         Err(OpenError::InUse { holder, .. }) => Err(Stop {
             code: "data_in_use".to_owned(),

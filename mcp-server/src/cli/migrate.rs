@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jarvis_memory::{Database, OpenError, Options, Progress, TransferError, Transferred, transfer};
+use jarvis_safety::secret::Redactor;
 use serde_json::json;
 
 use super::connect::Connection;
@@ -23,7 +24,12 @@ pub(super) async fn run(connection: &Connection, printer: &Printer, url: Option<
         return Err(Stop::new(Exit::Refused, told));
     }
     let quiet = printer.is_json();
-    let options = Options { data: data.clone(), clock: Arc::new(SystemClock), ids: Arc::new(UuidIds) };
+    let options = Options {
+        data: data.clone(),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(UuidIds),
+        redactor: Redactor::default(),
+    };
     let moved = transfer(options, target, move |progress| tell(quiet, progress)).await.map_err(stop)?;
     let tables: Vec<_> = moved
         .tables

@@ -20,6 +20,7 @@ mod print;
 mod replay;
 mod say;
 mod schedule;
+mod secret;
 mod serve;
 mod token;
 mod tools;
@@ -83,6 +84,7 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
         Command::Resume => operator::resume(connection, printer).await,
         Command::Audit { command } => audit::run(connection, printer, command).await,
         Command::Token { command } => token::run(connection, printer, command).await,
+        Command::Secret { command } => secret::run(connection, printer, command).await,
         Command::Grant { command } => grant::run(connection, printer, command).await,
         command => decide(command, connection, printer).await,
     }

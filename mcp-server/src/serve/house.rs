@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use jarvis_agents::{Mind, MindParts, Prompts};
-use jarvis_memory::{JobDesk, JobStore, LiveHub, Store, ToolIndex};
+use jarvis_memory::{JobDesk, JobStore, LiveHub, SecretVault, Store, ToolIndex};
 use jarvis_safety::Actor;
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::job::{JobQueue, Kinds, Peers, QueueParts, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, GateParts};
 use jarvis_safety::port::{Clock, Document, Identities as _, Index, Ledger as _, Live, SettingStore as _};
+use jarvis_safety::secret::{Redactor, SecretStore as _, Secrets};
 use jarvis_safety::setting::{AuditReads, Settings};
 use jarvis_tools::docker::Docker;
 use jarvis_tools::service::Bus;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::UuidIds;
 use super::doctor::Doctor;
 use super::replica::Replica;
-use super::vault::References;
+use super::vault::{self, References};
 use super::{gauges, policy};
 use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
@@ -36,6 +37,8 @@ pub(super) struct House {
     clock: Arc<dyn Clock>,
     ids: Arc<UuidIds>,
     store: Store,
+    vault: SecretVault,
+    redactor: Redactor,
     live: Arc<LiveHub>,
     console: Console,
     jobs: JobQueue,
@@ -52,11 +55,15 @@ impl House {
         environment: &Environment,
         clock: Arc<dyn Clock>,
         store: Store,
+        redactor: Redactor,
     ) -> anyhow::Result<Self> {
         set_password(&store, environment).await?;
         let ids = Arc::new(UuidIds);
         let live = Arc::new(LiveHub::new());
         let settings = store.settings().await?;
+        let vault = SecretVault::unlock(&store, vault::options(&config.vault, environment)).await;
+        let references = Arc::new(References::new(vault.clone(), environment.clone()));
+        let secrets = Secrets { vault: references, redactor: redactor.clone() };
         let (sender, receiver) = watch::channel(settings.clone());
         let (docker, bus) = (Docker::new(config.docker.clone()), Bus::new(config.dbus.clone()));
         let desk = JobDesk::default();
@@ -90,6 +97,7 @@ impl House {
             policy,
             kill,
             grants,
+            secrets: secrets.clone(),
         });
         let jobs = JobQueue::new(QueueParts {
             kinds: Kinds::builder().with(ToolCall::new(console.gate(), Arc::new(store.clone()))).build()?,
@@ -98,6 +106,7 @@ impl House {
             live: live.clone(),
             clock: Arc::clone(&clock),
             ids: ids.clone(),
+            redactor: redactor.clone(),
         });
         desk.open(jobs.clone());
         let prompts = Prompts::load(Some(&config.prompts)).context("the prompts cannot be read")?;
@@ -107,12 +116,13 @@ impl House {
             identities: Arc::new(store.clone()),
             live: live.clone(),
             index,
-            vault: Arc::new(References::new(environment.clone())),
+            secrets,
             clock: Arc::clone(&clock),
             ids: ids.clone(),
             prompts,
         });
-        Ok(Self { config: config.clone(), clock, ids, store, live, console, jobs, mind, settings: sender, docker, bus })
+        let (config, settings) = (config.clone(), sender);
+        Ok(Self { config, clock, ids, store, vault, redactor, live, console, jobs, mind, settings, docker, bus })
     }
 
     /// Settles what a crash left in doubt, and goes on with what was approved or asked.
@@ -154,6 +164,7 @@ impl House {
                 console: self.console.clone(),
                 mind: self.mind.clone(),
                 settings: self.settings.clone(),
+                vault: self.vault.clone(),
                 clock: Arc::clone(&self.clock),
             };
             let stopped = stop.clone();
@@ -207,6 +218,8 @@ impl House {
             identities: Arc::new(self.store.clone()),
             settings: Arc::new(self.store.clone()),
             settings_tx: self.settings.clone(),
+            secrets: Arc::new(self.vault.clone()),
+            redactor: self.redactor.clone(),
             clock: Arc::clone(&self.clock),
             ids: self.ids.clone(),
             setup: Arc::new(SetupCode(self.store.clone())),
@@ -228,8 +241,10 @@ impl House {
 
     fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
         let (gate, config, store) = (self.console.gate(), self.config.clone(), self.store.clone());
+        let vault = self.vault.clone();
         Arc::new(move || {
             let mut warnings: Vec<_> = gate.policy_fault().into_iter().chain(store.disk_fault()).collect();
+            warnings.extend(vault.vault_fault().map(|fault| format!("the vault is closed: {fault}")));
             if config.fixtures {
                 warnings.push(fixture::WARNING.to_owned());
             }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jarvis_memory::{Database, OpenError, Options, Store};
 use jarvis_safety::port::{Clock, Identities as _};
+use jarvis_safety::secret::Redactor;
 use jarvis_web::Door;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -36,8 +37,13 @@ const EFFECTS: Duration = Duration::from_secs(20);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Opens the store of a data directory; fails if another process owns it.
-pub(crate) async fn open_store(data: &Path, database: Database, clock: Arc<dyn Clock>) -> Result<Store, OpenError> {
-    Store::open_on(database, Options { data: data.to_owned(), clock, ids: Arc::new(UuidIds) }).await
+pub(crate) async fn open_store(
+    data: &Path,
+    database: Database,
+    clock: Arc<dyn Clock>,
+    redactor: Redactor,
+) -> Result<Store, OpenError> {
+    Store::open_on(database, Options { data: data.to_owned(), clock, ids: Arc::new(UuidIds), redactor }).await
 }
 
 /// Where a server that has just started is reached.
@@ -56,25 +62,34 @@ pub(crate) async fn run(
     environment: &Environment,
     announce: impl FnOnce(&Listening),
 ) -> anyhow::Result<()> {
-    log::start(environment);
+    let redactor = Redactor::default();
+    log::start(environment, &redactor);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = open_store(&config.data, config.database.clone(), Arc::clone(&clock)).await?;
+    let store = open_store(&config.data, config.database.clone(), Arc::clone(&clock), redactor.clone()).await?;
     let stop = CancellationToken::new();
-    let served = serve(&config, environment, clock, store.clone(), stop.clone(), announce).await;
+    let served =
+        serve(&config, environment, Parts { clock, store: store.clone(), redactor }, stop.clone(), announce).await;
     stop.cancel();
     store.close().await;
     served
 }
 
+/// What a server is built on.
+struct Parts {
+    clock: Arc<dyn Clock>,
+    store: Store,
+    redactor: Redactor,
+}
+
 async fn serve(
     config: &Config,
     environment: &Environment,
-    clock: Arc<dyn Clock>,
-    store: Store,
+    parts: Parts,
     stop: CancellationToken,
     announce: impl FnOnce(&Listening),
 ) -> anyhow::Result<()> {
-    let house = House::join(config, environment, clock, store.clone()).await?;
+    let Parts { clock, store, redactor } = parts;
+    let house = House::join(config, environment, clock, store.clone(), redactor).await?;
     if !config.listen.ip().is_loopback() && !store.operator_exists().await? {
         anyhow::bail!(
             "listening on {} is refused until the operator's password is set: start once on loopback and open the link, \

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jarvis_agents::Mind;
-use jarvis_memory::Store;
+use jarvis_memory::{SecretVault, Store};
 use jarvis_safety::event::{Event, EventKind};
 use jarvis_safety::kernel::Console;
 use jarvis_safety::port::{Clock, Ledger as _, SettingStore as _, StoreError};
@@ -24,6 +24,7 @@ pub(super) struct Replica {
     pub(super) mind: Mind,
     pub(super) settings: watch::Sender<Settings>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) vault: SecretVault,
 }
 
 impl Replica {
@@ -60,6 +61,10 @@ impl Replica {
         match row.kind {
             EventKind::KillOn | EventKind::KillOff => self.follow_kill_switch().await,
             EventKind::SettingChanged => self.follow_settings().await,
+            EventKind::SecretKept | EventKind::SecretRemoved | EventKind::VaultRekeyed => {
+                self.vault.load().await;
+                Ok(())
+            }
             EventKind::GrantGiven | EventKind::GrantRevoked => self.follow_grants().await,
             EventKind::ApprovalApproved
             | EventKind::ApprovalDenied
@@ -82,6 +87,7 @@ impl Replica {
 
     async fn follow_all(&self) -> Result<(), StoreError> {
         self.follow_kill_switch().await?;
+        self.vault.load().await;
         self.follow_grants().await?;
         self.follow_settings().await
     }

@@ -13,6 +13,7 @@ use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Permit, Policy, Registry, RegistryBuilder};
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::port::{Clock, EventFilter, Feed as _, Identities as _, Ids, Ledger};
+use jarvis_safety::secret::{Redactor, Secrets};
 use jarvis_safety::setting::Settings;
 use jarvis_safety::tool::{Done, Look, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
 use jarvis_safety::{Actor, ActorId, ApprovalId, Effects, Refusal, Target, Tier};
@@ -261,7 +262,7 @@ impl House {
 
 async fn open(directory: &Path, clock: &Arc<HandClock>, ids: &Arc<Counted>) -> Store {
     let (clock, ids) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::clone(ids) as Arc<dyn Ids>);
-    Store::open(Options { data: directory.to_owned(), clock, ids }).await.unwrap()
+    Store::open(Options { data: directory.to_owned(), clock, ids, redactor: Redactor::default() }).await.unwrap()
 }
 
 async fn build(
@@ -292,6 +293,7 @@ async fn build(
         policy,
         kill,
         grants: store.grants(Some(clock.now())).await.unwrap(),
+        secrets: Secrets::default(),
     })
 }
 

@@ -24,6 +24,7 @@ mod race;
 mod refusal;
 mod replica;
 mod restart;
+mod secret;
 mod space;
 mod start;
 mod stream;

@@ -1,6 +1,6 @@
 //! Turns that a model answers, with the plug pulled in the middle and strangers talking into it.
 
-mod model;
+pub(crate) mod model;
 mod replay;
 mod replica;
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::error::{BackupError, at};
+use crate::directory::VAULT_KEY;
 
 /// One entry of a backup.
 pub(super) struct Content {
@@ -42,11 +43,21 @@ const FILES: [&str; 2] = ["files", "trash"];
 
 impl Contents {
     /// The snapshot, and of the data directory what its owner wrote; with `files`, also what tools wrote. `scratch` is
-    /// what this backup itself is made in: it may lie in there too.
-    pub(super) fn gather(snapshot: &Path, data: &Path, files: bool, scratch: &Path) -> Result<Self, BackupError> {
+    /// what this backup itself is made in: it may lie in there too. The vault's key goes into an encrypted backup alone:
+    /// beside the sealed secrets it would open them to everybody.
+    pub(super) fn gather(
+        snapshot: &Path,
+        data: &Path,
+        files: bool,
+        encrypted: bool,
+        scratch: &Path,
+    ) -> Result<Self, BackupError> {
         let mut contents = Self::default();
         for name in STORE {
             contents.add(snapshot, name, None)?;
+        }
+        if encrypted {
+            contents.add(data, VAULT_KEY, None)?;
         }
         // Whoever may read the directory that it came from need not be whoever may read the one it goes to.
         contents.found.iter_mut().for_each(|content| content.mode = 0o600);

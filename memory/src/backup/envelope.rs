@@ -9,7 +9,7 @@ use age::secrecy::SecretString;
 use age::stream::StreamWriter;
 use age::{DecryptError, Decryptor, Encryptor, Identity, IdentityFile, scrypt, x25519};
 use jarvis_safety::plain::shorten;
-use jarvis_safety::port::Secret;
+use jarvis_safety::secret::Secret;
 
 use super::error::{BackupError, at};
 

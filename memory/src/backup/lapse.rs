@@ -123,7 +123,7 @@ impl Change for LapseJobs {
             .execute(&mut *tx.connection)
             .await?;
             let told = row(EventKind::JobUnknown, ActorId::new(actor), id, format!("void: {JOB_BECAUSE}"));
-            tx.tell(Row::new(told).map_err(|error| Halt::from(error).after_writing())?);
+            tx.tell(Row::own(told).map_err(|error| Halt::from(error).after_writing())?);
         }
         Ok(open.len() as u64)
     }
@@ -180,7 +180,7 @@ impl Change for LapseCards {
             }
             let told = row(kind, card.actor.id.clone(), id, format!("void: {BECAUSE}"));
             let told = Draft { tier: Some(card.tier), tool: card.steps.first().map(|step| step.tool.clone()), ..told };
-            tx.tell(Row::new(told).map_err(|error| Halt::from(error).after_writing())?);
+            tx.tell(Row::own(told).map_err(|error| Halt::from(error).after_writing())?);
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ impl Change for EndSessions {
             self.head
         );
         let told = row(EventKind::ServerStarted, Actor::system().id, "restore", summary);
-        tx.tell(Row::new(told).map_err(|error| Halt::from(error).after_writing())?);
+        tx.tell(Row::own(told).map_err(|error| Halt::from(error).after_writing())?);
         Ok(ended)
     }
 }

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jarvis_safety::port::{Clock, Feed as _, Ids, Verification};
+use jarvis_safety::secret::Redactor;
 use serde::Serialize;
 
 pub use envelope::{BackupKey, Protection};
@@ -144,7 +145,8 @@ struct Work {
 impl Work {
     fn write(self, manifest: Manifest) -> Result<(Manifest, Vec<String>), BackupError> {
         let Self { data, scratch, copy, draft, again, files, protection } = self;
-        let Contents { found, left_out } = Contents::gather(&copy, &data, files, &scratch)?;
+        let Contents { found, left_out } =
+            Contents::gather(&copy, &data, files, !matches!(protection, Protection::Open), &scratch)?;
         let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(at(&draft))?;
         let (out, opener) = envelope::wrap(open, &protection)?;
         let out = archive::write(out, &found, manifest)?;
@@ -188,7 +190,7 @@ async fn examine(
     damaged: bool,
 ) -> Result<(Store, Verification), BackupError> {
     let mut faults = snapshot::check(&data.join("jarvis.db")).await?;
-    let store = Store::open(Options { data: data.to_owned(), clock, ids }).await?;
+    let store = Store::open(Options { data: data.to_owned(), clock, ids, redactor: Redactor::default() }).await?;
     let mut found = match store.verify().await {
         Ok(found) => found,
         Err(error) => {

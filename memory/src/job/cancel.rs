@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jarvis_safety::job::{Cancel, Cancelled, JobState};
 use jarvis_safety::port::Stored;
+use jarvis_safety::secret::Redactor;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::record::HELD;
@@ -20,13 +21,13 @@ pub(super) struct Cancelling {
 }
 
 impl Cancelling {
-    pub(super) fn new(cancel: Cancel) -> Stored<Self> {
+    pub(super) fn new(redactor: &Redactor, cancel: Cancel) -> Stored<Self> {
         Ok(Self {
             id: cancel.job.to_string(),
             by: clean(cancel.by.as_str()).into_owned(),
             at: cancel.at,
-            ended: Row::new(cancel.ended)?,
-            stopping: Row::new(cancel.stopping)?,
+            ended: Row::new(redactor, cancel.ended)?,
+            stopping: Row::new(redactor, cancel.stopping)?,
         })
     }
 }

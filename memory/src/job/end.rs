@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use jarvis_safety::job::{JobEnd, JobState, Settle};
 use jarvis_safety::port::{StoreError, Stored};
+use jarvis_safety::secret::Redactor;
 use sqlx::any::AnyArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
@@ -39,7 +40,7 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    pub(super) fn new(settle: Settle) -> Stored<Self> {
+    pub(super) fn new(redactor: &Redactor, settle: Settle) -> Stored<Self> {
         let Settle { hold, end, progress, at, only_lapsed, draft } = settle;
         let error = |error: Option<String>| error.map(|error| clean(&error).into_owned());
         let (state, run_at, result, error, ended_at, uncounted) = match end {
@@ -65,7 +66,7 @@ impl Ending {
             ended_at,
             uncounted,
             lapsed: only_lapsed.then_some(at),
-            row: draft.map(Row::new).transpose()?,
+            row: draft.map(|draft| Row::new(redactor, draft)).transpose()?,
         })
     }
 

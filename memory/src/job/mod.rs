@@ -65,14 +65,16 @@ impl JobStore {
 impl Jobs for JobStore {
     async fn submit(&self, job: NewJob) -> Stored<Submitted> {
         space::room(&self.store.0.directory)?;
-        gather::submit(&self.gather, Submitting::new(job)?).await
+        gather::submit(&self.gather, Submitting::new(&self.store.0.redactor, job)?).await
     }
 
     async fn submit_all(&self, jobs: Vec<NewJob>) -> Vec<Stored<Submitted>> {
         let mut kept = Vec::with_capacity(jobs.len());
         let mut waiting = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let handed_in = match space::room(&self.store.0.directory).and_then(|()| Submitting::new(job)) {
+            let handed_in = match space::room(&self.store.0.directory)
+                .and_then(|()| Submitting::new(&self.store.0.redactor, job))
+            {
                 Ok(submitting) => gather::hand_in(&self.gather, submitting).await,
                 Err(error) => Err(error),
             };
@@ -108,11 +110,11 @@ impl Jobs for JobStore {
     }
 
     async fn settle(&self, settle: Settle) -> Stored<bool> {
-        gather::settle(&self.gather, Ending::new(settle)?).await
+        gather::settle(&self.gather, Ending::new(&self.store.0.redactor, settle)?).await
     }
 
     async fn cancel(&self, cancel: Cancel) -> Stored<Cancelled> {
-        self.store.0.writer.submit(cancel::Cancelling::new(cancel)?).await
+        self.store.0.writer.submit(cancel::Cancelling::new(&self.store.0.redactor, cancel)?).await
     }
 
     async fn held(&self) -> Stored<Vec<JobRecord>> {
@@ -140,11 +142,15 @@ impl Jobs for JobStore {
     }
 
     async fn save_schedule(&self, schedule: &Schedule, draft: Draft) -> Stored<()> {
-        self.store.0.writer.submit(SaveSchedule::new(schedule, draft)?).await
+        self.store.0.writer.submit(SaveSchedule::new(&self.store.0.redactor, schedule, draft)?).await
     }
 
     async fn remove_schedule(&self, id: &ScheduleId, draft: Draft) -> Stored<bool> {
-        self.store.0.writer.submit(RemoveSchedule { id: id.clone(), row: Row::new(draft)? }).await
+        self.store
+            .0
+            .writer
+            .submit(RemoveSchedule { id: id.clone(), row: Row::new(&self.store.0.redactor, draft)? })
+            .await
     }
 
     async fn schedule(&self, id: &ScheduleId) -> Stored<Option<Schedule>> {
@@ -160,6 +166,6 @@ impl Jobs for JobStore {
     }
 
     async fn fire(&self, fire: Fire) -> Stored<bool> {
-        self.store.0.writer.submit(Firing::new(fire)?).await
+        self.store.0.writer.submit(Firing::new(&self.store.0.redactor, fire)?).await
     }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jarvis_safety::event::Draft;
 use jarvis_safety::job::{Fire, Schedule};
 use jarvis_safety::port::Stored;
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::{ActorId, ScheduleId};
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, AssertSqlSafe, Row as _};
@@ -69,7 +70,7 @@ pub(super) struct SaveSchedule {
 }
 
 impl SaveSchedule {
-    pub(super) fn new(schedule: &Schedule, draft: Draft) -> Stored<Self> {
+    pub(super) fn new(redactor: &Redactor, schedule: &Schedule, draft: Draft) -> Stored<Self> {
         Ok(Self {
             id: schedule.id.to_string(),
             actor: clean(schedule.actor.as_str()).into_owned(),
@@ -77,7 +78,7 @@ impl SaveSchedule {
             last_at: schedule.last_at,
             created_at: schedule.created_at,
             json: to_json("schedule", schedule)?,
-            row: Row::new(draft)?,
+            row: Row::new(redactor, draft)?,
         })
     }
 }
@@ -138,14 +139,14 @@ pub(super) struct Firing {
 }
 
 impl Firing {
-    pub(super) fn new(fire: Fire) -> Stored<Self> {
+    pub(super) fn new(redactor: &Redactor, fire: Fire) -> Stored<Self> {
         Ok(Self {
             id: fire.schedule.to_string(),
             due: fire.due,
             next: fire.next,
             at: fire.at,
-            jobs: fire.jobs.into_iter().map(Submitting::new).collect::<Stored<_>>()?,
-            missed: fire.missed.map(Row::new).transpose()?,
+            jobs: fire.jobs.into_iter().map(|job| Submitting::new(redactor, job)).collect::<Stored<_>>()?,
+            missed: fire.missed.map(|row| Row::new(redactor, row)).transpose()?,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use jarvis_safety::job::{JobRecord, NewJob, Submitted};
 use jarvis_safety::port::Stored;
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::{ConversationId, ScheduleId};
 use sqlx::any::AnyArguments;
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
@@ -65,9 +66,9 @@ pub(super) struct Submitting {
 }
 
 impl Submitting {
-    pub(super) fn new(job: NewJob) -> Stored<Self> {
+    pub(super) fn new(redactor: &Redactor, job: NewJob) -> Stored<Self> {
         let NewJob { record, dedup, draft } = job;
-        Ok(Self { json: fixed(&record)?, row: Row::new(draft)?, job: record, dedup })
+        Ok(Self { json: fixed(&record)?, row: Row::new(redactor, draft)?, job: record, dedup })
     }
 
     fn shape(&self) -> Shape {

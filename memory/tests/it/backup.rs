@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jarvis_memory::{Backup, BackupError, BackupKey, BackupOptions, Protection, RestoreOptions, Restored};
 use jarvis_safety::event::EventKind;
-use jarvis_safety::port::{Feed as _, Ledger as _, Secret};
+use jarvis_safety::port::{Feed as _, Ledger as _};
+use jarvis_safety::secret::Secret;
 
 use crate::world::{World, read};
 

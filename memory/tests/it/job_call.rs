@@ -15,6 +15,7 @@ use jarvis_safety::job::{Cancelled, JobRecord, JobState, Jobs as _, Submission, 
 use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Permit, Policy, Registry};
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::port::{Feed as _, Identities as _, Ledger as _};
+use jarvis_safety::secret::Secrets;
 use jarvis_safety::setting::Settings;
 use jarvis_safety::tool::{Done, Look, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
 use jarvis_safety::{Actor, ApprovalId, Effects, JobId, Target, Tier};
@@ -167,6 +168,7 @@ impl Calling {
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
             grants: Vec::new(),
+            secrets: Secrets::default(),
         });
         let kind = ToolCall::new(console.gate(), Arc::new(world.store.clone()));
         let jobbing = Jobbing::with(world, |kinds| kinds.with(kind));

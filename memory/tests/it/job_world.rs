@@ -14,6 +14,7 @@ use jarvis_safety::job::{
     WorkerOptions,
 };
 use jarvis_safety::port::{Clock as _, EventFilter, Feed as _, Ids as _};
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::{Actor, JobId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -338,6 +339,7 @@ pub(crate) fn queue(world: &World, jobs: &Arc<JobStore>, kinds: Kinds) -> JobQue
         live: Arc::new(LiveHub::new()),
         clock: Arc::clone(&world.clock) as _,
         ids: Arc::clone(&world.ids) as _,
+        redactor: Redactor::default(),
     })
 }
 

@@ -28,5 +28,6 @@ mod retention;
 mod setting;
 mod space;
 mod sqlite;
+mod vault;
 #[expect(dead_code, reason = "tests with replicas use the rest of it")]
 mod world;

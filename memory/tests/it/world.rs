@@ -17,6 +17,7 @@ use jarvis_safety::conversation::{Conversation, Turn, TurnState};
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::{Clock, Feed as _, Ids, Ledger as _, Verification};
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::setting::AuditReads;
 use jarvis_safety::tool::Preview;
 use jarvis_safety::{Actor, ActorId, ApprovalId, CallId, ConversationId, Digest, Target, Tier, TurnId};
@@ -164,7 +165,12 @@ impl World {
     pub(crate) async fn open_at(data: PathBuf, scratch: Option<Arc<Scratch>>, first: u64) -> Result<Self, OpenError> {
         let clock = Arc::new(HandClock(AtomicI64::new(START)));
         let ids = Arc::new(CountedIds(AtomicU64::new(first)));
-        let options = Options { data: data.clone(), clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
+        let options = Options {
+            data: data.clone(),
+            clock: Arc::clone(&clock) as _,
+            ids: Arc::clone(&ids) as _,
+            redactor: Redactor::default(),
+        };
         let database = scratch.as_ref().map_or(Database::Directory, |scratch| scratch.database());
         Ok(Self { store: Store::open_on(database, options).await?, clock, ids, data, scratch, dir: None })
     }
@@ -208,7 +214,12 @@ impl World {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { data: self.data.clone(), clock: Arc::clone(&self.clock) as _, ids: Arc::clone(&self.ids) as _ }
+        Options {
+            data: self.data.clone(),
+            clock: Arc::clone(&self.clock) as _,
+            ids: Arc::clone(&self.ids) as _,
+            redactor: Redactor::default(),
+        }
     }
 
     /// Ends this process's hold on the directory and opens it again, as a restart does.

@@ -44,5 +44,7 @@ mod retention;
 #[path = "../it/setting.rs"]
 mod setting;
 mod transfer;
+#[path = "../it/vault.rs"]
+mod vault;
 #[path = "../it/world.rs"]
 mod world;

@@ -14,6 +14,7 @@ use crate::frame::Frame;
 use crate::id::{ApprovalId, JobId};
 use crate::plain::{shorten, visible};
 use crate::port::{Clock, Live, Stored};
+use crate::secret::{Redactor, Strike};
 
 /// Largest piece of output, in bytes.
 const PIECE: usize = 16 * 1024;
@@ -49,6 +50,9 @@ pub struct JobContext {
     pub(super) jobs: Arc<dyn Jobs>,
     pub(super) live: Arc<dyn Live>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) redactor: Redactor,
+    /// What it puts out, up to where no secret may have begun.
+    pub(super) strike: tokio::sync::Mutex<Strike>,
 }
 
 impl JobContext {
@@ -84,18 +88,33 @@ impl JobContext {
 
     /// Tells how far it is. Shown at once, kept at most once a second, the latest only.
     pub fn progress(&self, done: f64, total: Option<f64>, text: impl AsRef<str>) {
-        let text = shorten(&visible(text.as_ref()), 300);
+        let text = shorten(&visible(&self.redactor.text(text.as_ref())), 300);
         self.progress.send_replace(Some(JobProgress { done, total, text }));
     }
 
-    /// Keeps text that it puts out, in numbered pieces. What is beyond 1 MiB or 4,096 pieces is not kept, and the
-    /// answer says so.
+    /// Keeps text that it puts out, in numbered pieces, without the secrets that Jarvis knows, also where one is cut in
+    /// two by the pieces: what may be the beginning of one waits for what follows. What is beyond 1 MiB or 4,096 pieces
+    /// is not kept, and the answer says so.
     ///
     /// # Errors
     /// If the store cannot keep it.
     pub async fn output(&self, text: &str) -> Stored<Appended> {
+        let mut strike = self.strike.lock().await;
+        let told = strike.take(text);
+        self.put_out(&told).await
+    }
+
+    /// What was held back of its output, now that it has ended.
+    pub(super) async fn flush(&self) {
+        let told = self.strike.lock().await.finish();
+        if let Err(error) = self.put_out(&told).await {
+            tracing::warn!(job = %self.job.id, %error, "the end of a job's output was not kept");
+        }
+    }
+
+    async fn put_out(&self, text: &str) -> Stored<Appended> {
         let mut rest = text;
-        let mut last = Appended::Full;
+        let mut last = Appended::Held;
         while !rest.is_empty() {
             let mut end = rest.len().min(PIECE);
             while !rest.is_char_boundary(end) {
@@ -105,7 +124,7 @@ impl JobContext {
             last = self.jobs.put_out(&Hold::of(&self.job), piece, self.clock.now()).await?;
             match last {
                 Appended::Kept(number) => self.show("output", json!({ "chunks": number })),
-                Appended::Full | Appended::Lost => return Ok(last),
+                Appended::Held | Appended::Full | Appended::Lost => return Ok(last),
             }
             rest = after;
         }

@@ -125,6 +125,8 @@ pub struct Settle {
 pub enum Appended {
     /// It has this number.
     Kept(u64),
+    /// There is nothing to keep yet: what was said waits for what follows.
+    Held,
     /// The job has put out as much as is kept; nothing was.
     Full,
     /// The hold is lost.

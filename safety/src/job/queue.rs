@@ -23,6 +23,7 @@ use crate::json;
 use crate::plain::{shorten, visible};
 use crate::port::{Clock, Feed, Ids, Live, Stored};
 use crate::refusal::{Code, Refusal, store_refusal};
+use crate::secret::Redactor;
 
 /// Largest payload, in bytes of JSON.
 const PAYLOAD: usize = 256 * 1024;
@@ -50,6 +51,8 @@ pub struct QueueParts {
     pub clock: Arc<dyn Clock>,
     /// Fresh ids.
     pub ids: Arc<dyn Ids>,
+    /// Strikes secrets out of what jobs say.
+    pub redactor: Redactor,
 }
 
 /// Something to do.
@@ -99,6 +102,7 @@ pub(super) struct Inner {
     pub(super) live: Arc<dyn Live>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
+    pub(super) redactor: Redactor,
 }
 
 /// The queue. Cheap to clone.
@@ -109,8 +113,8 @@ impl JobQueue {
     /// Builds the queue. Jobs run where a [`super::Worker`] runs.
     #[must_use]
     pub fn new(parts: QueueParts) -> Self {
-        let QueueParts { kinds, jobs, feed, live, clock, ids } = parts;
-        Self(Arc::new(Inner { kinds, jobs, feed, live, clock, ids }))
+        let QueueParts { kinds, jobs, feed, live, clock, ids, redactor } = parts;
+        Self(Arc::new(Inner { kinds, jobs, feed, live, clock, ids, redactor }))
     }
 
     /// All kinds.
@@ -331,6 +335,12 @@ impl Inner {
         let accepted = found.accept(asked.payload);
         let (payload, title) =
             accepted.map_err(|why| Refusal::invalid(format!("a job of kind `{}`: {why}", asked.kind)))?;
+        if let Some(name) = self.redactor.found(&payload) {
+            return Err(Refusal::invalid(format!(
+                "the payload holds the value of the secret `{name}`; where a tool takes one, write secret://{name}. \
+                 Nothing was submitted"
+            )));
+        }
         let dedup = match spec.dedup {
             Dedup::None => None,
             Dedup::ByPayload => {

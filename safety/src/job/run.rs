@@ -94,6 +94,8 @@ impl Run {
             jobs: Arc::clone(&inner.jobs),
             live: Arc::clone(&inner.live),
             clock: Arc::clone(&inner.clock),
+            strike: tokio::sync::Mutex::new(inner.redactor.stream()),
+            redactor: inner.redactor.clone(),
         });
         let hold = Holding { inner: &inner, cx: &cx, spec, grip: &grip, shown };
         let came = hold.run(kind).await;
@@ -101,6 +103,7 @@ impl Run {
         if matches!(came, Came::Lost) {
             tracing::warn!(job = %cx.job.id, "the hold on a job was lost; this run of it was dropped");
         } else {
+            cx.flush().await;
             inner.conclude(&cx.job, &grip, came, latest, spec).await;
         }
         inner.live.end(&format!("job:{}", cx.job.id));
@@ -222,7 +225,7 @@ impl Inner {
     async fn conclude(&self, job: &JobRecord, grip: &Grip, came: Came, progress: Option<JobProgress>, spec: JobSpec) {
         let unwanted = grip.by.get();
         let end = match came {
-            Came::Ended(result) => self.end_of(job, bounded(result), unwanted.is_some(), &spec),
+            Came::Ended(result) => self.end_of(job, bounded(self.struck(result)), unwanted.is_some(), &spec),
             Came::Panicked if spec.repeat == Repeat::Safe => {
                 let error = JobError::new(JobErrorKind::Retry, "a defect broke it off; the log has the details");
                 self.end_of(job, Err(error), unwanted.is_some(), &spec)
@@ -238,6 +241,19 @@ impl Inner {
         };
         let by = unwanted.filter(|_| is_cancelled(&end)).unwrap_or(&job.actor).clone();
         self.settle(job, end, &by, progress, false).await;
+    }
+
+    fn struck(&self, result: Result<Value, JobError>) -> Result<Value, JobError> {
+        let clean = |mut value: Value| {
+            self.redactor.value(&mut value);
+            value
+        };
+        let told = |error: JobError| JobError {
+            message: self.redactor.text(&error.message).into_owned(),
+            result: error.result.map(clean),
+            ..error
+        };
+        result.map(clean).map_err(told)
     }
 
     fn end_of(&self, job: &JobRecord, result: Result<Value, JobError>, unwanted: bool, spec: &JobSpec) -> JobEnd {

@@ -40,6 +40,7 @@ impl Console {
     pub fn new(parts: GateParts) -> Self {
         Self(Gate(Arc::new(Inner {
             registry: parts.registry,
+            secrets: parts.secrets,
             ledger: parts.ledger,
             identities: parts.identities,
             live: parts.live,

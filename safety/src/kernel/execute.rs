@@ -155,6 +155,6 @@ impl Inner {
         watch: Watch,
     ) -> (Outcome, Option<Undo>) {
         let permit = RawPermit { target: call.target.clone(), digest: call.digest.clone(), tool: call.tool() };
-        Run { id, rule, by: request, live: &*self.live, watch }.go(call, permit).await
+        Run { id, rule, by: request, live: &*self.live, secrets: &self.secrets, watch }.go(call, permit).await
     }
 }

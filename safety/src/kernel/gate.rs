@@ -23,6 +23,7 @@ use crate::refusal::{Code, Refusal, key_refusal, store_refusal};
 use crate::registry::Registry;
 use crate::row;
 use crate::run::Watch;
+use crate::secret::Secrets;
 use crate::setting::Settings;
 use crate::tier::Tier;
 use crate::tool::Preview;
@@ -57,6 +58,8 @@ pub struct GateParts {
     pub kill: KillSwitch,
     /// Grants that are in force.
     pub grants: Vec<Grant>,
+    /// Opens secrets for tools, and strikes them out of what these say.
+    pub secrets: Secrets,
 }
 
 /// The rules of the moment.
@@ -79,6 +82,7 @@ impl Rules {
 
 pub(crate) struct Inner {
     pub(crate) registry: Registry,
+    pub(crate) secrets: Secrets,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(super) identities: Arc<dyn Identities>,
     pub(super) live: Arc<dyn Live>,

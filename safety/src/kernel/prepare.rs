@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::call::{Request, Vouching};
 use crate::digest::Digest;
 use crate::json;
-use crate::look::{guarded, redact, refused_look};
+use crate::look::{guarded, redact, refuse_secret, refused_look, struck};
 use crate::plain::{shorten, visible};
 use crate::refusal::{Refusal, store_refusal};
 use crate::registry::Erased;
@@ -69,13 +69,15 @@ impl Inner {
             return Err(refusal);
         }
         let args = validate(&*tool, request)?;
+        refuse_secret(&self.secrets.redactor, spec.name, &args)?;
+        let refused = |error| refused_look(&self.secrets.redactor, spec.name, &error);
         let look = Look::new(request.actor.clone(), request.words());
         let found = guarded(tool.resolve(&args, &look)).await;
-        let target = found.map_err(|error| refused_look(spec.name, &error))?;
-        let (tier, sentence) = tool.judge(&args, &target).map_err(|error| refused_look(spec.name, &error))?;
+        let target = found.map_err(refused)?;
+        let (tier, sentence) = tool.judge(&args, &target).map_err(refused)?;
         let digest = call_digest(&*tool, &args, &target, tier)?;
         let verdict = decide(&self.facts(request, standing, spec.effects, tier, &args, &target).await?);
-        let sentence = shorten(&visible(&sentence), 400);
+        let sentence = shorten(&visible(&self.secrets.redactor.text(&sentence)), 400);
         Ok(Prepared { tool, args, target, tier, digest, sentence, verdict })
     }
 
@@ -83,7 +85,7 @@ impl Inner {
     pub(super) async fn look_ahead(&self, request: &Request, prepared: &Prepared) -> Result<Preview, Refusal> {
         let look = Look::new(request.actor.clone(), request.words());
         let preview = guarded(prepared.tool.preview(&prepared.args, &prepared.target, &look)).await;
-        preview.map_err(|error| refused_look(prepared.tool(), &error))
+        struck(&self.secrets.redactor, prepared.tool(), preview)
     }
 
     async fn facts<'a>(

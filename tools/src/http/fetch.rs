@@ -1,10 +1,12 @@
 //! `http_fetch`: the text of one web page.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jarvis_safety::kernel::Permit;
 use jarvis_safety::plain::{shorten, visible, visible_block};
+use jarvis_safety::secret::{Secret, SecretName};
 use jarvis_safety::tool::{Done, Look, Preview, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
 use jarvis_safety::{Effects, Target, Tier};
 use schemars::JsonSchema;
@@ -52,6 +54,10 @@ impl HttpFetch {
 pub(super) struct FetchArgs {
     /// Link, http or https.
     url: String,
+    /// A secret to sign in with, `secret://NAME`, sent as bearer token to this site alone and only over https. The operator
+    /// must have allowed it for `http_fetch` and the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bearer: Option<String>,
 }
 
 /// What came back.
@@ -76,7 +82,7 @@ pub(super) struct FetchOutput {
 impl Tool for HttpFetch {
     const SPEC: Spec = Spec {
         name: "http_fetch",
-        revision: 1,
+        revision: 2,
         tier: Tier::Green,
         effects: Effects { network: true, ..Effects::READS },
         deadline: Duration::from_secs(70),
@@ -97,6 +103,9 @@ impl Tool for HttpFetch {
 
     async fn resolve(&self, args: &FetchArgs, look: &Look) -> Result<Target, ToolError> {
         let link = read(&args.url, self.caller.guard())?;
+        if let Some(reference) = &args.bearer {
+            signable(&link, reference)?;
+        }
         let kind = if listed(&link, &self.hosts()) {
             LISTED
         } else if look.said(args.url.trim()) {
@@ -108,8 +117,11 @@ impl Tool for HttpFetch {
         Ok(Target::new(kind, link, name))
     }
 
-    fn sentence(&self, _: &FetchArgs, target: &Target) -> String {
-        format!("Fetch {} from the internet", target.id)
+    fn sentence(&self, args: &FetchArgs, target: &Target) -> String {
+        match &args.bearer {
+            Some(reference) => format!("Fetch {} from the internet, signed in with {reference}", target.id),
+            None => format!("Fetch {} from the internet", target.id),
+        }
     }
 
     async fn preview(&self, _: &FetchArgs, target: &Target, _: &Look) -> Result<Preview, ToolError> {
@@ -121,10 +133,16 @@ impl Tool for HttpFetch {
         if matches!(target.kind.as_str(), LISTED | ASKED) { Tier::Green } else { Tier::Orange }
     }
 
-    async fn run(&self, _: FetchArgs, _: &RunContext, permit: Permit<Self>) -> Result<Done<FetchOutput>, ToolError> {
+    async fn run(
+        &self,
+        args: FetchArgs,
+        cx: &RunContext,
+        permit: Permit<Self>,
+    ) -> Result<Done<FetchOutput>, ToolError> {
         let link = read(&permit.target().id, self.caller.guard())?;
+        let bearer = args.bearer.map(|reference| cx.secret(&reference)).transpose()?;
         let patience = self.options.patience.min(PATIENCE);
-        let fetched = tokio::time::timeout(patience, fetch(&self.caller, link, self.hosts())).await;
+        let fetched = tokio::time::timeout(patience, fetch(&self.caller, link, bearer, self.hosts())).await;
         fetched.unwrap_or_else(|_| {
             let name = visible(&permit.target().name);
             Err(failed(format!("`{name}` took longer than {patience:?} and was given up; try again later")))
@@ -159,10 +177,30 @@ impl Tool for HttpFetch {
     }
 }
 
-async fn fetch(caller: &Caller, first: Url, hosts: Vec<String>) -> Result<Done<FetchOutput>, ToolError> {
+/// Whether a secret may go with a link at all. Who may have it is asked when it is opened.
+fn signable(link: &Url, reference: &str) -> Result<(), ToolError> {
+    let invalid = |why: &str| Err(ToolError::new(ToolErrorKind::Invalid, why.to_owned()));
+    if SecretName::referred(reference).is_none() {
+        return invalid("`bearer` takes a reference, secret://NAME, and never the token itself; nothing was sent");
+    }
+    // A test has its server on the loopback; the guard of the product admits no such address.
+    let local =
+        link.host_str().and_then(|host| host.parse::<IpAddr>().ok()).is_some_and(|address| address.is_loopback());
+    if link.scheme() != "https" && !local {
+        return invalid("a secret goes out over https only; nothing was sent");
+    }
+    Ok(())
+}
+
+async fn fetch(
+    caller: &Caller,
+    first: Url,
+    bearer: Option<Secret>,
+    hosts: Vec<String>,
+) -> Result<Done<FetchOutput>, ToolError> {
     let site = first.clone();
     let follows = move |next: &Url| same_site(&site, next) || listed(next, &hosts);
-    let (link, response) = match caller.go(first, follows).await? {
+    let (link, response) = match caller.go(first, bearer.as_ref(), follows).await? {
         Arrival::Answer(link, response) => (link, response),
         Arrival::PointsTo { from, status, to } => {
             return Ok(Done::new(FetchOutput {

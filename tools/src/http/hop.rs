@@ -4,8 +4,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use jarvis_safety::plain::{shorten, visible};
+use jarvis_safety::secret::Secret;
 use jarvis_safety::tool::{ToolError, ToolErrorKind};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, LOCATION};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use url::Url;
@@ -74,10 +75,17 @@ impl Caller {
     }
 
     /// Asks for a link and follows its redirects as far as `follows` lets them.
-    pub(super) async fn go(&self, first: Url, follows: impl Fn(&Url) -> bool + Send) -> Result<Arrival, ToolError> {
+    /// The bearer token goes to the origin of the first link and nowhere else.
+    pub(super) async fn go(
+        &self,
+        first: Url,
+        bearer: Option<&Secret>,
+        follows: impl Fn(&Url) -> bool + Send,
+    ) -> Result<Arrival, ToolError> {
+        let origin = first.origin();
         let mut link = first;
         for _ in 0..=REDIRECTS {
-            let response = self.ask(&link).await?;
+            let response = self.ask(&link, bearer.filter(|_| link.origin() == origin)).await?;
             let Some(next) = self.next(&link, &response)? else {
                 return Ok(Arrival::Answer(link, response));
             };
@@ -89,8 +97,14 @@ impl Caller {
         Err(failed(format!("`{}` redirects more than {REDIRECTS} times", shown(&link))))
     }
 
-    async fn ask(&self, link: &Url) -> Result<Response, ToolError> {
-        let request = self.client()?.get(link.clone());
+    async fn ask(&self, link: &Url, bearer: Option<&Secret>) -> Result<Response, ToolError> {
+        let mut request = self.client()?.get(link.clone());
+        if let Some(bearer) = bearer {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
+                .map_err(|_| failed("the secret holds characters that no token has; nothing was sent"))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
         let request = request.header(ACCEPT, "text/html, text/*;q=0.9, application/json;q=0.9, */*;q=0.5");
         let sent = request.header(ACCEPT_ENCODING, "gzip").send().await;
         let response = sent.map_err(|error| told(&error, link))?;

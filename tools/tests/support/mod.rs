@@ -17,13 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use jarvis_memory::{LiveHub, Options, Store};
+use jarvis_memory::{LiveHub, Options, SecretVault, Store, VaultOptions};
 use jarvis_safety::approval::Approval;
 use jarvis_safety::call::{CallRecord, CallState, Origin, Request, Vouching};
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Policy, RegistryBuilder, answer_of};
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::port::{Clock, EventFilter, Feed as _, Identities as _, Ids, Ledger as _};
+use jarvis_safety::secret::{Redactor, Secret, SecretChange, SecretStore as _, Secrets, Use};
 use jarvis_safety::setting::Settings;
 use jarvis_safety::{Actor, Refusal};
 use serde_json::Value;
@@ -33,6 +34,7 @@ use tempfile::TempDir;
 pub(crate) struct House {
     console: Console,
     store: Store,
+    vault: SecretVault,
     /// Removed when the test ends.
     data: Option<TempDir>,
 }
@@ -54,11 +56,17 @@ pub(crate) async fn gate(tools: RegistryBuilder) -> House {
 
 /// Like [`gate`], with the store in this data directory and a clock that the test keeps a hand on.
 pub(crate) async fn gate_in(data: &Path, clock: Arc<ManualClock>, tools: RegistryBuilder) -> House {
-    let ids = Arc::new(Counter::default());
-    let options = Options { data: data.to_owned(), clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
+    let (ids, redactor) = (Arc::new(Counter::default()), Redactor::default());
+    let options = Options {
+        data: data.to_owned(),
+        clock: Arc::clone(&clock) as _,
+        ids: Arc::clone(&ids) as _,
+        redactor: redactor.clone(),
+    };
     let store = Store::open(options).await.unwrap();
     // Somebody is there who can approve.
     store.set_password("correct horse battery", row(EventKind::OperatorSet, "")).await.unwrap();
+    let vault = SecretVault::unlock(&store, VaultOptions::default()).await;
     let console = Console::new(GateParts {
         registry: tools.build().unwrap(),
         ledger: Arc::new(store.clone()),
@@ -70,11 +78,19 @@ pub(crate) async fn gate_in(data: &Path, clock: Arc<ManualClock>, tools: Registr
         policy: Ok(Policy::default()),
         kill: KillSwitch::Off,
         grants: Vec::new(),
+        secrets: Secrets { vault: Arc::new(vault.clone()), redactor },
     });
-    House { console, store, data: None }
+    House { console, store, vault, data: None }
 }
 
 impl House {
+    /// Keeps a secret that a tool may hand to a target.
+    pub(crate) async fn keep_secret(&self, name: &str, value: &str, tool: &str, target: &str) {
+        let uses = vec![Use { tool: tool.to_owned(), target: target.to_owned() }];
+        let change = SecretChange { value: Some(Secret::new(value.to_owned())), note: None, uses: Some(uses) };
+        self.vault.keep_secret(&name.parse().unwrap(), change, row(EventKind::SecretKept, name)).await.unwrap();
+    }
+
     /// The calls above green so far, oldest first.
     pub(crate) async fn calls(&self) -> Vec<CallRecord> {
         let filter = EventFilter { kinds: vec![EventKind::CallIntent], ..EventFilter::default() };

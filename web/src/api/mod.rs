@@ -17,6 +17,7 @@ mod metric;
 mod plan;
 mod say;
 mod schedule;
+mod secret;
 mod session;
 mod setting;
 mod setup;
@@ -129,6 +130,9 @@ fn ruling() -> OpenApiRouter<Web> {
         .routes(routes!(kill::stop, kill::resume))
         .routes(routes!(token::list_tokens, token::create_token))
         .routes(routes!(token::revoke_token))
+        .routes(routes!(secret::list_secrets))
+        .routes(routes!(secret::keep_secret, secret::remove_secret))
+        .routes(routes!(secret::import_secrets))
         .routes(routes!(grant::list_grants, grant::give_grant))
         .routes(routes!(grant::try_grant))
         .routes(routes!(grant::revoke_grant))

@@ -7,4 +7,5 @@ pub mod header;
 pub mod locate;
 pub mod prefer;
 pub(crate) mod record;
+pub mod strike;
 pub mod trace;

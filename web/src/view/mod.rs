@@ -9,6 +9,7 @@ pub mod event;
 pub mod grant;
 pub mod job;
 pub mod replay;
+pub mod secret;
 pub mod setting;
 pub mod token;
 pub mod tool;

@@ -12,14 +12,15 @@ use axum::extract::ConnectInfo;
 use http::{Request, Response, StatusCode, header};
 use jarvis_agents::{Mind, MindParts, Prompts};
 use jarvis_client::wire::{DoctorReport, Finding};
-use jarvis_memory::{JobStore, LiveHub, Store, ToolIndex};
+use jarvis_memory::{JobStore, LiveHub, SecretVault, Store, ToolIndex, VaultOptions};
 use jarvis_safety::call::{Origin, Vouching};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
 use jarvis_safety::job::{JobQueue, Kinds, QueueParts, Submission, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, Described, GateParts, KillSwitch, Policy, Registry};
-use jarvis_safety::port::{Document, EventFilter, Feed as _, Identities as _, Secret, Vault};
+use jarvis_safety::port::{Document, EventFilter, Feed as _, Identities as _};
+use jarvis_safety::secret::{Secret, Secrets, Vault};
 use jarvis_safety::setting::Settings;
 use jarvis_safety::{Actor, ActorId, Tier};
 use jarvis_web::{Doctor, Door, Web, WebParts};
@@ -39,6 +40,10 @@ struct Nothing;
 impl Vault for Nothing {
     fn open(&self, reference: &str) -> Result<Secret, String> {
         Err(format!("{reference} is not there"))
+    }
+
+    fn open_for(&self, reference: &str, _: &str, _: &str) -> Result<Secret, String> {
+        self.open(reference)
     }
 }
 
@@ -101,6 +106,8 @@ impl House {
         let registry = Registry::builder().with(Read).with(Wipe(Arc::clone(&wiped))).with(Tend(Arc::clone(&bench)));
         let registry = registry.build().unwrap();
         let index = Arc::new(ToolIndex::new(registry.described().map(document).collect()).unwrap());
+        let vault = SecretVault::unlock(&kept.store, VaultOptions::default()).await;
+        let secrets = Secrets { vault: Arc::new(Nothing), redactor: kept.redactor.clone() };
         let gate = Console::new(GateParts {
             registry,
             ledger: Arc::new(kept.store.clone()),
@@ -112,6 +119,7 @@ impl House {
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
             grants: Vec::new(),
+            secrets: secrets.clone(),
         });
         let mind = Mind::new(MindParts {
             gate: gate.gate(),
@@ -119,7 +127,7 @@ impl House {
             identities: Arc::new(kept.store.clone()),
             live: live.clone(),
             index,
-            vault: Arc::new(Nothing),
+            secrets: secrets.clone(),
             clock: kept.clock.clone(),
             ids: kept.ids.clone(),
             prompts: Prompts::load(None).unwrap(),
@@ -133,6 +141,7 @@ impl House {
             live: live.clone(),
             clock: kept.clock.clone(),
             ids: kept.ids.clone(),
+            redactor: secrets.redactor.clone(),
         });
         let stop = CancellationToken::new();
         tokio::spawn(Worker::new(&jobs, WorkerOptions::default()).run(stop.clone()));
@@ -148,6 +157,8 @@ impl House {
             identities: Arc::new(kept.store.clone()),
             settings: Arc::new(kept.store.clone()),
             settings_tx,
+            secrets: Arc::new(vault),
+            redactor: secrets.redactor,
             clock: kept.clock.clone(),
             ids: kept.ids.clone(),
             setup: Arc::new(SetupCode(kept.store.clone())),

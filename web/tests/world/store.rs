@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use jarvis_memory::{Options, Store};
 use jarvis_safety::event::{Draft, Event, EventKind};
 use jarvis_safety::port::{Clock, EventFilter, Feed as _, Ids, Ledger as _};
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::setting::AuditReads;
 use jarvis_safety::{ActorId, Tier};
 
@@ -52,6 +53,7 @@ pub struct Kept {
     pub store: Store,
     pub clock: Arc<Hand>,
     pub ids: Arc<Count>,
+    pub redactor: Redactor,
     pub data: tempfile::TempDir,
 }
 
@@ -66,9 +68,14 @@ impl Deref for Kept {
 impl Kept {
     pub async fn new() -> Self {
         let (clock, ids) = (Arc::new(Hand::default()), Arc::new(Count::default()));
-        let data = tempfile::tempdir().unwrap();
-        let options = Options { data: data.path().to_owned(), clock: clock.clone(), ids: ids.clone() };
-        Self { store: Store::open(options).await.unwrap(), clock, ids, data }
+        let (data, redactor) = (tempfile::tempdir().unwrap(), Redactor::default());
+        let options = Options {
+            data: data.path().to_owned(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            redactor: redactor.clone(),
+        };
+        Self { store: Store::open(options).await.unwrap(), clock, ids, redactor, data }
     }
 
     /// A row of an actor's own.

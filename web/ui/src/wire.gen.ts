@@ -615,6 +615,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All secrets, without their values. */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/secrets/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps the variables of a `.env` file as secrets of their names. Each is kept or skipped on its own; nothing is expanded. */
+        post: operations["import_secrets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keeps a secret, or changes what is given of one. The value is sealed, and struck out of everything that is shown, kept,
+         *     logged or sent to a model from now on.
+         */
+        put: operations["keep_secret"];
+        post?: never;
+        /** Takes a secret out of use. What refers to it gets it no more; its value is struck out for 30 days longer. */
+        delete: operations["remove_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -1239,6 +1294,20 @@ export interface components {
             /** @description Version of Jarvis. */
             version: string;
         };
+        /** @description The text of a `.env` file. */
+        ImportBody: {
+            /** @description The text, at most 256 KiB. */
+            text: string;
+            /** @description Whether secrets that are there already get the values of the file. */
+            replace?: boolean;
+        };
+        /** @description What became of the variables of a `.env` file. */
+        ImportReport: {
+            /** @description Names of the secrets that were kept. */
+            kept: string[];
+            /** @description Those that were not. */
+            skipped: components["schemas"]["SkippedInfo"][];
+        };
         /** @description A call that is to run as a job: it outlives whoever asked for it, and the server that began it. */
         JobBody: {
             /** @description Name of the tool. */
@@ -1356,7 +1425,7 @@ export interface components {
             url: string;
             /** @description Name of the model; empty takes the first that the server lists. */
             name?: string;
-            /** @description Where the key lies: `env:NAME` or `file:/path`; never the key itself. */
+            /** @description Where the key lies: `secret://NAME`, `env:NAME` or `file:/path`; never the key itself. */
             key?: string | null;
             /**
              * Format: int32
@@ -1580,6 +1649,55 @@ export interface components {
             /** @description By age. */
             schedules: components["schemas"]["ScheduleInfo"][];
         };
+        /** @description Keeps a secret, or changes what is given of one. What is left out stays as it is. */
+        SecretBody: {
+            /** @description The value, 8 to 16,384 bytes of text. A new secret needs one; the old value is struck out for 30 days more. */
+            value?: string | null;
+            /** @description What it is for, at most 200 characters. */
+            note?: string | null;
+            /** @description Tools and targets that may get it, at most 20. None at first. */
+            uses?: components["schemas"]["SecretUse"][] | null;
+        };
+        /** @description A secret, without its value. */
+        SecretInfo: {
+            /** @description Its name; `secret://NAME` refers to it. */
+            name: string;
+            /** @description What it is for. */
+            note: string;
+            /** @description Tools and targets that may get it. None: only Jarvis's own settings can refer to it. */
+            uses: components["schemas"]["SecretUse"][];
+            /**
+             * Format: int64
+             * @description Counts its values, from 1.
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description When it was first kept.
+             */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When it got its present value.
+             */
+            changed_at: number;
+        };
+        /** @description All secrets. */
+        SecretList: {
+            /** @description By name. */
+            secrets: components["schemas"]["SecretInfo"][];
+            /** @description Where the key of the vault comes from: `file:…`, `env:…`, `credential:…`, or a passphrase from one of them. */
+            key: string;
+            /** @description Why the vault cannot be opened, if it cannot. */
+            fault?: string | null;
+        };
+        /** @description To whom a tool may hand a secret. */
+        SecretUse: {
+            /** @description Name of a tool, or a pattern with `*` and `?`. */
+            tool: string;
+            /** @description Name of the target, or a pattern: for `http_fetch` the host. */
+            target: string;
+        };
         /** @description Who the caller is, and what a page needs before it may ask anything else. */
         SessionInfo: {
             /** @description Whether the caller is known. */
@@ -1636,6 +1754,18 @@ export interface components {
             password: string;
             /** @description Answer with the session's secret instead of a cookie. */
             bearer?: boolean;
+        };
+        /** @description A variable that was not taken. */
+        SkippedInfo: {
+            /**
+             * Format: int64
+             * @description Number of its line, from 1.
+             */
+            line: number;
+            /** @description Its name, as far as it can be told. */
+            name: string;
+            /** @description Why. */
+            why: string;
         };
         /** @description A question of the past that a grant would have answered. */
         SparedInfo: {
@@ -1902,6 +2032,8 @@ export type GrantInfo = components['schemas']['GrantInfo'];
 export type GrantList = components['schemas']['GrantList'];
 export type GrantTrial = components['schemas']['GrantTrial'];
 export type Health = components['schemas']['Health'];
+export type ImportBody = components['schemas']['ImportBody'];
+export type ImportReport = components['schemas']['ImportReport'];
 export type JobBody = components['schemas']['JobBody'];
 export type JobCountsInfo = components['schemas']['JobCountsInfo'];
 export type JobInfo = components['schemas']['JobInfo'];
@@ -1926,10 +2058,15 @@ export type SayPlan = components['schemas']['SayPlan'];
 export type ScheduleBody = components['schemas']['ScheduleBody'];
 export type ScheduleInfo = components['schemas']['ScheduleInfo'];
 export type ScheduleList = components['schemas']['ScheduleList'];
+export type SecretBody = components['schemas']['SecretBody'];
+export type SecretInfo = components['schemas']['SecretInfo'];
+export type SecretList = components['schemas']['SecretList'];
+export type SecretUse = components['schemas']['SecretUse'];
 export type SessionInfo = components['schemas']['SessionInfo'];
 export type SettingsInfo = components['schemas']['SettingsInfo'];
 export type SetupBody = components['schemas']['SetupBody'];
 export type SignInBody = components['schemas']['SignInBody'];
+export type SkippedInfo = components['schemas']['SkippedInfo'];
 export type SparedInfo = components['schemas']['SparedInfo'];
 export type StatusInfo = components['schemas']['StatusInfo'];
 export type StepInfo = components['schemas']['StepInfo'];
@@ -3293,6 +3430,131 @@ export interface operations {
             path: {
                 /** @description Schedule id */
                 id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretList"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keep_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 64 of A-Z a-z 0-9 _ . - */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SecretBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the secret */
+                name: string;
             };
             cookie?: never;
         };

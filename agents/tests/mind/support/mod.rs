@@ -16,9 +16,8 @@ use jarvis_safety::conversation::{Entry, Turn};
 use jarvis_safety::event::{Draft, Event, EventKind};
 use jarvis_safety::frame::Frame;
 use jarvis_safety::kernel::{Console, Described, GateParts, KillSwitch, Policy};
-use jarvis_safety::port::{
-    Clock, Document, EventFilter, Feed as _, Identities as _, Ids, Index, Ledger as _, Live, Secret, Vault,
-};
+use jarvis_safety::port::{Clock, Document, EventFilter, Feed as _, Identities as _, Ids, Index, Ledger as _, Live};
+use jarvis_safety::secret::{Redactor, Secret, Secrets, Vault};
 use jarvis_safety::setting::{ModelSetting, Settings};
 use jarvis_safety::{Actor, ApprovalId, Refusal, TurnId};
 use serde_json::Value;
@@ -52,8 +51,12 @@ impl House {
     pub(crate) async fn new() -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let (clock, ids) = (Arc::new(ManualClock::default()), Arc::new(Counter::default()));
-        let options =
-            Options { data: data.path().to_owned(), clock: Arc::clone(&clock) as _, ids: Arc::clone(&ids) as _ };
+        let options = Options {
+            data: data.path().to_owned(),
+            clock: Arc::clone(&clock) as _,
+            ids: Arc::clone(&ids) as _,
+            redactor: Redactor::default(),
+        };
         let store = Store::open(options).await.expect("the store opens");
         // Somebody is there who can approve.
         store.set_password("correct horse battery", password_set()).await.expect("the password is set");
@@ -71,6 +74,7 @@ impl House {
             policy: Ok(Policy::default()),
             kill: KillSwitch::Off,
             grants: Vec::new(),
+            secrets: Secrets::default(),
         });
         let turns = Arc::new(Turns::new(store.clone()));
         let idle = Duration::from_millis(400);
@@ -102,7 +106,7 @@ impl House {
             identities: Arc::new(self.store.clone()),
             live: Arc::clone(&self.live) as _,
             index: Arc::clone(&self.index),
-            vault: Arc::new(OneKey),
+            secrets: Secrets { vault: Arc::new(OneKey), redactor: Redactor::default() },
             clock: Arc::clone(&self.clock) as _,
             ids: Arc::clone(&self.ids) as _,
             prompts: Prompts::load(None).expect("the prompts are whole"),
@@ -294,6 +298,10 @@ impl Vault for OneKey {
             "env:MODEL_KEY" => Ok(Secret::new(KEY.to_owned())),
             other => Err(format!("{other} is not set")),
         }
+    }
+
+    fn open_for(&self, reference: &str, _: &str, _: &str) -> Result<Secret, String> {
+        self.open(reference)
     }
 }
 

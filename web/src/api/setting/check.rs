@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 use jarvis_client::wire::{AutonomyInfo, ModelInfo, RootInfo, SettingsInfo};
 use jarvis_safety::kernel::{Autonomy, AutonomyRule, Level};
 use jarvis_safety::plain::{shorten, visible};
+use jarvis_safety::secret::SecretName;
 use jarvis_safety::setting::{AuditReads, ModelSetting, Root, Settings};
 use url::Url;
 
@@ -139,12 +140,13 @@ fn key(reference: &str) -> Checked<String> {
     } else if let Some(path) = reference.strip_prefix("file:") {
         path.starts_with('/') && path.len() <= 4_096 && !path.chars().any(char::is_control)
     } else {
-        false
+        SecretName::referred(reference).is_some()
     };
     if good {
         return Ok(reference.to_owned());
     }
-    Err("model.key must be a reference and never the key itself: `env:NAME` or `file:/path`".to_owned())
+    Err("model.key must be a reference and never the key itself: `secret://NAME`, `env:NAME` or `file:/path`"
+        .to_owned())
 }
 
 async fn root(given: &RootInfo, data: &Path) -> Checked<Root> {
@@ -264,10 +266,10 @@ mod tests {
     async fn a_key_that_is_no_reference_is_refused_and_not_repeated() {
         let said = fault(|given| given.model = Some(model_info("http://a/v1", Some("sk-123456")))).await;
         assert!(said.starts_with("model.key") && !said.contains("sk-123456"), "{said}");
-        for good in ["env:OPENAI_KEY", "file:/run/key"] {
+        for good in ["env:OPENAI_KEY", "file:/run/key", "secret://openai"] {
             assert_eq!(key(good).as_deref(), Ok(good));
         }
-        for bad in ["env:", "env:1A", "env:A B", "file:key", "secret"] {
+        for bad in ["env:", "env:1A", "env:A B", "file:key", "secret", "secret://", "secret://a b"] {
             assert!(key(bad).is_err(), "{bad}");
         }
     }
