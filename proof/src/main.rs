@@ -23,7 +23,9 @@ mod life;
 mod postgres;
 mod report;
 mod seal;
+mod secret;
 mod server;
+mod speech;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -56,6 +58,8 @@ enum Suite {
     /// Two replicas on one PostgreSQL: its processes killed, its server restarted, connections cut, replicas killed. Needs
     /// root and the programs of PostgreSQL.
     Postgres(KillArguments),
+    /// Secrets of the vault, planted in every form and looked for on every way out.
+    Secrets(SecretArguments),
 }
 
 /// What every suite is told.
@@ -129,6 +133,36 @@ struct FaultArguments {
     sabotage: Option<fault::Sabotage>,
 }
 
+#[derive(Debug, Args)]
+struct SecretArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Secrets that are planted; with --minutes the most.
+    #[arg(long)]
+    cycles: Option<u64>,
+    /// Goes on for so long instead of for a number of secrets.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Breaks the promise on purpose, to see that this is found.
+    #[arg(long)]
+    sabotage: Option<secret::Sabotage>,
+}
+
+/// Secrets when nothing else is said.
+const SECRETS: u64 = 1000;
+
+impl SecretArguments {
+    fn options(self) -> secret::Options {
+        let unlimited = if self.minutes.is_some() { u64::MAX } else { SECRETS };
+        secret::Options {
+            common: self.common,
+            secrets: self.cycles.unwrap_or(unlimited),
+            minutes: self.minutes,
+            sabotage: self.sabotage,
+        }
+    }
+}
+
 /// Outages when nothing else is said.
 const OUTAGES: u64 = 500;
 
@@ -174,6 +208,7 @@ async fn main() -> ExitCode {
         // As many as there are.
         Suite::Boundary(given) => boundary::run(given.options(u64::MAX, false)).await,
         Suite::Postgres(given) => postgres::run(given.options(AWAY, false)).await,
+        Suite::Secrets(given) => secret::run(given.options()).await,
         Suite::Power(given) => kill::run(given.options(CUTS, true)).await,
     };
     match ended {

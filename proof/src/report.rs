@@ -35,6 +35,10 @@ pub(crate) enum Kind {
     Untrue,
     /// Something was acknowledged while it could not be kept.
     EarlyAck,
+    /// A secret came out.
+    Leak,
+    /// A way out was not tried: nothing came there that could have leaked.
+    Untried,
     /// The program's answer was not one that it may give.
     WrongAnswer,
     /// The hash chain has a fault.
@@ -63,6 +67,8 @@ impl Kind {
             Self::DoubleEffect => "double-effect",
             Self::Untrue => "untrue",
             Self::EarlyAck => "early-ack",
+            Self::Leak => "leak",
+            Self::Untried => "untried",
             Self::WrongAnswer => "wrong-answer",
             Self::Chain => "chain",
             Self::Seal => "seal",

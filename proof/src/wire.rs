@@ -42,19 +42,26 @@ pub(crate) struct Ask<'a> {
     secret: &'a str,
     wait: u32,
     body: Option<Value>,
+    /// Method and name of a modern MCP request.
+    mcp: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Ask<'a> {
     pub(crate) const fn get(path: &'a str, secret: &'a str) -> Self {
-        Self { method: Method::GET, path, secret, wait: 0, body: None }
+        Self { method: Method::GET, path, secret, wait: 0, body: None, mcp: None }
     }
 
     pub(crate) const fn post(path: &'a str, secret: &'a str, body: Option<Value>) -> Self {
-        Self { method: Method::POST, path, secret, wait: 0, body }
+        Self { method: Method::POST, path, secret, wait: 0, body, mcp: None }
     }
 
     pub(crate) const fn put(path: &'a str, secret: &'a str, body: Value) -> Self {
-        Self { method: Method::PUT, path, secret, wait: 0, body: Some(body) }
+        Self { method: Method::PUT, path, secret, wait: 0, body: Some(body), mcp: None }
+    }
+
+    /// A request of MCP, revision 2026-07-28.
+    pub(crate) const fn mcp(secret: &'a str, method: &'a str, name: &'a str, body: Value) -> Self {
+        Self { method: Method::POST, path: "/mcp", secret, wait: 0, body: Some(body), mcp: Some((method, name)) }
     }
 
     /// Waits so many seconds for what comes later.
@@ -87,6 +94,11 @@ impl Wire {
         }
         if ask.wait > 0 {
             request = request.header("prefer", format!("wait={}", ask.wait));
+        }
+        if let Some((method, name)) = ask.mcp {
+            request = request.header("accept", "application/json, text/event-stream");
+            request = request.header("mcp-protocol-version", "2026-07-28");
+            request = request.header("mcp-method", method).header("mcp-name", name);
         }
         let body = match &ask.body {
             Some(body) => {

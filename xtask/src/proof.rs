@@ -29,7 +29,7 @@ struct Suite {
     room: &'static [&'static str],
 }
 
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 6] = [
     Suite {
         name: "kill",
         sabotages: &[
@@ -56,6 +56,11 @@ const SUITES: [Suite; 5] = [
             ("double-step", &["double-effect"]),
         ],
         room: &["--cycles", "1"],
+    },
+    Suite {
+        name: "secrets",
+        sabotages: &[("forgotten-secret", &["leak"]), ("plain-row", &["leak"])],
+        room: &["--cycles", "40"],
     },
     Suite { name: "faults", sabotages: &[("early-ack", &["early-ack"])], room: &["--cycles", "10"] },
     Suite {
