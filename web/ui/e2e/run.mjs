@@ -6,11 +6,13 @@ import { finish, skip } from './harness.mjs';
 import { activity } from './suite/activity.mjs';
 import { comingBack } from './suite/again.mjs';
 import { denying, docker, makeContainers } from './suite/approve.mjs';
+import { importing } from './suite/env.mjs';
 import { grants } from './suite/grant.mjs';
 import { jobs, jobsWithDocker, makeJobContainer } from './suite/job.mjs';
 import { keyboardOnly } from './suite/keyboard.mjs';
 import { killing } from './suite/kill.mjs';
 import { phone } from './suite/phone.mjs';
+import { secrets } from './suite/secret.mjs';
 import { settings } from './suite/setting.mjs';
 import { sight } from './suite/sight.mjs';
 import { signing } from './suite/sign.mjs';
@@ -37,6 +39,8 @@ try {
   await tools(world);
   await denying(world);
   await grants(world);
+  await secrets(world);
+  await importing(world);
   await jobs(world);
   if (hasDocker) {
     await docker(world);

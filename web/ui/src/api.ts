@@ -2,9 +2,9 @@
 
 import type {
   ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, CancelInfo, ConversationInfo, ConversationList,
-  ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, GrantBody, GrantInfo, GrantList, GrantTrial, JobBody, JobInfo, JobPage,
-  OutputPage, PlanBody, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SessionInfo, SettingsInfo, StatusInfo,
-  TokenBody, TokenInfo, TokenList, ToolList, TurnInfo,
+  ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, GrantBody, GrantInfo, GrantList, GrantTrial, ImportBody, ImportReport,
+  JobBody, JobInfo, JobPage, OutputPage, PlanBody, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SecretBody,
+  SecretInfo, SecretList, SessionInfo, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList, ToolList, TurnInfo,
 } from './wire';
 
 export class ProblemError extends Error {
@@ -152,6 +152,11 @@ export const api = {
   tokens: () => request<TokenList>('GET', '/tokens'),
   newToken: (body: TokenBody) => request<TokenInfo>('POST', '/tokens', { body }),
   revokeToken: (id: string) => request<void>('DELETE', at('/tokens', id)),
+
+  secrets: () => request<SecretList>('GET', '/secrets'),
+  keepSecret: (name: string, body: SecretBody) => request<SecretInfo>('PUT', at('/secrets', name), { body }),
+  importSecrets: (body: ImportBody) => request<ImportReport>('POST', '/secrets/import', { body }),
+  removeSecret: (name: string) => request<void>('DELETE', at('/secrets', name)),
 
   grants: () => request<GrantList>('GET', '/grants'),
   giveGrant: (body: GrantBody) => request<GrantInfo>('POST', '/grants', { body }),

@@ -23,6 +23,12 @@ describe('settings', () => {
     expect(faultsOf(bad)['model.key']).not.toContain('sk-123');
   });
 
+  it('take a key by any reference, and only by one', () => {
+    const fault = (key: string) => faultsOf({ ...good, model: { ...good.model!, key } })['model.key'];
+    for (const key of ['secret://model-key', `secret://${'a'.repeat(64)}`, 'env:OPENAI_KEY', 'file:/etc/key']) expect(fault(key), key).toBeUndefined();
+    for (const key of ['secret://', 'secret://a/b', `secret://${'a'.repeat(65)}`, 'secret:model-key', 'sk-123']) expect(fault(key), key).toContain('a reference');
+  });
+
   it('a sentence of the server finds its field', () => {
     expect(fieldOf('roots: `/srv` cannot be entered (os error 2); it must be a folder that exists. Nothing was changed', good)).toBe('roots[0]');
     expect(fieldOf('hosts: `*.example.org` is no host', good)).toBe('hosts[1]');

@@ -4,6 +4,8 @@ import type { EventInfo } from '../wire';
 
 export function linkOf(event: EventInfo): { path: string; word: string } | null {
   const body = event.body as { conversation?: unknown } | null | undefined;
+  // A secret may be called like anything.
+  if (event.kind.startsWith('secret.') || event.kind === 'vault.rekeyed') return { path: '/settings?secrets', word: 'secrets' };
   if (event.subject.startsWith('appr_')) return { path: '/approvals', word: 'card' };
   if (event.subject.startsWith('job_')) return { path: `/jobs/${event.subject}`, word: 'job' };
   if (event.subject.startsWith('sched_')) return { path: `/jobs?schedule=${event.subject}`, word: 'schedule' };

@@ -31,7 +31,7 @@ function model(faults: Faults, given: ModelInfo): void {
   if (url === null || !/^https?:$/.test(url.protocol)) faults['model.url'] = 'an address such as http://127.0.0.1:11434/v1';
   else if (url.username || url.password) faults['model.url'] = 'without name or password; use a key by reference';
   else if (url.search || url.hash) faults['model.url'] = 'without ? or #';
-  if (given.key && !/^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/.test(given.key)) faults['model.key'] = 'a reference, never the key itself: env:NAME or file:/path';
+  if (given.key && !/^(secret:\/\/[A-Za-z0-9_.-]{1,64}|env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/.test(given.key)) faults['model.key'] = 'a reference, never the key itself: secret://NAME, env:NAME or file:/path';
   within(faults, 'model.context', given.context, 2048, 2_000_000);
 }
 

@@ -9,7 +9,7 @@ export type EventKind =
   | 'turn.asked' | 'turn.step' | 'turn.waiting' | 'turn.done' | 'turn.stopped' | 'turn.failed'
   | 'conversation.renamed' | 'conversation.deleted' | 'body.erased'
   | 'kill.on' | 'kill.off' | 'policy.loaded' | 'policy.unreadable' | 'setting.changed'
-  | 'grant.given' | 'grant.revoked' | 'token.created' | 'token.revoked' | 'session.opened' | 'session.closed' | 'session.refused'
+  | 'grant.given' | 'grant.revoked' | 'secret.kept' | 'secret.removed' | 'vault.rekeyed' | 'token.created' | 'token.revoked' | 'session.opened' | 'session.closed' | 'session.refused'
   | 'job.submitted' | 'job.retried' | 'job.stopping' | 'job.done' | 'job.failed' | 'job.cancelled' | 'job.unknown'
   | 'schedule.saved' | 'schedule.missed' | 'schedule.removed'
   | 'operator.set' | 'server.started';
@@ -49,6 +49,9 @@ export const kinds: Record<EventKind, Kind> = {
   'setting.changed': { mark: 'ok', word: 'setting changed' },
   'grant.given': { mark: 'ok', word: 'grant given' },
   'grant.revoked': { mark: 'off', word: 'grant revoked' },
+  'secret.kept': { mark: 'ok', word: 'secret kept' },
+  'secret.removed': { mark: 'off', word: 'secret removed' },
+  'vault.rekeyed': { mark: 'ok', word: 'vault sealed anew' },
   'token.created': { mark: 'ok', word: 'token made' },
   'token.revoked': { mark: 'off', word: 'token revoked' },
   'session.opened': { mark: 'ok', word: 'signed in' },
