@@ -163,6 +163,14 @@ pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
+/// Writes a file that is not there yet, readable by the owner only.
+pub(crate) fn create(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    sync_parent(path)
+}
+
 /// Reads a small file; `None` if it is not there. Reads no more than 4 KiB.
 pub(crate) fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match File::open(path) {

@@ -48,6 +48,9 @@ impl Row {
             scrub(text);
             redactor.strike(text);
         }
+        if let Some(tool) = &mut draft.tool {
+            redactor.strike(tool);
+        }
         if let Some(body) = &mut draft.body {
             redactor.value(body);
         }

@@ -37,8 +37,10 @@ pub struct Origin {
 pub enum Vouching {
     /// Tool, target and values follow from the person's own words or hand.
     Person,
-    /// A client or a model chose them before any untrusted text was in sight.
+    /// A program, or our own model before any untrusted text was in its sight, chose them.
     Client,
+    /// A client's model chose them, and nobody here knows what text it had in sight.
+    Model,
     /// Untrusted text was in sight when they were chosen.
     Unvouched,
 }

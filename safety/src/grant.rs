@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::approval::{Approval, ApprovalState, Step};
 use crate::call::Vouching;
 use crate::id::{ActorId, ApprovalId, GrantId};
-use crate::kernel::{Compiled, Console, Inner, POLICY};
+use crate::kernel::{Compiled, Console, Described, Inner, POLICY};
 use crate::refusal::{Refusal, store_refusal};
 use crate::target::Target;
 use crate::tier::Tier;
@@ -77,6 +77,23 @@ impl Terms {
     }
 }
 
+impl Terms {
+    /// Whether every value of such a call, its tool and its target are the operator's own words, or what is usual: then
+    /// nothing is left that somebody else could have chosen.
+    #[must_use]
+    pub fn spells_out(&self, args: &Value, tool: Option<&Described>) -> bool {
+        let plain = |text: &String| !text.contains(['*', '?']);
+        let said = |name: &String| matches!(self.when.get(name), Some(Wanted::Is(_)));
+        let usual =
+            |name: &str, value: &Value| tool.is_some_and(|tool| tool.input["properties"][name]["default"] == *value);
+        plain(&self.tool)
+            && (self.target_id.is_some() || self.target.as_ref().is_some_and(plain))
+            && args
+                .as_object()
+                .is_none_or(|args| args.iter().all(|(name, value)| value.is_null() || said(name) || usual(name, value)))
+    }
+}
+
 /// A standing permission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -141,7 +158,9 @@ impl Console {
         let mut trial = Trial { looked: cards.len(), spared: Vec::new() };
         for card in cards {
             let [step] = card.steps.as_slice() else { continue };
-            if card.is_grantable() && compiled.fits(&step.tool, &step.args, &step.target, &card.actor.id) {
+            let carried = card.vouching != Vouching::Model
+                || terms.spells_out(&step.args, self.inner().registry.describe(&step.tool));
+            if carried && card.is_grantable() && compiled.fits(&step.tool, &step.args, &step.target, &card.actor.id) {
                 let approved = match card.state {
                     ApprovalState::Pending | ApprovalState::Expired => None,
                     state => Some(state != ApprovalState::Denied),

@@ -43,8 +43,8 @@ pub(crate) async fn guarded<T>(look: impl Future<Output = Result<T, ToolError>>)
 pub(crate) fn refuse_secret(redactor: &Redactor, tool: &str, args: &Value) -> Result<(), Refusal> {
     let Some(name) = redactor.found(args) else { return Ok(()) };
     let told = format!(
-        "the arguments of `{tool}` hold the value of the secret `{name}`; where a tool takes one, write secret://{name}. \
-         Nothing was done"
+        "the arguments of `{tool}` hold the value of the secret `{name}`, or the mark that stands in its place; where a \
+         tool takes a secret, write secret://{name}. Nothing was done"
     );
     Err(Refusal::new(Code::InvalidArguments, "validate", told))
 }

@@ -106,6 +106,7 @@ impl Run<'_> {
         let (cancel, progress) = (self.watch.cancel.clone(), self.watch.progress.clone());
         let hand = Hand {
             vault: Arc::clone(&self.secrets.vault),
+            redactor: self.secrets.redactor.clone(),
             tool: call.tool.described().spec.name,
             target: call.target.name.clone(),
         };
@@ -141,8 +142,7 @@ impl Run<'_> {
     }
 
     fn show(&self, progress: &mut watch::Receiver<Option<Progress>>) {
-        let Some(mut latest) = progress.borrow_and_update().clone() else { return };
-        self.secrets.redactor.strike(&mut latest.text);
+        let Some(latest) = progress.borrow_and_update().clone() else { return };
         self.live.publish(Frame {
             subject: format!("call:{}", self.id),
             kind: "progress".to_owned(),
@@ -168,6 +168,7 @@ fn ended(
 /// What a tool says holds no secret that Jarvis knows, whoever put it there.
 fn strike(redactor: &Redactor, outcome: &mut Outcome) {
     redactor.value(&mut outcome.output);
+    redactor.strike(&mut outcome.target.name);
     redactor.strike(&mut outcome.words);
     if let Some(error) = &mut outcome.error {
         redactor.strike(&mut error.message);

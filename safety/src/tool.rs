@@ -18,7 +18,7 @@ use crate::actor::Actor;
 use crate::call::Caller;
 use crate::id::CallId;
 use crate::kernel::Permit;
-use crate::secret::{Secret, Vault};
+use crate::secret::{Redactor, Secret, Vault};
 use crate::target::Target;
 use crate::tier::{Effects, Tier};
 
@@ -172,6 +172,7 @@ pub struct RunContext {
 /// What opens secrets for one call.
 pub(crate) struct Hand {
     pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) redactor: Redactor,
     pub(crate) tool: &'static str,
     pub(crate) target: String,
 }
@@ -189,8 +190,14 @@ impl RunContext {
     /// # Errors
     /// If it may not have it, or there is none of this name. Nothing has been done by then if the tool asks first.
     pub fn secret(&self, reference: &str) -> Result<Secret, ToolError> {
-        let Hand { vault, tool, target } = &self.hand;
+        let Hand { vault, tool, target, .. } = &self.hand;
         vault.open_for(reference, tool, target).map_err(|why| ToolError::new(ToolErrorKind::NotPermitted, why))
+    }
+
+    /// What strikes secrets out of a text. Whatever a tool cuts must be struck first: half of one is not found any more.
+    #[must_use]
+    pub const fn redactor(&self) -> &Redactor {
+        &self.hand.redactor
     }
 
     /// Fires when the caller, the deadline or the kill switch ends the call. The gate also drops the future.
@@ -201,7 +208,9 @@ impl RunContext {
 
     /// Tells how far it is. Only the latest is kept.
     pub fn progress(&self, done: f64, total: Option<f64>, text: impl Into<String>) {
-        self.progress.send_replace(Some(Progress { done, total, text: text.into() }));
+        let mut text = text.into();
+        self.hand.redactor.strike(&mut text);
+        self.progress.send_replace(Some(Progress { done, total, text }));
     }
 }
 

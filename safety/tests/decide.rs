@@ -55,7 +55,12 @@ const UNVOUCHED: [[&str; 4]; 5] = [
 #[test]
 fn the_autonomy_table_holds_for_every_tier_level_and_chooser() {
     let actor = Actor::operator();
-    let tables = [(Vouching::Person, PERSON), (Vouching::Client, CLIENT), (Vouching::Unvouched, UNVOUCHED)];
+    let tables = [
+        (Vouching::Person, PERSON),
+        (Vouching::Client, CLIENT),
+        (Vouching::Model, CLIENT),
+        (Vouching::Unvouched, UNVOUCHED),
+    ];
     for (vouching, table) in tables {
         for (level, row) in Level::ALL.into_iter().zip(table) {
             for (tier, expected) in Tier::ALL.into_iter().zip(row) {

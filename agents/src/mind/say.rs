@@ -77,7 +77,8 @@ impl Mind {
     pub async fn retry(&self, actor: &Actor, origin: Origin, turn: &TurnId) -> Result<Turn, Refusal> {
         let (turn, _) = self.turn(actor, turn).await?;
         self.inner().room()?;
-        self.add(actor, origin, turn.conversation, turn.parent, turn.asked).await
+        let asked = self.inner().redactor.text(&turn.asked).into_owned();
+        self.add(actor, origin, turn.conversation, turn.parent, asked).await
     }
 
     /// Stops a turn and waits until it has ended, which takes a moment. A turn that has ended is left as it is.

@@ -62,7 +62,7 @@ impl Face {
             tool,
             args,
             key,
-            vouching: Vouching::Client,
+            vouching: Vouching::Model,
         }
     }
 }

@@ -76,7 +76,7 @@ impl Face {
             tool: "tools/call".to_owned(),
             args: Value::Null,
             key: None,
-            vouching: Vouching::Client,
+            vouching: Vouching::Model,
         };
         self.gate.refuse(&request, Refusal::invalid(unread.message.clone())).await;
     }

@@ -20,6 +20,8 @@ pub(super) fn start(environment: &Environment, redactor: &Redactor) {
         .with_ansi(io::stderr().is_terminal());
     // A second subscriber is refused; then the first one logs.
     let _ = if json { lines.json().try_init() } else { lines.compact().try_init() };
+    // What a panic says may quote a text: it goes the same way.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }
 
 /// Writes to standard error. A line is written in one piece, so a secret in it is whole.

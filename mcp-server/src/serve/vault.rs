@@ -72,14 +72,17 @@ pub(super) fn options(file: &VaultFile, environment: &Environment) -> VaultOptio
     let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(|_| format!("env:{name}"));
     let key = file.key.clone().or_else(|| variable("JARVIS_VAULT_KEY").filter(|_| file.passphrase.is_none()));
     let phrase = file.passphrase.clone().or_else(|| variable("JARVIS_VAULT_PASSPHRASE").filter(|_| key.is_none()));
-    let words = key
-        .clone()
-        .unwrap_or_else(|| phrase.as_ref().map_or_else(String::new, |from| format!("a passphrase from {from}")));
+    let found = vault_key(key.as_deref(), phrase.as_deref(), environment);
+    let words = match (&found, key, phrase) {
+        (VaultKey::Key(_), Some(from), _) => from,
+        (VaultKey::Passphrase(_), _, Some(from)) => format!("a passphrase from {from}"),
+        _ => "nowhere".to_owned(),
+    };
     let previous = match (&file.previous_key, &file.previous_passphrase) {
         (None, None) => None,
         (key, phrase) => Some(vault_key(key.as_deref(), phrase.as_deref(), environment)),
     };
-    VaultOptions { key: vault_key(key.as_deref(), phrase.as_deref(), environment), words, previous }
+    VaultOptions { key: found, words, previous }
 }
 
 fn vault_key(key: Option<&str>, passphrase: Option<&str>, environment: &Environment) -> VaultKey {
@@ -94,6 +97,10 @@ fn vault_key(key: Option<&str>, passphrase: Option<&str>, environment: &Environm
 
 /// `credential:NAME` is a credential that systemd gave the service (`LoadCredentialEncrypted=`).
 fn credential(reference: &str, environment: &Environment) -> Result<Secret, String> {
+    if !["env:", "file:", "credential:"].iter().any(|kind| reference.starts_with(kind)) {
+        // What stands there may be the key itself, so it is not repeated.
+        return Err("[vault] takes references, and never a key: env:NAME, file:/path or credential:NAME".to_owned());
+    }
     let Some(name) = reference.strip_prefix("credential:") else { return outside(reference, environment) };
     let Some(folder) = environment.get("CREDENTIALS_DIRECTORY") else {
         return Err(format!("systemd gave no credentials; the unit needs LoadCredentialEncrypted={name}:…"));
@@ -150,6 +157,9 @@ mod tests {
             let file = VaultFile { key: Some(wrong.to_owned()), ..VaultFile::default() };
             assert!(matches!(options(&file, &environment).key, VaultKey::Unreadable(_)), "{wrong}");
         }
+        let pasted = VaultFile { key: Some("0123456789abcdef".to_owned()), ..VaultFile::default() };
+        let pasted = options(&pasted, &environment);
+        assert!(!opened(&pasted.key).contains("0123") && !pasted.words.contains("0123"));
         let both = VaultFile { key: Some("env:A".to_owned()), passphrase: Some("env:B".to_owned()), ..none };
         assert!(opened(&options(&both, &environment).key).contains("not both"));
     }

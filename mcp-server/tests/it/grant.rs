@@ -373,3 +373,40 @@ async fn a_yes_by_the_clients_own_form_proposes_no_grant() {
     assert!(card.is_grantable() && !card.proposes_grant);
     house.leave().await;
 }
+
+#[tokio::test]
+async fn what_a_clients_model_chose_is_carried_only_by_a_grant_that_spells_it_out() {
+    let house = House::new().await;
+    let model = |lamp_name: &str| {
+        let call = request(&Actor::operator(), "lamp_stop", lamp(lamp_name));
+        jarvis_safety::call::Request { vouching: Vouching::Model, ..call }
+    };
+    for wide in [
+        terms("lamp_stop"),
+        Terms {
+            target: Some("hal*".to_owned()),
+            when: BTreeMap::from([("lamp".to_owned(), Wanted::Is(json!("hall")))]),
+            ..terms("lamp_stop")
+        },
+        Terms { target: Some("hall".to_owned()), ..terms("lamp_stop") },
+        Terms {
+            target: Some("hall".to_owned()),
+            when: BTreeMap::from([("lamp".to_owned(), Wanted::Like { like: "hall".to_owned() })]),
+            ..terms("lamp_stop")
+        },
+        Terms {
+            target: Some("hall".to_owned()),
+            when: BTreeMap::from([("lamp".to_owned(), Wanted::Is(json!("hall")))]),
+            ..terms("lamp_*")
+        },
+    ] {
+        let grant = give(&house, wide.clone(), 5).await;
+        assert!(waits(&house.gate.call(model("hall")).await), "{wide:?}");
+        house.gate.revoke_grant(&Actor::operator(), &grant.id, &Origin::default()).await.unwrap();
+    }
+    let exact = BTreeMap::from([("lamp".to_owned(), Wanted::Is(json!("hall")))]);
+    let grant = give(&house, Terms { target: Some("hall".to_owned()), when: exact, ..terms("lamp_stop") }, 5).await;
+    assert_eq!(ran(house.gate.call(model("hall")).await).rule, format!("granted by {}", grant.id));
+    assert!(waits(&house.gate.call(model("cellar")).await));
+    house.leave().await;
+}

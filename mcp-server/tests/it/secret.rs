@@ -184,10 +184,78 @@ async fn a_vault_whose_key_is_another_one_stays_closed_and_says_so() {
     app.start_again();
     let operator = app.operator().await;
     let list: SecretList = operator.get("/api/secrets").await.unwrap();
-    assert!(list.secrets.is_empty() && list.fault.unwrap().contains("another key"));
+    assert!(list.secrets.len() == 1 && list.fault.unwrap().contains("another key"), "what is there can be removed");
     let report: DoctorReport = operator.get("/api/doctor").await.unwrap();
     assert!(report.findings.iter().any(|found| found.found.contains("the vault is closed")), "{report:?}");
     let body = SecretBody { value: Some("brand-New-1".to_owned()), note: None, uses: None };
     let refused = operator.put::<_, SecretInfo>("/api/secrets/new", &body).await.unwrap_err();
     assert!(refused.to_string().contains("vault is closed"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_before_a_secret_was_known_is_struck_out_when_it_is_shown() {
+    let app = TestApp::start();
+    let write = json!({ "path": "old.txt", "content": format!("token={VALUE}") });
+    assert_eq!(app.cli_json(&["call", "file_write", &write.to_string()]).0, 0);
+    let (code, job) = app.cli_json(&["job", "start", "file_read", r#"{"path":"old.txt"}"#, "--follow"]);
+    assert_eq!(code, 0, "{job}");
+    app.cli(&["say", &format!("is {VALUE} a good token?")]);
+    keep(&app, "github", VALUE).await;
+    let operator = app.operator().await;
+    let history: Value = operator.get("/api/history?limit=200").await.unwrap();
+    clean("the history", &history.to_string());
+    for event in history["events"].as_array().unwrap() {
+        let whole: Value = operator.get(&format!("/api/events/{}", event["seq"])).await.unwrap();
+        clean("an event", &whole.to_string());
+    }
+    let conversations: Value = operator.get("/api/conversations").await.unwrap();
+    clean("the conversations", &conversations.to_string());
+    let mut stream = operator.stream(0, "jobs").await.unwrap();
+    let status: jarvis_client::wire::StatusInfo = operator.get("/api/status").await.unwrap();
+    loop {
+        let jarvis_client::Message::Event(event) = stream.next().await.unwrap() else { continue };
+        clean("the stream", &format!("{event:?}"));
+        if event.seq >= status.head {
+            break;
+        }
+    }
+    let refused = operator
+        .get::<Value>(&format!("/api/jobs?state={}", VALUE.replace('+', "%2B").replace('"', "%22")))
+        .await
+        .unwrap_err();
+    clean("a problem", &refused.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_back_in_place_of_a_secret_and_no_schedule_spells_one_out() {
+    let app = TestApp::start();
+    keep(&app, "github", VALUE).await;
+    let back = json!({ "path": "a.env", "content": "TOKEN=[secret github]" });
+    let (code, refused) = app.cli_json(&["call", "file_write", &back.to_string()]);
+    assert_eq!((code, refused["code"].as_str()), (2, Some("invalid_arguments")), "{refused}");
+    let other = json!({ "path": "a.env", "content": "TOKEN=[secret of mine]" });
+    assert_eq!(app.cli_json(&["call", "file_write", &other.to_string()]).0, 0);
+    let schedule = json!({
+        "name": "nightly", "cron": "0 3 * * *", "zone": "UTC",
+        "tool": "file_write", "args": { "path": "b.txt", "content": VALUE },
+    });
+    let refused = app.operator().await.post::<_, Value>("/api/schedules", &schedule, None).await.unwrap_err();
+    assert!(refused.to_string().contains("secret://github"), "{refused}");
+    assert!(app.files_with("Canary").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_secret_does_not_come_out_by_the_pieces_that_a_search_shows() {
+    let app = TestApp::start();
+    let long: String = (0..400).map(|at| char::from(b'A' + (at * 7 % 25) as u8)).collect::<String>() + "-0123456789";
+    std::fs::create_dir_all(app.data().join("files")).unwrap();
+    std::fs::write(app.data().join("files/jwt.txt"), format!("x=1;token={long};y=2\n")).unwrap();
+    keep(&app, "jwt", &long).await;
+    for text in ["token", "y=2", &long[100..120], &long[300..330]] {
+        let (_, found) = app.cli_json(&["call", "file_search", &json!({ "text": text }).to_string()]);
+        assert!(!found.to_string().contains(&long[200..230]), "{text}: {found}");
+        assert!(!found.to_string().contains(&long[20..50]), "{text}: {found}");
+    }
+    let (_, found) = app.cli_json(&["call", "file_search", r#"{"text":"token"}"#]);
+    assert!(found.to_string().contains("x=1;token=[secret jwt];y=2"), "{found}");
 }

@@ -11,7 +11,6 @@ use crate::change::{Change, Tx};
 use crate::row::Row;
 use crate::stored::{Halt, clean, conflict, to_json};
 
-use super::Inner;
 use super::cipher::{Envelope, Master};
 use super::kept::{COLUMNS, Sealed, bound};
 
@@ -33,7 +32,6 @@ async fn number(connection: &mut AnyConnection, sql: &'static str, value: &str) 
 
 /// Keeps a secret, or changes one.
 pub(super) struct Keep {
-    pub(super) vault: Arc<Inner>,
     pub(super) master: Arc<Master>,
     pub(super) name: SecretName,
     pub(super) change: SecretChange,
@@ -46,7 +44,12 @@ impl Keep {
     async fn judged(&self, connection: &mut AnyConnection) -> Result<(SecretRecord, Secret, bool), Halt> {
         let name = self.name.as_str();
         // Another replica with another key would keep what nobody could open any more.
-        let foreign = number(connection, "select count(*) from secret where key_id <> $1", self.master.id()).await?;
+        let foreign = number(
+            connection,
+            "select count(*) from secret where key_id <> $1 and retired_at is null",
+            self.master.id(),
+        )
+        .await?;
         if foreign > 0 {
             return Err(conflict("other secrets are sealed under another key; nothing was kept"));
         }
@@ -73,11 +76,13 @@ impl Keep {
         let closed = || StoreError::Unavailable(format!("the secret {name} cannot be opened; nothing was changed"));
         let value = before.open(&self.master).ok_or_else(closed)?;
         let same = self.change.value.as_ref().is_none_or(|new| new.expose() == value.expose());
+        let narrower = self.change.uses.as_ref().is_some_and(|uses| *uses != before.record.uses);
         let record = SecretRecord {
             name: self.name.clone(),
             note: self.change.note.clone().unwrap_or(before.record.note),
             uses: self.change.uses.clone().unwrap_or(before.record.uses),
-            version: if same { before.record.version } else { highest.cast_unsigned() + 1 },
+            // Also when the uses change: an older row must not open in its place.
+            version: if same && !narrower { before.record.version } else { highest.cast_unsigned() + 1 },
             created_at: before.record.created_at,
             changed_at: if same { before.record.changed_at } else { self.at },
         };
@@ -123,10 +128,6 @@ impl Change for Keep {
         tx.tell(self.row.clone());
         Ok(record)
     }
-
-    fn committed(&self, record: &SecretRecord) {
-        self.vault.put(record.clone(), self.change.value.clone());
-    }
 }
 
 /// What was replaced long ago is forgotten.
@@ -137,7 +138,6 @@ async fn prune(connection: &mut AnyConnection, now: i64) -> Result<(), Halt> {
 
 /// Takes a secret out of use. Answers whether it was there.
 pub(super) struct Remove {
-    pub(super) vault: Arc<Inner>,
     pub(super) name: SecretName,
     pub(super) at: i64,
     pub(super) row: Row,
@@ -159,12 +159,6 @@ impl Change for Remove {
         prune(tx.connection, self.at).await.map_err(Halt::after_writing)?;
         tx.tell(self.row.clone());
         Ok(true)
-    }
-
-    fn committed(&self, removed: &bool) {
-        if *removed {
-            self.vault.forget(&self.name);
-        }
     }
 }
 

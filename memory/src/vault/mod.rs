@@ -20,7 +20,7 @@ use jarvis_safety::secret::{Redactor, Secret, SecretChange, SecretName, SecretRe
 use jarvis_safety::{Actor, ActorId};
 use sqlx::AssertSqlSafe;
 
-use crate::directory::{read_small, replace};
+use crate::directory::{create, read_small};
 use crate::row::Row;
 use crate::store::Store;
 use crate::stored::unavailable;
@@ -53,8 +53,8 @@ struct Inner {
     options: VaultOptions,
     redactor: Redactor,
     open: RwLock<Open>,
-    /// Held while a key is made: two at once would make two.
-    making: tokio::sync::Mutex<()>,
+    /// Held while anything is changed or read anew: what was read too early must not be put over what came later.
+    changing: tokio::sync::Mutex<()>,
 }
 
 /// What is open.
@@ -62,19 +62,22 @@ struct Inner {
 struct Open {
     /// None as long as there is no key: there was nothing to keep yet.
     master: Option<Arc<Master>>,
-    kept: BTreeMap<SecretName, (SecretRecord, Secret)>,
+    /// Without the values where it is closed: what is there can still be seen and removed.
+    kept: BTreeMap<SecretName, (SecretRecord, Option<Secret>)>,
     /// Values that were replaced or removed, and are still struck out.
     retired: Vec<(SecretName, Secret)>,
     /// Why it cannot be opened.
     fault: Option<String>,
+    /// What the rows were like that this was read from.
+    read: Option<Vec<Mark>>,
 }
 
 impl SecretVault {
     /// Unlocks the vault of a store. One that cannot be opened says so in [`SecretStore::vault_fault`].
     pub async fn unlock(store: &Store, options: VaultOptions) -> Self {
         let (store, redactor) = (store.clone(), store.0.redactor.clone());
-        let making = tokio::sync::Mutex::default();
-        let vault = Self(Arc::new(Inner { store, options, redactor, open: RwLock::default(), making }));
+        let changing = tokio::sync::Mutex::default();
+        let vault = Self(Arc::new(Inner { store, options, redactor, open: RwLock::default(), changing }));
         vault.load().await;
         if let Some(fault) = vault.vault_fault() {
             tracing::error!(fault, "the vault cannot be opened");
@@ -82,11 +85,11 @@ impl SecretVault {
         vault
     }
 
-    /// Reads everything anew: another replica has changed something.
+    /// Reads everything anew: another replica has changed something. What was struck out before is struck out as before
+    /// if it cannot be read.
     pub async fn load(&self) {
-        let opened = self.0.read().await.unwrap_or_else(|why| Open { fault: Some(why), ..Open::default() });
-        *self.0.open.write().unwrap_or_else(PoisonError::into_inner) = opened;
-        self.0.strike();
+        let _changing = self.0.changing.lock().await;
+        self.0.load().await;
     }
 
     fn find(&self, reference: &str) -> Result<(SecretRecord, Secret), String> {
@@ -95,8 +98,8 @@ impl SecretVault {
         let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
         match (&open.fault, open.kept.get(&name)) {
             (Some(fault), _) => Err(format!("the vault is closed: {fault}")),
-            (None, Some(found)) => Ok(found.clone()),
-            (None, None) => {
+            (None, Some((record, Some(secret)))) => Ok((record.clone(), secret.clone())),
+            (None, Some((_, None)) | None) => {
                 Err(format!("there is no secret {name}; keep it in the settings, or with `jarvis secret set {name}`"))
             }
         }
@@ -121,37 +124,90 @@ impl Vault for SecretVault {
 }
 
 impl Inner {
-    async fn read(&self) -> Result<Open, String> {
-        let rows = self.rows().await?;
-        let mut master = self.key(&self.options.key, rows.is_empty()).await?.map(Arc::new);
-        if let (Some(previous), Some(to)) = (&self.options.previous, &master)
-            && let Some(from) = self.key(previous, true).await?.map(Arc::new)
-            && rows.iter().any(|row| row.key_id == from.id())
+    async fn load(&self) {
+        let before = {
+            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            (open.master.clone(), open.read.clone())
+        };
+        let opened = match self.rows().await {
+            Ok(rows) if before.1 == Some(marks(&rows)) => return,
+            Ok(rows) => self.opened(rows, before.0).await,
+            Err(why) => Err((why, Vec::new())),
+        };
         {
-            self.rekey(from, Arc::clone(to)).await?;
-            return Box::pin(self.read()).await;
+            let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            match opened {
+                Ok(opened) => *open = opened,
+                Err((why, rows)) => {
+                    // Nothing is handed out any more, and everything is struck out as before.
+                    let known = std::mem::take(&mut open.kept).into_iter();
+                    open.retired.extend(known.filter_map(|(name, (_, secret))| Some((name, secret?))));
+                    let live = rows.into_iter().filter(|row| !row.retired).map(|row| row.record);
+                    open.kept = live.map(|record| (record.name.clone(), (record, None))).collect();
+                    (open.fault, open.read) = (Some(why), None);
+                }
+            }
         }
-        let mut open = Open::default();
+        self.strike().await;
+    }
+
+    /// Opens everything, or says why not, and what is there all the same.
+    async fn opened(&self, rows: Vec<Sealed>, known: Option<Arc<Master>>) -> Result<Open, (String, Vec<Sealed>)> {
+        let mut master = known;
+        if master.is_none() {
+            let fresh = rows.iter().all(|row| row.retired) || self.options.previous.is_some();
+            master = match self.key(&self.options.key, fresh).await {
+                Ok(key) => key.map(Arc::new),
+                Err(why) => return Err((why, rows)),
+            };
+        }
+        let foreign = rows.iter().find(|row| !row.retired && master.as_ref().is_none_or(|key| key.id() != row.key_id));
+        if let Some((name, sealed_under)) = foreign.map(|row| (row.record.name.clone(), row.key_id.clone())) {
+            return match self.rekeyed(master, &sealed_under).await {
+                Ok(true) => Box::pin(self.again()).await,
+                Ok(false) => Err((other_key(&name, &sealed_under), rows)),
+                Err(why) => Err((why, rows)),
+            };
+        }
+        let mut open = Open { read: Some(marks(&rows)), master: master.clone(), ..Open::default() };
         for row in &rows {
-            let name = &row.record.name;
-            let Some(master) = &master else { return Err("its key is not there".to_owned()) };
-            if row.key_id != master.id() {
-                return Err(format!(
-                    "the secret {name} is sealed under another key ({}, and this one is {}); give the vault that key \
-                     again, or name it as `previous`",
-                    row.key_id,
-                    master.id()
-                ));
-            }
-            let value = row.open(master).ok_or_else(|| format!("the secret {name} was changed in the database"))?;
-            if row.retired {
-                open.retired.push((name.clone(), value));
-            } else {
-                open.kept.insert(name.clone(), (row.record.clone(), value));
+            let name = row.record.name.clone();
+            let value = master.as_ref().and_then(|master| row.open(master));
+            match (value, row.retired) {
+                (Some(value), false) => drop(open.kept.insert(name, (row.record.clone(), Some(value)))),
+                (Some(value), true) => open.retired.push((name, value)),
+                (None, true) => {
+                    tracing::warn!(%name, "a value that was replaced can no longer be opened or struck out");
+                }
+                (None, false) => {
+                    return Err((
+                        format!("the secret {name} was changed in the database; remove it, or restore a backup"),
+                        rows,
+                    ));
+                }
             }
         }
-        open.master = master.take();
         Ok(open)
+    }
+
+    async fn again(&self) -> Result<Open, (String, Vec<Sealed>)> {
+        let rows = self.rows().await.map_err(|why| (why, Vec::new()))?;
+        self.opened(rows, None).await
+    }
+
+    /// Seals everything anew, if it is sealed under the previous key.
+    async fn rekeyed(&self, master: Option<Arc<Master>>, sealed_under: &str) -> Result<bool, String> {
+        let Some(previous) = &self.options.previous else { return Ok(false) };
+        let Some(from) = self.key(previous, true).await?.map(Arc::new) else { return Ok(false) };
+        if from.id() != sealed_under {
+            return Ok(false);
+        }
+        let to = match master {
+            Some(to) => to,
+            None => self.make().await?,
+        };
+        self.rekey(from, to).await?;
+        Ok(true)
     }
 
     async fn rows(&self) -> Result<Vec<Sealed>, String> {
@@ -195,7 +251,6 @@ impl Inner {
     /// The key under which something is kept; made if there is none yet.
     async fn master(&self) -> Stored<Arc<Master>> {
         let closed = |why: String| StoreError::Unavailable(format!("the vault is closed: {why}; nothing was kept"));
-        let _making = self.making.lock().await;
         {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(fault) = &open.fault {
@@ -205,12 +260,21 @@ impl Inner {
                 return Ok(Arc::clone(master));
             }
         }
-        let master = Master::random().map_err(closed)?;
+        let master = self.make().await.map_err(closed)?;
+        self.open.write().unwrap_or_else(PoisonError::into_inner).master = Some(Arc::clone(&master));
+        Ok(master)
+    }
+
+    /// Makes a key of its own, unless one lies there by now.
+    async fn make(&self) -> Result<Arc<Master>, String> {
+        if let Some(there) = self.key(&VaultKey::Own, true).await? {
+            return Ok(Arc::new(there));
+        }
+        let master = Master::random()?;
         let (path, text) = (self.own(), master.text());
-        let written = tokio::task::spawn_blocking(move || replace(&path, text.as_bytes())).await;
-        written.map_err(|error| closed(error.to_string()))?.map_err(|error| closed(error.to_string()))?;
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(open.master.insert(Arc::new(master))))
+        let written = tokio::task::spawn_blocking(move || create(&path, text.as_bytes())).await;
+        written.map_err(|error| error.to_string())?.map_err(|error| format!("{}: {error}", self.own().display()))?;
+        Ok(Arc::new(master))
     }
 
     async fn salt(&self) -> Result<String, String> {
@@ -228,37 +292,34 @@ impl Inner {
         Ok(())
     }
 
-    /// What is held in memory follows what was kept. Without a value the one that was stays.
-    fn put(&self, record: SecretRecord, value: Option<Secret>) {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        let before = open.kept.remove(&record.name).map(|(_, secret)| secret);
-        let Some(secret) = value.or_else(|| before.clone()) else { return };
-        if let Some(before) = before.filter(|before| before.expose() != secret.expose()) {
-            open.retired.push((record.name.clone(), before));
-        }
-        open.kept.insert(record.name.clone(), (record, secret));
-        drop(open);
-        self.strike();
-    }
-
-    fn forget(&self, name: &SecretName) {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, secret)) = open.kept.remove(name) {
-            open.retired.push((name.clone(), secret));
-        }
-    }
-
-    fn strike(&self) {
-        let known = {
+    /// Lets the redactor know what is kept now. Building what finds it takes its time.
+    async fn strike(&self) {
+        let known: Vec<_> = {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-            let kept = open.kept.iter().map(|(name, (_, secret))| (name.to_string(), secret.clone()));
+            let kept = open.kept.iter().filter_map(|(name, (_, secret))| Some((name.to_string(), secret.clone()?)));
             kept.chain(open.retired.iter().map(|(name, secret)| (name.to_string(), secret.clone()))).collect()
         };
-        if let Err(why) = self.redactor.know(known) {
+        let redactor = self.redactor.clone();
+        let told = tokio::task::spawn_blocking(move || redactor.know(known)).await;
+        if let Err(why) = told.unwrap_or_else(|error| Err(error.to_string())) {
             tracing::error!(why, "new secrets are not struck out");
             self.open.write().unwrap_or_else(PoisonError::into_inner).fault = Some(why);
         }
     }
+}
+
+/// What tells whether a row was read before.
+type Mark = (SecretRecord, bool, String);
+
+fn marks(rows: &[Sealed]) -> Vec<Mark> {
+    rows.iter().map(|row| (row.record.clone(), row.retired, row.key_id.clone())).collect()
+}
+
+fn other_key(name: &SecretName, id: &str) -> String {
+    format!(
+        "the secret {name} is sealed under another key ({id}); give the vault that key again, or name it as \
+         `previous_key` or `previous_passphrase` under [vault]; or remove what it sealed"
+    )
 }
 
 fn draft(by: &ActorId, summary: String) -> Draft {
@@ -294,20 +355,27 @@ impl SecretStore for SecretVault {
     }
 
     async fn keep_secret(&self, name: &SecretName, change: SecretChange, draft: Draft) -> Stored<SecretRecord> {
-        let vault = Arc::clone(&self.0);
+        let vault = &self.0;
+        let _changing = vault.changing.lock().await;
         let (master, at) = (vault.master().await?, vault.store.0.clock.now());
         // Whatever tells of it, from its row on, must not hold the value.
-        if let Some(value) = &change.value {
-            vault.redactor.learn(name.as_str(), value).map_err(StoreError::Conflict)?;
+        if let Some(value) = change.value.clone() {
+            let (redactor, name) = (vault.redactor.clone(), name.to_string());
+            let learned = tokio::task::spawn_blocking(move || redactor.learn(&name, &value)).await;
+            learned.map_err(|error| StoreError::Unavailable(error.to_string()))?.map_err(StoreError::Conflict)?;
         }
         let row = Row::new(&vault.redactor, draft)?;
-        let keep = Keep { vault, master, name: name.clone(), change, at, row };
-        self.0.store.0.writer.submit(keep).await
+        let kept = vault.store.0.writer.submit(Keep { master, name: name.clone(), change, at, row }).await;
+        vault.load().await;
+        kept
     }
 
     async fn remove_secret(&self, name: &SecretName, draft: Draft) -> Stored<bool> {
-        let vault = Arc::clone(&self.0);
+        let vault = &self.0;
+        let _changing = vault.changing.lock().await;
         let (at, row) = (vault.store.0.clock.now(), Row::new(&vault.redactor, draft)?);
-        self.0.store.0.writer.submit(Remove { vault, name: name.clone(), at, row }).await
+        let removed = vault.store.0.writer.submit(Remove { name: name.clone(), at, row }).await;
+        vault.load().await;
+        removed
     }
 }

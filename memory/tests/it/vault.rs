@@ -62,10 +62,10 @@ async fn a_secret_is_kept_changed_and_removed_and_stands_nowhere_in_the_clear() 
     let uses = vec![Use { tool: "http_fetch".to_owned(), target: "api.github.com".to_owned() }];
     let change = SecretChange { value: None, note: Some("for GitHub".to_owned()), uses: Some(uses) };
     let second = keep(&vault, "github", change).await.unwrap();
-    assert_eq!((second.version, second.changed_at, second.note.as_str()), (1, first.changed_at, "for GitHub"));
+    assert_eq!((second.version, second.changed_at, second.note.as_str()), (2, first.changed_at, "for GitHub"));
     assert_eq!(opened(&vault, "github").as_deref(), Some(VALUE));
     let third = keep(&vault, "github", value("another-Value-1")).await.unwrap();
-    assert_eq!((third.version, third.created_at, &third.uses), (2, first.created_at, &second.uses));
+    assert_eq!((third.version, third.created_at, &third.uses), (3, first.created_at, &second.uses));
     assert_eq!(vault.secrets(), [third]);
     assert!(vault.remove_secret(&name("github"), row(EventKind::SecretRemoved, "github")).await.unwrap());
     assert!(!vault.remove_secret(&name("github"), row(EventKind::SecretRemoved, "github")).await.unwrap());
@@ -171,7 +171,7 @@ async fn whoever_can_write_to_the_database_widens_no_use_and_swaps_no_value() {
             "{attack}: {:?}",
             vault.vault_fault()
         );
-        assert_eq!(vault.secrets(), [], "{attack}");
+        assert!(vault.open("secret://two").is_err(), "{attack}: nothing is handed out");
     }
 }
 
@@ -212,4 +212,51 @@ async fn a_tool_gets_a_secret_only_where_the_operator_allows_it() {
         assert!(get(name, tool, target).is_err(), "{name} for {tool} on {target}");
     }
     assert!(vault.open("env:HOME").is_err());
+}
+
+#[tokio::test]
+async fn a_vault_that_closes_goes_on_striking_out_and_can_be_emptied() {
+    let world = World::new().await;
+    let vault = own(&world).await;
+    keep(&vault, "token", value(VALUE)).await.unwrap();
+    world.tamper("update secret set uses = '[]', note = 'x', version = 9").await;
+    vault.load().await;
+    assert!(vault.vault_fault().is_some() && opened(&vault, "token").is_none());
+    assert!(told(&world, VALUE).await.contains("[secret token]"), "it is struck out as before");
+    assert_eq!(vault.secrets().len(), 1, "what is there can be seen");
+    assert!(vault.remove_secret(&name("token"), row(EventKind::SecretRemoved, "token")).await.unwrap());
+    assert_eq!((vault.vault_fault(), vault.secrets().len()), (None, 0));
+    keep(&vault, "token", value("brand-New-1")).await.unwrap();
+    assert_eq!(opened(&vault, "token").as_deref(), Some("brand-New-1"));
+}
+
+#[tokio::test]
+async fn a_lost_key_costs_its_secrets_and_not_the_vault() {
+    let world = World::new().await;
+    keep(&own(&world).await, "token", value(VALUE)).await.unwrap();
+    let world = world.restart().await;
+    std::fs::remove_file(world.data.join("keys/vault.key")).unwrap();
+    let vault = own(&world).await;
+    assert!(vault.vault_fault().is_some());
+    assert!(vault.remove_secret(&name("token"), row(EventKind::SecretRemoved, "token")).await.unwrap());
+    keep(&vault, "other", value("brand-New-1")).await.unwrap();
+    let world = world.restart().await;
+    assert_eq!(opened(&own(&world).await, "other").as_deref(), Some("brand-New-1"));
+}
+
+#[tokio::test]
+async fn a_previous_key_that_is_the_same_or_not_needed_is_no_matter_and_back_to_its_own_works() {
+    let world = World::new().await;
+    let vault = with(&world, key(KEY), Some(key(KEY))).await;
+    keep(&vault, "token", value(VALUE)).await.unwrap();
+    let world = world.restart().await;
+    let gone = VaultKey::Unreadable("it is not there".to_owned());
+    for previous in [key(KEY), gone] {
+        let vault = with(&world, key(KEY), Some(previous)).await;
+        assert_eq!((vault.vault_fault(), opened(&vault, "token").as_deref()), (None, Some(VALUE)));
+    }
+    let back = with(&world, VaultKey::Own, Some(key(KEY))).await;
+    assert_eq!((back.vault_fault(), opened(&back, "token").as_deref()), (None, Some(VALUE)));
+    let world = world.restart().await;
+    assert_eq!(opened(&own(&world).await, "token").as_deref(), Some(VALUE));
 }

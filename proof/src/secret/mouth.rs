@@ -74,7 +74,7 @@ async fn answer(
     canaries: Arc<Vec<Canary>>,
     heard: Arc<Mutex<String>>,
 ) -> Result<Response<Speech>, Infallible> {
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     heard.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&body));
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let messages = asked.get("messages").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -335,12 +335,7 @@ impl Inner {
         let accepted = found.accept(asked.payload);
         let (payload, title) =
             accepted.map_err(|why| Refusal::invalid(format!("a job of kind `{}`: {why}", asked.kind)))?;
-        if let Some(name) = self.redactor.found(&payload) {
-            return Err(Refusal::invalid(format!(
-                "the payload holds the value of the secret `{name}`; where a tool takes one, write secret://{name}. \
-                 Nothing was submitted"
-            )));
-        }
+        self.spells_none(&payload)?;
         let dedup = match spec.dedup {
             Dedup::None => None,
             Dedup::ByPayload => {
@@ -380,9 +375,18 @@ impl Inner {
         Ok(NewJob { record: Arc::new(record), dedup, draft })
     }
 
+    /// A payload is kept and shown: it names secrets, and spells none out.
+    fn spells_none(&self, payload: &Value) -> Result<(), Refusal> {
+        let Some(name) = self.redactor.found(payload) else { return Ok(()) };
+        Err(Refusal::invalid(format!(
+            "the payload holds the value of the secret `{name}`, or the mark that stands in its place; where a tool takes a \
+             secret, write secret://{name}. Nothing was kept"
+        )))
+    }
+
     /// The schedule that somebody wants, checked.
     fn planned(&self, new: NewSchedule, old: Option<Schedule>) -> Result<Schedule, Refusal> {
-        let name = shorten(&visible(new.name.trim()), 100);
+        let name = shorten(&visible(&self.redactor.text(new.name.trim())), 100);
         if name.is_empty() {
             return Err(Refusal::invalid("a schedule needs a name, by which people know it"));
         }
@@ -395,6 +399,7 @@ impl Inner {
         let kind = self.kinds.known(&new.kind).map_err(Refusal::invalid)?;
         let accepted = kind.accept(new.payload);
         let (payload, _) = accepted.map_err(|why| Refusal::invalid(format!("a job of kind `{}`: {why}", new.kind)))?;
+        self.spells_none(&payload)?;
         let now = self.clock.now();
         let id = old.as_ref().map_or_else(|| ScheduleId::new(self.ids.next()), |old| old.id.clone());
         Ok(Schedule {

@@ -6,7 +6,7 @@ use globset::GlobMatcher;
 use serde_json::Value;
 
 use crate::actor::{Actor, ActorKind};
-use crate::call::Origin;
+use crate::call::{Origin, Request, Vouching};
 use crate::event::EventKind;
 use crate::grant::{Grant, MOST_CALLS, MOST_MINUTES, Terms, Wanted};
 use crate::id::{ActorId, GrantId};
@@ -68,11 +68,14 @@ pub(super) fn compiled(grants: Vec<Grant>) -> Grants {
 
 impl Inner {
     /// A grant that may let this call through; the store tells whether it still may.
-    pub(super) fn granted(&self, tool: &str, args: &Value, target: &Target, actor: &ActorId) -> Option<GrantId> {
+    pub(super) fn granted(&self, request: &Request, args: &Value, target: &Target) -> Option<GrantId> {
+        let (tool, actor, unseen) = (&request.tool, &request.actor.id, request.chosen_by() == Vouching::Model);
         let now = self.clock.now();
         let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
-        let mut live = grants.iter().filter(|(grant, _)| grant.is_live(now));
-        live.find(|(_, compiled)| compiled.fits(tool, args, target, actor)).map(|(grant, _)| grant.id.clone())
+        let live = grants.iter().filter(|(grant, _)| grant.is_live(now));
+        let mut fitting = live.filter(|(_, compiled)| compiled.fits(tool, args, target, actor));
+        let tool = self.registry.describe(tool);
+        fitting.find(|(grant, _)| !unseen || grant.terms.spells_out(args, tool)).map(|(grant, _)| grant.id.clone())
     }
 
     /// Changes what is in force.

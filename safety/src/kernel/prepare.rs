@@ -120,7 +120,7 @@ impl Inner {
             vouching: request.chosen_by(),
             repeats,
             approvable,
-            grant: (tier > Tier::Green).then(|| self.granted(&request.tool, args, target, &request.actor.id)).flatten(),
+            grant: (tier > Tier::Green).then(|| self.granted(request, args, target)).flatten(),
             standing,
         })
     }

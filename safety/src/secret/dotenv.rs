@@ -13,6 +13,25 @@ pub struct Line {
     pub value: Result<Secret, &'static str>,
 }
 
+/// Whether a value looks like a place or a switch and not like a secret: a path, an address without a password, a host
+/// with a port, a time zone, a kind of media.
+#[must_use]
+pub fn is_plain(value: &str) -> bool {
+    let of = |text: &str, marks: &[u8]| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic() || marks.contains(&byte))
+    };
+    let word = |text: &str| of(text, b"_-.+");
+    let host = |text: &str| of(text, b".-_[]:0123456789");
+    let port = |text: &str| (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let schemes = ["http://", "https://", "tcp://", "unix://", "ws://", "wss://"];
+    let address = schemes.iter().any(|scheme| value.starts_with(scheme));
+    (value.starts_with(['/', '~', '.']) && !value.contains(' '))
+        || (address && !value.contains(['@', '?']))
+        || value.rsplit_once(':').is_some_and(|(name, number)| host(name) && port(number))
+        || value.split_once('/').is_some_and(|(first, second)| word(first) && second.split('/').all(word))
+        || value.split(',').all(|name| name.contains('.') && word(name))
+}
+
 /// Reads `NAME=VALUE`, `export NAME=VALUE`, quotes of both kinds (in double ones `\n`, `\"` and the like mean what they
 /// mean in a shell, and lines may go on), and `#` comments.
 #[must_use]
@@ -60,6 +79,7 @@ fn variable(text: &str, line: &str) -> (String, Result<Secret, &'static str>, us
             (name, value, if clean { end + line_end } else { line.len() })
         }
         _ => {
+            let value = if value.starts_with('#') { "" } else { value };
             let bare =
                 [" #", "\t#"].iter().filter_map(|mark| value.find(mark)).min().map_or(value, |end| &value[..end]);
             (name, Ok(Secret::new(bare.trim_end().to_owned())), line.len())
@@ -111,6 +131,36 @@ mod tests {
         let expected: Vec<_> =
             expected.iter().map(|(line, name, value)| (*line, (*name).to_owned(), Ok((*value).to_owned()))).collect();
         assert_eq!(read(text), expected);
+    }
+
+    #[test]
+    fn places_and_switches_are_no_secrets() {
+        for plain in [
+            "/usr/local/bin",
+            "~/data",
+            "https://example.org/a",
+            "localhost:3000",
+            "10.0.0.1:80",
+            "Europe/Berlin",
+            "America/Argentina/Buenos_Aires",
+            "application/json",
+            "en_US.UTF",
+            "a.example.org,b.example.org",
+        ] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for secret in [
+            "postgres://user:Passw0rd@db/x",
+            "ghp_0123456789",
+            "a/b+c9==",
+            "correct horse battery",
+            "https://x/?key=1",
+            "user:Passw0rd",
+            "Tr0ub4dor&3",
+            "AKIA0/abc1",
+        ] {
+            assert!(!is_plain(secret), "{secret}");
+        }
     }
 
     #[test]

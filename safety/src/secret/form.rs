@@ -23,9 +23,11 @@ pub(super) fn forms(value: &str) -> BTreeSet<String> {
     add(value, &mut forms);
     if value.contains('\n') {
         let lines = value.lines().map(str::trim);
-        lines.filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with("-----")).for_each(|line| {
-            add(line, &mut forms);
-        });
+        lines.filter(|line| line.len() >= SHORTEST_LINE && !line.contains(' ') && !line.starts_with("-----")).for_each(
+            |line| {
+                add(line, &mut forms);
+            },
+        );
     }
     forms.retain(|form| form.len() >= SHORTEST_FORM);
     forms
@@ -46,13 +48,12 @@ fn add(value: &str, forms: &mut BTreeSet<String>) {
     urls(value, forms);
     let mut escaped = vec![value.to_owned()];
     for _ in 0..NESTED {
-        escaped =
-            escaped.iter().flat_map(|text| [json(text), json(text).replace('/', "\\/"), ascii(&json(text))]).collect();
+        escaped = escaped.iter().flat_map(|text| writings(&json(text))).collect();
         escaped.sort_unstable();
         escaped.dedup();
         forms.extend(escaped.iter().cloned());
     }
-    forms.insert(html(value));
+    forms.extend([html(value), html(value).replace("&quot;", "&#34;").replace('+', "&#43;")]);
 }
 
 /// What programs leave as it is in a URL differs: nothing, what RFC 3986 calls unreserved, what JavaScript's
@@ -80,15 +81,20 @@ fn json(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// JSON of programs that write nothing but ASCII.
-fn ascii(text: &str) -> String {
+/// How programs write the same JSON: with slashes escaped, in nothing but ASCII, and fit for a page of HTML.
+fn writings(json: &str) -> [String; 5] {
+    let page = json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+    [json.to_owned(), json.replace('/', "\\/"), ascii(json, false), ascii(json, true), page]
+}
+
+fn ascii(text: &str, upper: bool) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_ascii() {
             plain.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(plain, "\\u{unit:04x}");
+                let _ = if upper { write!(plain, "\\u{unit:04X}") } else { write!(plain, "\\u{unit:04x}") };
             }
         }
     }

@@ -26,6 +26,9 @@ pub const LONGEST: usize = 16 * 1024;
 /// Shortest value that may consist of small letters alone, or of digits alone.
 const SHORTEST_ORDINARY: usize = 16;
 
+/// Fewest different characters of a value.
+const DISTINCT: usize = 5;
+
 /// Whether a value reads like an ordinary word or number: struck out, it would garble what it has nothing to do with.
 #[must_use]
 fn is_ordinary(value: &str) -> bool {
@@ -42,6 +45,12 @@ pub fn value_fault(value: &str) -> Option<String> {
     }
     if value.contains('\0') {
         return Some("a secret is a text, and this one holds a NUL".to_owned());
+    }
+    if value.trim().len() < value.len() {
+        return Some("it begins or ends with space, and would not be found without it; leave that out".to_owned());
+    }
+    if value.chars().collect::<std::collections::BTreeSet<_>>().len() < DISTINCT {
+        return Some(format!("a secret has at least {DISTINCT} different characters"));
     }
     is_ordinary(value).then(|| {
         format!(

@@ -6,13 +6,16 @@ use std::str::FromStr;
 /// What a reference begins with.
 pub const SCHEME: &str = "secret://";
 
-/// 1 to 64 of `A-Z a-z 0-9 _ . -`.
+/// Names that a path of the API means something else by.
+const RESERVED: [&str; 3] = [".", "..", "import"];
+
+/// 1 to 64 of `A-Z a-z 0-9 _ . -`, and neither `.`, `..` nor `import`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretName(String);
 
 /// The text is no name of a secret. It is not repeated: it may be the secret itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a secret's name has 1 to 64 characters of A-Z, a-z, 0-9, `_`, `.` and `-`")]
+#[error("a secret's name has 1 to 64 characters of A-Z, a-z, 0-9, `_`, `.` and `-`, and is not `.`, `..` or `import`")]
 pub struct BadName;
 
 impl SecretName {
@@ -34,7 +37,8 @@ impl FromStr for SecretName {
 
     fn from_str(text: &str) -> Result<Self, BadName> {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-        if (1..=64).contains(&text.len()) && text.bytes().all(good) { Ok(Self(text.to_owned())) } else { Err(BadName) }
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(good) && !RESERVED.contains(&text);
+        if fits { Ok(Self(text.to_owned())) } else { Err(BadName) }
     }
 }
 

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde_json::{Map, Value};
 
 use super::form::forms;
 use super::{SHORTEST, Secret};
+
+/// Most bytes of all forms together: what finds them takes some twenty times that much memory.
+const MOST_FORMS: usize = 4 * 1024 * 1024;
 
 /// Strikes every secret that it knows out of a text, in every form that it may have there. Where one stood, stands
 /// `[secret NAME]`. Clones know the same secrets.
@@ -93,18 +96,25 @@ impl Redactor {
         }
     }
 
-    /// Name of a secret that a value holds.
+    /// A JSON text without secrets: what stands in its strings, numbers and foreign names is struck out, and it stays JSON.
+    #[must_use]
+    pub fn json(&self, text: String) -> String {
+        let Some(matcher) = self.matcher().filter(|matcher| matcher.automaton.is_match(&text)) else { return text };
+        match serde_json::from_str::<Value>(&text) {
+            Ok(mut value) => {
+                matcher.value(&mut value);
+                value.to_string()
+            }
+            Err(_) => matcher.text(&text).into_owned(),
+        }
+    }
+
+    /// Name of a secret that a value holds, or of whose mark: what was struck out of a text must not be written back in
+    /// its place.
     #[must_use]
     pub fn found(&self, value: &Value) -> Option<String> {
         let matcher = self.matcher()?;
-        let pattern = matcher.found(value)?;
-        Some(matcher.names[matcher.of[pattern]].clone())
-    }
-
-    /// Whether bytes hold one.
-    #[must_use]
-    pub fn finds(&self, bytes: &[u8]) -> bool {
-        self.matcher().is_some_and(|matcher| matcher.automaton.is_match(bytes))
+        matcher.found(value).map(|name| matcher.names[name].clone())
     }
 
     /// Strikes secrets out of one text that comes in pieces.
@@ -137,8 +147,19 @@ impl Matcher {
                 by_form.entry(form).or_insert(index);
             }
         }
+        let size: usize = by_form.keys().map(String::len).sum();
+        if size > MOST_FORMS {
+            return Err(
+                "the secrets are too many or too long to be struck out; remove some, or keep long ones in files"
+                    .to_owned(),
+            );
+        }
         let Some(longest) = by_form.keys().map(String::len).max() else { return Ok(None) };
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(by_form.keys());
+        let automaton = AhoCorasick::builder()
+            // The other kind is quicker and takes a hundred times the memory.
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(by_form.keys());
         let automaton = automaton.map_err(|error| format!("so many secrets cannot be struck out: {error}"))?;
         let (forms, of) = by_form.into_iter().unzip();
         Ok(Some(Self { automaton, of, names, forms, longest }))
@@ -192,9 +213,13 @@ impl Matcher {
         }
     }
 
-    /// The first form that a value holds.
+    /// The first secret that a value holds.
     fn found(&self, value: &Value) -> Option<usize> {
-        let of = |text: &str| self.automaton.find(text).map(|found| found.pattern().as_usize());
+        let of = |text: &str| {
+            let marked = || self.names.iter().position(|name| text.contains(&format!("[secret {name}]")));
+            let found = self.automaton.find(text).map(|found| self.of[found.pattern().as_usize()]);
+            found.or_else(|| text.contains("[secret ").then(marked).flatten())
+        };
         match value {
             Value::String(text) => of(text),
             Value::Number(number) => of(&number.to_string()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cap_std::fs::Dir;
 use jarvis_safety::kernel::Permit;
 use jarvis_safety::plain::visible;
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::tool::{Done, Look, RunContext, Spec, Tool, ToolError, Trust};
 use jarvis_safety::{Effects, Target, Tier};
 use regex::{Regex, RegexBuilder};
@@ -126,11 +127,11 @@ impl Tool for FileSearch {
         permit: Permit<Self>,
     ) -> Result<Done<SearchOutput>, ToolError> {
         let (path, cancel) = (PathBuf::from(&permit.target().id), cx.cancelled().clone());
-        let pattern = pattern(&args.text, args.regex)?;
+        let (pattern, redactor) = (pattern(&args.text, args.regex)?, cx.redactor().clone());
         let work = move |files: &Files| {
             let place = files.placed(&path, Purpose::Read)?;
             let walk = Walk::new(&place, DEPTH, LOOKED, cancel);
-            Search::new(&place, pattern).all(walk)
+            Search::new(&place, pattern, redactor).all(walk)
         };
         Ok(Done::new(self.0.look(work).await?))
     }
@@ -176,6 +177,7 @@ fn pattern(text: &str, regex: bool) -> Result<Regex, ToolError> {
 struct Search<'a> {
     place: &'a Place,
     pattern: Regex,
+    redactor: Redactor,
     output: SearchOutput,
     budget: Budget,
     bytes: u64,
@@ -183,9 +185,9 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(place: &'a Place, pattern: Regex) -> Self {
+    fn new(place: &'a Place, pattern: Regex, redactor: Redactor) -> Self {
         let output = SearchOutput { path: place.shown.clone(), ..SearchOutput::default() };
-        Self { place, pattern, output, budget: Budget::new(), bytes: BYTES, full: false }
+        Self { place, pattern, redactor, output, budget: Budget::new(), bytes: BYTES, full: false }
     }
 
     fn all(mut self, mut walk: Walk<'_>) -> Result<SearchOutput, ToolError> {
@@ -253,9 +255,10 @@ impl<'a> Search<'a> {
                 skip_line(&mut reader)?;
             }
             let text = String::from_utf8_lossy(&line);
-            let text = text.trim_end_matches(['\n', '\r']);
-            if let Some(found) = self.pattern.find(text) {
-                self.hit(path, number, around(text, found.start()));
+            // Before it is searched and cut: what is hidden can neither be found by guessing nor come out by halves.
+            let text = self.redactor.text(text.trim_end_matches(['\n', '\r']));
+            if let Some(found) = self.pattern.find(&text) {
+                self.hit(path, number, around(&text, found.start()));
             }
         }
         Ok(true)

@@ -57,7 +57,23 @@ pub(super) struct FetchArgs {
     /// A secret to sign in with, `secret://NAME`, sent as bearer token to this site alone and only over https. The operator
     /// must have allowed it for `http_fetch` and the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    bearer: Option<String>,
+    bearer: Option<Bearer>,
+}
+
+/// `secret://NAME`, and nothing else: what is read is kept, so a token that was pasted is refused before.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+struct Bearer(String);
+
+impl TryFrom<String> for Bearer {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match SecretName::referred(&text) {
+            Some(_) => Ok(Self(text)),
+            None => Err("`bearer` takes a reference, secret://NAME, and never the token itself; nothing was sent"),
+        }
+    }
 }
 
 /// What came back.
@@ -103,8 +119,8 @@ impl Tool for HttpFetch {
 
     async fn resolve(&self, args: &FetchArgs, look: &Look) -> Result<Target, ToolError> {
         let link = read(&args.url, self.caller.guard())?;
-        if let Some(reference) = &args.bearer {
-            signable(&link, reference)?;
+        if args.bearer.is_some() {
+            signable(&link)?;
         }
         let kind = if listed(&link, &self.hosts()) {
             LISTED
@@ -119,7 +135,7 @@ impl Tool for HttpFetch {
 
     fn sentence(&self, args: &FetchArgs, target: &Target) -> String {
         match &args.bearer {
-            Some(reference) => format!("Fetch {} from the internet, signed in with {reference}", target.id),
+            Some(Bearer(reference)) => format!("Fetch {} from the internet, signed in with {reference}", target.id),
             None => format!("Fetch {} from the internet", target.id),
         }
     }
@@ -129,8 +145,13 @@ impl Tool for HttpFetch {
         Ok(Preview { effects: vec![told], ..Preview::default() })
     }
 
-    fn tier_of(&self, _: &FetchArgs, target: &Target) -> Tier {
-        if matches!(target.kind.as_str(), LISTED | ASKED) { Tier::Green } else { Tier::Orange }
+    fn tier_of(&self, args: &FetchArgs, target: &Target) -> Tier {
+        match (target.kind.as_str(), &args.bearer) {
+            (LISTED | ASKED, None) => Tier::Green,
+            // What is read in the operator's name is more than a page.
+            (LISTED | ASKED, Some(_)) => Tier::Yellow,
+            _ => Tier::Orange,
+        }
     }
 
     async fn run(
@@ -140,7 +161,7 @@ impl Tool for HttpFetch {
         permit: Permit<Self>,
     ) -> Result<Done<FetchOutput>, ToolError> {
         let link = read(&permit.target().id, self.caller.guard())?;
-        let bearer = args.bearer.map(|reference| cx.secret(&reference)).transpose()?;
+        let bearer = args.bearer.map(|Bearer(reference)| cx.secret(&reference)).transpose()?;
         let patience = self.options.patience.min(PATIENCE);
         let fetched = tokio::time::timeout(patience, fetch(&self.caller, link, bearer, self.hosts())).await;
         fetched.unwrap_or_else(|_| {
@@ -177,19 +198,17 @@ impl Tool for HttpFetch {
     }
 }
 
-/// Whether a secret may go with a link at all. Who may have it is asked when it is opened.
-fn signable(link: &Url, reference: &str) -> Result<(), ToolError> {
-    let invalid = |why: &str| Err(ToolError::new(ToolErrorKind::Invalid, why.to_owned()));
-    if SecretName::referred(reference).is_none() {
-        return invalid("`bearer` takes a reference, secret://NAME, and never the token itself; nothing was sent");
-    }
+/// Whether a secret may go with a link at all. Who may have it is asked when it is opened, by the name of the host: so
+/// there must be one service by that name.
+fn signable(link: &Url) -> Result<(), ToolError> {
     // A test has its server on the loopback; the guard of the product admits no such address.
     let local =
         link.host_str().and_then(|host| host.parse::<IpAddr>().ok()).is_some_and(|address| address.is_loopback());
-    if link.scheme() != "https" && !local {
-        return invalid("a secret goes out over https only; nothing was sent");
+    if local || (link.scheme() == "https" && link.port().is_none()) {
+        return Ok(());
     }
-    Ok(())
+    let said = "a secret goes out over https only, and on its usual port; nothing was sent";
+    Err(ToolError::new(ToolErrorKind::Invalid, said.to_owned()))
 }
 
 async fn fetch(

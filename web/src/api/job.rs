@@ -299,11 +299,12 @@ impl Following {
             let job = self.web.jobs.job(&self.actor, &self.id).await.ok()?;
             let output = self.web.jobs.output(&self.actor, &self.id, self.after, PIECES).await.ok()?;
             let more = output.len() == PIECES as usize;
-            let mut events: Vec<_> = output.iter().map(|piece| piece_event(&view::job::output(piece))).collect();
+            let mut events: Vec<_> =
+                output.iter().map(|piece| piece_event(&self.web, &view::job::output(piece))).collect();
             self.after = output.last().map_or(self.after, |piece| piece.number);
             self.over = job.state.is_final() && !more;
             if !more && self.seen.as_ref() != Some(&job) {
-                events.push(event("job", &shown(&self.web, &job)));
+                events.push(event(&self.web, "job", &shown(&self.web, &job)));
                 self.seen = Some(job);
             }
             if !events.is_empty() {
@@ -335,13 +336,14 @@ impl Following {
     }
 }
 
-fn piece_event(piece: &OutputInfo) -> Event {
-    event("output", piece).id(piece.number.to_string())
+fn piece_event(web: &Web, piece: &OutputInfo) -> Event {
+    event(web, "output", piece).id(piece.number.to_string())
 }
 
-fn event(name: &str, data: &impl Serialize) -> Event {
+fn event(web: &Web, name: &str, data: &impl Serialize) -> Event {
     // Wire types are plain strings, numbers and JSON values: they can be written.
-    Event::default().event(name).data(serde_json::to_string(data).unwrap_or_else(|_| Value::Null.to_string()))
+    let data = serde_json::to_string(data).unwrap_or_else(|_| Value::Null.to_string());
+    Event::default().event(name).data(web.redactor.json(data))
 }
 
 fn shown(web: &Web, job: &JobRecord) -> JobInfo {

@@ -1,5 +1,7 @@
 //! Secrets: kept, changed and removed by the operator alone. No answer holds a value.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -46,7 +48,13 @@ pub(super) async fn keep_secret(
     At(name): At<SecretName>,
     Sent(body): Sent<SecretBody>,
 ) -> Answered<Json<SecretInfo>> {
-    let change = change(body).map_err(|why| Fault::invalid(format!("{why}. Nothing was kept")))?;
+    let change = change(body).and_then(|change| told_apart(&web, &name, change));
+    let change = change.map_err(|why| Fault::invalid(format!("{why}. Nothing was kept")))?;
+    if change.value.is_none() && !web.secrets.secrets().iter().any(|known| known.name == name) {
+        return Err(Fault::not_found(format!(
+            "there is no secret {name}, and a new one needs a value. Nothing was kept"
+        )));
+    }
     let record = keep(&web, &caller, &face, &name, change).await?;
     Ok(Json(view::secret::secret(&record)))
 }
@@ -61,7 +69,7 @@ pub(super) async fn remove_secret(
     face: Face,
     At(name): At<SecretName>,
 ) -> Answered<StatusCode> {
-    let row = face.row(EventKind::SecretRemoved, &caller.actor, name.as_str(), "removed");
+    let row = face.row(EventKind::SecretRemoved, &caller.actor, name.as_str(), &format!("secret {name} removed"));
     if web.secrets.remove_secret(&name, row).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
@@ -109,6 +117,10 @@ async fn import(
     if let Some(fault) = value_fault(value.expose()) {
         return Err(fault);
     }
+    if dotenv::is_plain(value.expose()) {
+        let said = "it looks like a place and not like a secret: struck out, it would garble much. Keep it by hand if it is one";
+        return Err(said.to_owned());
+    }
     if !replace && web.secrets.secrets().iter().any(|known| known.name == name) {
         return Err("there is a secret of this name; it was left as it is".to_owned());
     }
@@ -126,7 +138,12 @@ async fn keep(
 ) -> Result<SecretRecord, StoreError> {
     let parts = [("value", change.value.is_some()), ("note", change.note.is_some()), ("uses", change.uses.is_some())];
     let told: Vec<_> = parts.iter().filter(|(_, given)| *given).map(|(part, _)| *part).collect();
-    let row = face.row(EventKind::SecretKept, &caller.actor, name.as_str(), &format!("kept: {}", told.join(", ")));
+    let row = face.row(
+        EventKind::SecretKept,
+        &caller.actor,
+        name.as_str(),
+        &format!("secret {name} kept: {}", told.join(", ")),
+    );
     web.secrets.keep_secret(name, change, row).await
 }
 
@@ -141,6 +158,18 @@ fn change(body: SecretBody) -> Result<SecretChange, String> {
     }
     let uses = body.uses.map(uses).transpose()?;
     Ok(SecretChange { value, note, uses })
+}
+
+/// Name, note and uses are shown: none of them may hold the value of this secret or of another one.
+fn told_apart(web: &Web, name: &SecretName, change: SecretChange) -> Result<SecretChange, String> {
+    let uses = change.uses.iter().flatten().flat_map(|allowed| [&allowed.tool, &allowed.target]);
+    for text in uses.map(String::as_str).chain(change.note.as_deref()).chain([name.as_str()]) {
+        let own = change.value.as_ref().is_some_and(|value| text.contains(value.expose()));
+        if own || matches!(web.redactor.text(text), Cow::Owned(_)) {
+            return Err("name, note and uses are shown, and one of them holds the value of a secret".to_owned());
+        }
+    }
+    Ok(change)
 }
 
 fn uses(given: Vec<jarvis_client::wire::SecretUse>) -> Result<Vec<Use>, String> {

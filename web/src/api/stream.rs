@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use http::HeaderMap;
 use jarvis_safety::plain::visible;
 use jarvis_safety::refusal::Code;
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::{Actor, Refusal};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -74,10 +75,11 @@ pub(super) async fn stream(
         tracing::debug!(?end, "an event stream ended");
     };
     tokio::spawn(pumping.in_current_span());
+    let redactor = web.redactor.clone();
     let events = ReceiverStream::new(messages).map(move |message| {
         // The seat lives as long as the body: a client that does not read holds memory after its pump has let it go.
         let _held = &seat;
-        Ok::<_, axum::Error>(written(&message))
+        Ok::<_, axum::Error>(written(&redactor, &message))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("alive")).into_response())
 }
@@ -109,7 +111,7 @@ struct Hello {
     head: u64,
 }
 
-fn written(message: &Message) -> Event {
+fn written(redactor: &Redactor, message: &Message) -> Event {
     let (event, data) = match message {
         Message::Hello { head } => (Event::default().event("hello"), serde_json::to_string(&Hello { head: *head })),
         Message::Event(event) => (
@@ -119,7 +121,7 @@ fn written(message: &Message) -> Event {
         Message::Frame(frame) => (Event::default().event("frame"), serde_json::to_string(&view::event::frame(frame))),
     };
     // Wire types are plain strings, numbers and JSON values: they can be written.
-    event.data(data.unwrap_or_default())
+    event.data(redactor.json(data.unwrap_or_default()))
 }
 
 pub(super) fn too_many(actor: &Actor, full: Full) -> Fault {

@@ -6,11 +6,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 use jarvis_safety::secret::Redactor;
-use serde_json::Value;
 
-/// Looks through every JSON answer while there are secrets. Most hold none and go out as they are.
+/// Looks through every JSON answer.
 pub async fn layer(State(redactor): State<Redactor>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+    clean(&redactor, next.run(request).await).await
+}
+
+/// The answer without secrets. Most hold none and go out as they are.
+pub(crate) async fn clean(redactor: &Redactor, response: Response) -> Response {
     if redactor.is_idle() || !is_json(response.headers()) {
         return response;
     }
@@ -19,16 +22,7 @@ pub async fn layer(State(redactor): State<Redactor>, request: Request, next: Nex
     let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    if !redactor.finds(&bytes) {
-        return Response::from_parts(parts, Body::from(bytes));
-    }
-    let clean = match serde_json::from_slice::<Value>(&bytes) {
-        Ok(mut value) => {
-            redactor.value(&mut value);
-            value.to_string()
-        }
-        Err(_) => redactor.text(&String::from_utf8_lossy(&bytes)).into_owned(),
-    };
+    let clean = redactor.json(String::from_utf8_lossy(&bytes).into_owned());
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(clean))
 }

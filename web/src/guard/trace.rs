@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode};
 use jarvis_safety::event::{Draft, EventKind};
 use tracing::Instrument as _;
 
-use super::record;
+use super::{record, strike};
 use crate::problem::{Fault, Record};
 use crate::web::Web;
 
@@ -39,7 +39,8 @@ pub async fn layer(State(web): State<Web>, mut request: Request, next: Next) -> 
         Err(panic) => span.in_scope(|| panicked(&*panic)),
     };
     if let Some(fault) = response.extensions_mut().remove::<Fault>() {
-        response = conclude(&web, &fault, &correlation).instrument(span).await;
+        let concluded = conclude(&web, &fault, &correlation).instrument(span).await;
+        response = strike::clean(&web.redactor, concluded).await;
     }
     web.metrics.answered(&method, &route, response.status(), begun.elapsed());
     if let Ok(value) = HeaderValue::from_str(&correlation) {
