@@ -85,6 +85,12 @@ fn every_form_is_struck_out_wherever_it_stands() {
 }
 
 #[test]
+fn space_around_a_secret_hides_nothing() {
+    let redactor = knowing(&[("key", " Passw0rd-1\n")]);
+    assert_eq!(redactor.text("is Passw0rd-1."), "is [secret key].");
+}
+
+#[test]
 fn what_is_no_secret_stays_as_it_is() {
     let redactor = knowing(&[("token", SECRET)]);
     for text in ["", "sk-", "nothing here", "sk-Größe", "[secret token]", "🙂"] {

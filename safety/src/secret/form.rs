@@ -19,6 +19,8 @@ const NESTED: usize = 3;
 /// group of three bytes), hexadecimal, URL, JSON, HTML and backwards. Of a value of several lines each long line too,
 /// because outputs and logs go by lines.
 pub(super) fn forms(value: &str) -> BTreeSet<String> {
+    // Space around it is lost on the way.
+    let value = value.trim();
     let mut forms = BTreeSet::new();
     add(value, &mut forms);
     if value.contains('\n') {
