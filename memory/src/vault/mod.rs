@@ -72,6 +72,25 @@ struct Open {
     read: Option<Vec<Mark>>,
 }
 
+impl Open {
+    /// Nothing is handed out any more; what is there can be seen and removed.
+    fn closed(why: String, rows: Vec<Sealed>) -> Self {
+        let live = rows.into_iter().filter(|row| !row.retired).map(|row| row.record);
+        let kept = live.map(|record| (record.name.clone(), (record, None))).collect();
+        Self { kept, fault: Some(why), ..Self::default() }
+    }
+
+    /// Everything that was known is struck out as before.
+    fn go_on_striking(&mut self, before: Self) {
+        let kept = before.kept.into_iter().filter_map(|(name, (_, secret))| Some((name, secret?)));
+        for (name, secret) in kept.chain(before.retired) {
+            if !self.retired.iter().any(|(_, known)| known.expose() == secret.expose()) {
+                self.retired.push((name, secret));
+            }
+        }
+    }
+}
+
 impl SecretVault {
     /// Unlocks the vault of a store. One that cannot be opened says so in [`SecretStore::vault_fault`].
     pub async fn unlock(store: &Store, options: VaultOptions) -> Self {
@@ -136,16 +155,9 @@ impl Inner {
         };
         {
             let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-            match opened {
-                Ok(opened) => *open = opened,
-                Err((why, rows)) => {
-                    // Nothing is handed out any more, and everything is struck out as before.
-                    let known = std::mem::take(&mut open.kept).into_iter();
-                    open.retired.extend(known.filter_map(|(name, (_, secret))| Some((name, secret?))));
-                    let live = rows.into_iter().filter(|row| !row.retired).map(|row| row.record);
-                    open.kept = live.map(|record| (record.name.clone(), (record, None))).collect();
-                    (open.fault, open.read) = (Some(why), None);
-                }
+            let before = std::mem::replace(&mut *open, opened.unwrap_or_else(|(why, rows)| Open::closed(why, rows)));
+            if open.fault.is_some() {
+                open.go_on_striking(before);
             }
         }
         self.strike().await;
@@ -170,6 +182,7 @@ impl Inner {
             };
         }
         let mut open = Open { read: Some(marks(&rows)), master: master.clone(), ..Open::default() };
+        let mut changed = None;
         for row in &rows {
             let name = row.record.name.clone();
             let value = master.as_ref().and_then(|master| row.open(master));
@@ -179,15 +192,14 @@ impl Inner {
                 (None, true) => {
                     tracing::warn!(%name, "a value that was replaced can no longer be opened or struck out");
                 }
-                (None, false) => {
-                    return Err((
-                        format!("the secret {name} was changed in the database; remove it, or restore a backup"),
-                        rows,
-                    ));
-                }
+                (None, false) => changed = Some(name),
             }
         }
-        Ok(open)
+        let Some(name) = changed else { return Ok(open) };
+        let why = format!("the secret {name} was changed in the database; remove it, or restore a backup");
+        let mut closed = Open::closed(why, rows);
+        closed.go_on_striking(open);
+        Ok(closed)
     }
 
     async fn again(&self) -> Result<Open, (String, Vec<Sealed>)> {
@@ -288,7 +300,7 @@ impl Inner {
         let row = Row::own(draft(&system, "the vault was sealed anew under another key".to_owned()));
         let row = row.map_err(|error| error.to_string())?;
         let count = self.store.0.writer.submit(Rekey { from, to, row }).await.map_err(|error| error.to_string())?;
-        tracing::info!(count, "secrets were sealed anew under the new key; `previous` can go");
+        tracing::info!(count, "secrets were sealed anew under the new key; the previous one can go");
         Ok(())
     }
 

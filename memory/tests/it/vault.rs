@@ -172,6 +172,10 @@ async fn whoever_can_write_to_the_database_widens_no_use_and_swaps_no_value() {
             vault.vault_fault()
         );
         assert!(vault.open("secret://two").is_err(), "{attack}: nothing is handed out");
+        let world = world.restart().await;
+        own(&world).await;
+        let other = told(&world, "another-Value-1").await;
+        assert!(!other.contains("another-Value-1") || attack.contains("'two'"), "{attack}: what opens is struck out");
     }
 }
 
