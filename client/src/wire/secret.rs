@@ -22,7 +22,7 @@ pub struct SecretInfo {
     pub note: String,
     /// Tools and targets that may get it. None: only Jarvis's own settings can refer to it.
     pub uses: Vec<SecretUse>,
-    /// Counts its values, from 1.
+    /// Counts its values and the changes of its uses, from 1.
     pub version: u64,
     /// When it was first kept.
     pub created_at: i64,

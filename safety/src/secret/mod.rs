@@ -104,7 +104,7 @@ pub struct SecretRecord {
     pub note: String,
     /// Tools and targets that may get it.
     pub uses: Vec<Use>,
-    /// Counts its values, from 1.
+    /// Counts its values and the changes of its uses, from 1.
     pub version: u64,
     /// When it was first kept.
     pub created_at: i64,

@@ -1668,7 +1668,7 @@ export interface components {
             uses: components["schemas"]["SecretUse"][];
             /**
              * Format: int64
-             * @description Counts its values, from 1.
+             * @description Counts its values and the changes of its uses, from 1.
              */
             version: number;
             /**
