@@ -7,6 +7,7 @@ mod context;
 pub mod mind;
 pub mod prompt;
 pub mod provider;
+mod sight;
 mod turn;
 pub mod understand;
 mod world;

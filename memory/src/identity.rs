@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 
 use crate::attempt::{Admit, Forgive};
 use crate::chain::{self, secret_digest};
+use crate::heard::{self, Hear};
 use crate::password::{Reset, SetPassword};
 use crate::row::Row;
 use crate::session::{self, CloseSession, OpenSession};
@@ -116,6 +117,14 @@ impl Identities for Store {
 
     async fn forgive(&self, source: &Source) -> Stored<()> {
         self.0.writer.submit(Forgive(source.clone())).await
+    }
+
+    async fn heard(&self, actor: &ActorId) -> Stored<Option<i64>> {
+        heard::last(&self.0.readers, actor).await
+    }
+
+    async fn hear(&self, actor: &ActorId, at: i64) -> Stored<()> {
+        self.0.writer.submit(Hear { actor: actor.clone(), at }).await
     }
 
     async fn open_session(&self, draft: Draft) -> Stored<(Session, String)> {

@@ -27,6 +27,7 @@ mod error;
 mod feed;
 mod follow;
 mod grant;
+mod heard;
 mod identity;
 mod index;
 mod job;

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::error::OpenError;
 
 /// All of them, in order; the number is the position from 1.
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_approval_due.sql"),
     include_str!("../../migrations/0003_job.sql"),
@@ -17,6 +17,7 @@ const ALL: [&str; 8] = [
     include_str!("../../migrations/0006_doubt.sql"),
     include_str!("../../migrations/0007_grant.sql"),
     include_str!("../../migrations/0008_secret.sql"),
+    include_str!("../../migrations/0009_heard.sql"),
 ];
 
 /// Brings a database to the newest version.

@@ -29,6 +29,10 @@ pub struct Origin {
     /// The call that this one takes back.
     #[serde(default)]
     pub undoes: Option<CallId>,
+    /// Names of the arguments that nothing of the person's vouches for, where text by strangers was in sight. Marked on
+    /// the card.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unvouched: Vec<String>,
 }
 
 /// How far the choice of this call can be traced to a person.
@@ -41,8 +45,36 @@ pub enum Vouching {
     Client,
     /// A client's model chose them, and nobody here knows what text it had in sight.
     Model,
+    /// A client's model chose them, and it was handed text that strangers may have written.
+    Led,
     /// Untrusted text was in sight when they were chosen.
     Unvouched,
+}
+
+impl Vouching {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Client => "client",
+            Self::Model => "model",
+            Self::Led => "led",
+            Self::Unvouched => "unvouched",
+        }
+    }
+
+    /// Whether strangers may have had a say in it.
+    #[must_use]
+    pub const fn after_strangers(self) -> bool {
+        matches!(self, Self::Led | Self::Unvouched)
+    }
+
+    /// Whether a client's own model chose, which only a grant that leaves it no choice carries.
+    #[must_use]
+    pub const fn by_clients_model(self) -> bool {
+        matches!(self, Self::Model | Self::Led)
+    }
 }
 
 /// Who calls, from where, and who chose.

@@ -158,7 +158,7 @@ impl Console {
         let mut trial = Trial { looked: cards.len(), spared: Vec::new() };
         for card in cards {
             let [step] = card.steps.as_slice() else { continue };
-            let carried = card.vouching != Vouching::Model
+            let carried = !card.vouching.by_clients_model()
                 || terms.spells_out(&step.args, self.inner().registry.describe(&step.tool));
             if carried && card.is_grantable() && compiled.fits(&step.tool, &step.args, &step.target, &card.actor.id) {
                 let approved = match card.state {

@@ -42,6 +42,7 @@ mod run;
 pub mod secret;
 pub mod setting;
 mod settle;
+mod sight;
 mod stale;
 pub mod target;
 pub mod tier;

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use crate::plain::shorten;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, RESOLVE, Refusal};
 use crate::secret::Redactor;
 use crate::tool::{Preview, ToolError, ToolErrorKind};
 
@@ -57,7 +57,7 @@ pub(crate) fn refused_look(redactor: &Redactor, tool: &str, error: &ToolError) -
         ToolErrorKind::NotPermitted => Code::Forbidden,
         _ => Code::Unavailable,
     };
-    Refusal::new(code, "resolve", format!("`{tool}`: {}", shorten(&redactor.text(&error.message), 600)))
+    Refusal::new(code, RESOLVE, format!("`{tool}`: {}", shorten(&redactor.text(&error.message), 600)))
 }
 
 /// What a tool shows before it runs, without secrets.

@@ -301,6 +301,10 @@ pub trait Identities: Send + Sync {
     async fn admit(&self, source: &Source) -> Stored<Admission>;
     /// The attempt was right: its source starts anew.
     async fn forgive(&self, source: &Source) -> Stored<()>;
+    /// When the model behind this actor was last handed what strangers may have written.
+    async fn heard(&self, actor: &ActorId) -> Stored<Option<i64>>;
+    /// It is handed that now. Durable before the text is.
+    async fn hear(&self, actor: &ActorId, at: i64) -> Stored<()>;
     /// Opens a session; the text is its secret, and is not kept.
     async fn open_session(&self, draft: Draft) -> Stored<(Session, String)>;
     /// The session with this secret, unless it has ended.

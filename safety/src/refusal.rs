@@ -23,6 +23,12 @@ impl Refusal {
         Self { code, rule: rule.into(), message: message.into() }
     }
 
+    /// Whether it may hold names of what is there, which strangers chose: a tool has looked and not found.
+    #[must_use]
+    pub fn quotes_strangers(&self) -> bool {
+        self.rule == RESOLVE
+    }
+
     /// Whether it leaves open what became of a call that was made with a key: it still runs, or its key cannot be looked
     /// up. Asking again with the same key tells.
     #[must_use]
@@ -36,6 +42,9 @@ impl Refusal {
         Self::new(Code::InvalidArguments, "validate", message)
     }
 }
+
+/// The rule of what a tool itself refused while it looked for its target.
+pub(crate) const RESOLVE: &str = "resolve";
 
 /// The rule that a key stands for one call.
 pub(crate) const KEY_RULE: &str = "idempotency key";

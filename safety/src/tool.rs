@@ -27,8 +27,23 @@ use crate::tier::{Effects, Tier};
 pub enum Trust {
     /// Only values that this program or the kernel of the machine made.
     Trusted,
-    /// May hold text written by strangers: logs, pages, file contents, names.
+    /// Such values, beside names and short remarks that strangers may have chosen: of containers, units, images. Shown
+    /// like what is trusted, but a model that has read it may have been talked to.
+    Named,
+    /// Text written by strangers: logs, pages, file contents.
     Untrusted,
+}
+
+impl Trust {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Named => "named",
+            Self::Untrusted => "untrusted",
+        }
+    }
 }
 
 /// Tells that a green tool's output names things of the world, so that plain sentences can be understood.

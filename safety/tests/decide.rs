@@ -59,6 +59,7 @@ fn the_autonomy_table_holds_for_every_tier_level_and_chooser() {
         (Vouching::Person, PERSON),
         (Vouching::Client, CLIENT),
         (Vouching::Model, CLIENT),
+        (Vouching::Led, UNVOUCHED),
         (Vouching::Unvouched, UNVOUCHED),
     ];
     for (vouching, table) in tables {
@@ -158,6 +159,8 @@ fn the_outbound_network_asks_once_untrusted_text_is_in_sight() {
     let effects = Effects { network: true, ..Effects::READS };
     let green = Facts { effects, vouching: Vouching::Unvouched, ..facts(&actor, Tier::Green) };
     assert_eq!(word(&decide(&green)), "ask");
+    assert_eq!(word(&decide(&Facts { vouching: Vouching::Led, ..green.clone() })), "ask");
+    assert_eq!(word(&decide(&Facts { vouching: Vouching::Model, ..green.clone() })), "run");
     assert_eq!(word(&decide(&Facts { vouching: Vouching::Client, ..green })), "run");
 }
 
@@ -194,6 +197,10 @@ fn a_grant_loosens_what_would_be_asked_and_never_past_the_hard_line() {
             assert_eq!(judge(here(Vouching::Client)), expected, "{tier} at {level:?}, client");
             let person = if level == Level::OnRequest && tier == Tier::Yellow { "run" } else { expected };
             assert_eq!(judge(here(Vouching::Person)), person, "{tier} at {level:?}, person");
+            // The gate finds a grant for a client's model only if it leaves nothing to choose.
+            let asks = word(&decide(&here(Vouching::Led))) == "ask";
+            let led = if asks && tier < Tier::Red { "granted" } else { word(&decide(&here(Vouching::Led))) };
+            assert_eq!(judge(here(Vouching::Led)), led, "{tier} at {level:?}, led");
             // What untrusted text chose is decided as if there were no grant.
             let without = word(&decide(&here(Vouching::Unvouched)));
             assert_eq!(judge(here(Vouching::Unvouched)), without, "{tier} at {level:?}, unvouched");

@@ -9,10 +9,13 @@ use async_openai::types::chat::{
     ChatCompletionRequestAssistantMessage, ChatCompletionRequestMessage, ChatCompletionRequestUserMessage,
 };
 use jarvis_safety::TurnId;
-use jarvis_safety::conversation::{CallEnd, Entry, Turn};
+use jarvis_safety::conversation::{Entry, Turn};
+use jarvis_safety::kernel::Registry;
 use jarvis_safety::plain::shorten;
 
-/// Most earlier turns that are considered.
+use crate::sight::holds_strangers;
+
+/// Most earlier turns that are told of.
 const MAX_PAST: usize = 24;
 /// Longest answer that is repeated, in characters.
 const MAX_ANSWER: usize = 1_500;
@@ -24,8 +27,6 @@ pub(crate) struct Past {
     answer: String,
     /// Tools that were called.
     pub(crate) tools: Vec<String>,
-    /// Whether its answer may rest on text by strangers.
-    pub(crate) untrusted: bool,
     size: usize,
 }
 
@@ -33,7 +34,6 @@ impl Past {
     fn of(turn: &Turn, log: &[Entry]) -> Self {
         let mut words = Vec::new();
         let mut tools: Vec<String> = Vec::new();
-        let mut untrusted = false;
         for entry in log {
             match entry {
                 Entry::Model { text, .. } | Entry::Said { text } | Entry::Asked { text, .. } => {
@@ -41,7 +41,6 @@ impl Past {
                 }
                 Entry::Note { text } => words.push(text.trim()),
                 Entry::Called { tool, .. } if !tools.contains(tool) => tools.push(tool.clone()),
-                Entry::Answered { answer: CallEnd::Ran { outcome }, .. } => untrusted |= outcome.untrusted,
                 _ => {}
             }
         }
@@ -54,7 +53,7 @@ impl Past {
         if !tools.is_empty() {
             answer = format!("{answer}\n(called: {})", tools.join(", "));
         }
-        let mut past = Self { asked: turn.asked.clone(), answer, tools, untrusted, size: 0 };
+        let mut past = Self { asked: turn.asked.clone(), answer, tools, size: 0 };
         past.size = past.messages().iter().map(|message| super::size(message) + 1).sum();
         past
     }
@@ -68,19 +67,32 @@ impl Past {
     }
 }
 
-/// The turns from the root to `parent`, oldest first.
-pub(crate) fn branch(turns: &[(Turn, Vec<Entry>)], parent: Option<&TurnId>) -> Vec<Past> {
+/// What went before a turn.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// The newest turns, oldest first.
+    pub(crate) turns: Vec<Past>,
+    /// Whether any turn of the branch has read what strangers may have written. What was said since may rest on it,
+    /// however long ago that was.
+    pub(crate) strangers: bool,
+}
+
+/// The turns from the root to `parent`.
+pub(crate) fn branch(registry: &Registry, turns: &[(Turn, Vec<Entry>)], parent: Option<&TurnId>) -> History {
     let by_id: HashMap<&TurnId, &(Turn, Vec<Entry>)> = turns.iter().map(|turn| (&turn.0.id, turn)).collect();
-    let mut past = Vec::new();
+    let mut history = History::default();
     let mut next = parent;
-    while let Some((turn, log)) = next.and_then(|id| by_id.get(id))
-        && past.len() < MAX_PAST
-    {
-        past.push(Past::of(turn, log));
+    while let Some((turn, log)) = next.and_then(|id| by_id.get(id)) {
+        if history.turns.len() < MAX_PAST {
+            history.turns.push(Past::of(turn, log));
+        } else if history.strangers {
+            break;
+        }
+        history.strangers |= holds_strangers(registry, log);
         next = turn.parent.as_ref();
     }
-    past.reverse();
-    past
+    history.turns.reverse();
+    history
 }
 
 /// The newest turns that fit into so many bytes.

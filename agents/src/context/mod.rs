@@ -10,7 +10,7 @@ mod schema;
 mod selection;
 mod speech;
 
-pub(crate) use history::{Past, branch};
+pub(crate) use history::{History, Past, branch};
 pub(crate) use selection::select;
 
 use async_openai::types::chat::{

@@ -12,14 +12,17 @@ use jarvis_safety::kernel::{PlanAnswer, Registry, Watch, answer_of};
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::refusal::Code;
-use jarvis_safety::{ApprovalId, Refusal};
+use jarvis_safety::{ApprovalId, Refusal, Tier};
 use serde_json::Value;
 
 use super::answer::code;
 use super::driver::{Came, Driver};
 use super::reading::{CallView, Reading, Route};
 use super::step::{holds_secret, secret_refusal};
-use super::vouch;
+use super::vouch::{Choice, Witness};
+use crate::sight::strangers_in_sight;
+use crate::understand::Order;
+use crate::world::GateWorld;
 
 /// How long a stopped turn waits for its call to be called off.
 const CALL_OFF: Duration = Duration::from_secs(3);
@@ -41,13 +44,15 @@ impl Driver {
         if holds_secret(registry, call.tool, call.args) {
             return vec![refused(index, secret_refusal(call.tool))];
         }
-        let vouching = if by_rule {
-            Vouching::Person
-        } else {
-            let strangers = strangers || vouch::strangers_in_sight(log, index);
-            vouch::vouching(strangers, &self.turn.asked, registry.describe(call.tool), call.args)
+        let choice = match registry.describe(call.tool) {
+            _ if by_rule => Choice::of(Vouching::Person),
+            Some(tool) if strangers || strangers_in_sight(registry, log, index) => {
+                let orders = if tool.spec.tier > Tier::Green { self.orders().await } else { Vec::new() };
+                Witness { registry, log, asked: &self.turn.asked, orders: &orders }.choice(tool, call.args)
+            }
+            _ => Choice::of(Vouching::Client),
         };
-        let request = self.request(index, call.tool, call.args, vouching);
+        let request = self.request(index, call.tool, call.args, choice);
         match self.ask_gate(request).await {
             Answer::Ran(outcome) => vec![ran(index, *outcome)],
             Answer::Refused(refusal) => vec![refused(index, with_near_names(registry, call.tool, refusal))],
@@ -63,8 +68,11 @@ impl Driver {
             let refusal = secret_refusal(call.tool);
             return Came::with(read.calls.iter().map(|call| refused(call.index, refusal.clone())).collect());
         }
-        let requests: Vec<_> =
-            read.calls.iter().map(|call| self.request(call.index, call.tool, call.args, Vouching::Person)).collect();
+        let requests: Vec<_> = read
+            .calls
+            .iter()
+            .map(|call| self.request(call.index, call.tool, call.args, Choice::of(Vouching::Person)))
+            .collect();
         let indices: Vec<_> = read.calls.iter().map(|call| call.index).collect();
         let answer = tokio::select! {
             answer = self.settled_plan(&requests) => answer,
@@ -121,7 +129,13 @@ impl Driver {
         Came::stopped(vec![Entry::Note { text }])
     }
 
-    pub(super) fn request(&self, index: u32, tool: &str, args: &Value, vouching: Vouching) -> Request {
+    /// What the person's words order by the rules, whatever a model makes of them.
+    async fn orders(&self) -> Vec<Order> {
+        let world = GateWorld::new(&self.mind, &self.actor, &self.origin);
+        self.mind.understanding.orders(&self.turn.asked, &world).await
+    }
+
+    pub(super) fn request(&self, index: u32, tool: &str, args: &Value, choice: Choice) -> Request {
         Request {
             actor: self.actor.clone(),
             origin: Origin {
@@ -129,12 +143,13 @@ impl Driver {
                 turn: Some(self.turn.id.clone()),
                 words: Some(self.turn.asked.clone()),
                 undoes: None,
+                unvouched: choice.unvouched,
                 ..self.origin.clone()
             },
             tool: tool.to_owned(),
             args: args.clone(),
             key: Some(format!("turn:{}:{index}", self.turn.id)),
-            vouching,
+            vouching: choice.vouching,
         }
     }
 

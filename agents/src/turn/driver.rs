@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{Past, branch};
+use crate::context::{History, branch};
 use crate::mind::Inner;
 
 use super::row;
@@ -40,7 +40,7 @@ pub(crate) struct Driver {
     /// Shows its state to whoever waits in this process.
     pub(crate) state: watch::Sender<TurnState>,
     /// Earlier turns of the branch, read once.
-    pub(crate) past: OnceCell<Vec<Past>>,
+    pub(crate) past: OnceCell<History>,
 }
 
 /// What came of carrying out effects.
@@ -189,19 +189,19 @@ impl Driver {
 
     /// Whether an answer in sight from earlier turns may rest on text by strangers.
     async fn strangers_before(&self) -> Stored<bool> {
-        Ok(self.past().await?.iter().any(|turn| turn.untrusted))
+        Ok(self.past().await?.strangers)
     }
 
     /// Earlier turns of the branch.
-    pub(super) async fn past(&self) -> Stored<&[Past]> {
+    pub(super) async fn past(&self) -> Stored<&History> {
         let past = self.past.get_or_try_init(|| async {
             if self.turn.parent.is_none() {
-                return Ok::<_, StoreError>(Vec::new());
+                return Ok::<_, StoreError>(History::default());
             }
             let turns = self.mind.conversations.turns(&self.turn.conversation).await?;
-            Ok(branch(&turns, self.turn.parent.as_ref()))
+            Ok(branch(self.mind.gate.registry(), &turns, self.turn.parent.as_ref()))
         });
-        past.await.map(Vec::as_slice)
+        past.await
     }
 
     /// Makes what was added durable.

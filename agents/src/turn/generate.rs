@@ -44,7 +44,7 @@ impl Driver {
         let read = Reading::of(log);
         let Some(Route::Model(model)) = read.route else { return Ok(Came::with(Vec::new())) };
         let used: Vec<_> = read.calls.iter().map(|call| call.tool.to_owned()).collect();
-        let past = self.past().await?;
+        let past = &self.past().await?.turns;
         let registry = self.mind.gate.registry();
         let tools = select(&*self.mind.index, registry, &self.turn.asked, &used, past);
         let asked = &self.turn.asked;

@@ -1,69 +1,134 @@
 //! How far a call that a model chose can be traced to the person.
 //!
-//! Nothing can be traced through a model. So once text by strangers has been in its sight, a call counts as the
-//! person's only if it follows from their words: every value stands in them, and for a call that changes something the
-//! act itself does, too. Otherwise a log line that says “stop the database” would be as good as an order.
+//! Nothing can be traced through a model. So once a model has read what strangers may have written, a call of it counts as
+//! the person's only where that can be shown without the model: the act and what it is done to follow from the person's
+//! words by the rules, and every value is one that they said, an id of what they named, an id that a tool of ours made, or
+//! what is usual. Otherwise a log line that says “stop the database” would be as good as an order.
 
 use jarvis_safety::Tier;
 use jarvis_safety::call::Vouching;
 use jarvis_safety::conversation::{CallEnd, Entry};
-use jarvis_safety::kernel::Described;
+use jarvis_safety::kernel::{Described, Registry};
+use jarvis_safety::tool::Trust;
 use serde_json::Value;
 
-/// Whether text by strangers was in the model's sight when it asked for the call at `index`.
-pub(crate) fn strangers_in_sight(log: &[Entry], index: u32) -> bool {
-    // The calls of one answer were chosen together: only what stood before that answer was in sight.
-    let mut placed = 0;
-    let mut seen = false;
-    let mut before = false;
-    for entry in log {
-        match entry {
-            Entry::Model { calls, .. } => {
-                if placed > index {
-                    break;
-                }
-                before = seen;
-                placed += u32::try_from(calls.len()).unwrap_or(u32::MAX);
+use crate::understand::Order;
+
+/// Shortest beginning of an id that stands for the whole.
+const SHORT_ID: usize = 12;
+
+/// Who chose a call, and what of it nothing vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) vouching: Vouching,
+    /// Names of arguments.
+    pub(crate) unvouched: Vec<String>,
+}
+
+impl Choice {
+    pub(crate) const fn of(vouching: Vouching) -> Self {
+        Self { vouching, unvouched: Vec::new() }
+    }
+}
+
+/// What can be shown about a call without asking the model that chose it.
+pub(crate) struct Witness<'a> {
+    pub(crate) registry: &'a Registry,
+    /// The turn so far.
+    pub(crate) log: &'a [Entry],
+    /// The person's words.
+    pub(crate) asked: &'a str,
+    /// What they order by the rules.
+    pub(crate) orders: &'a [Order],
+}
+
+impl Witness<'_> {
+    /// Who chose a call that a model asked for while text by strangers was in its sight.
+    pub(crate) fn choice(&self, tool: &Described, args: &Value) -> Choice {
+        let changes = tool.spec.tier > Tier::Green;
+        let order = self.orders.iter().find(|order| self.is_of(order, tool, args));
+        let certain = order.filter(|order| order.certain);
+        let given = args.as_object().into_iter().flatten();
+        let doubtful = given.filter(|(name, value)| {
+            let ordered = certain.is_some_and(|order| order.call.args.get(name.as_str()) == Some(value));
+            !ordered && !self.vouches(value, &tool.input["properties"][name.as_str()], changes)
+        });
+        let unvouched: Vec<String> = doubtful.map(|(name, _)| name.clone()).collect();
+        let follows = unvouched.is_empty() && (!changes || order.is_some());
+        Choice { vouching: if follows { Vouching::Client } else { Vouching::Unvouched }, unvouched }
+    }
+
+    /// Whether an order is for this tool, and for the very things that the call names.
+    fn is_of(&self, order: &Order, tool: &Described, args: &Value) -> bool {
+        let properties = tool.input["properties"].as_object();
+        let mut things = properties.into_iter().flatten().filter(|(_, schema)| !schema["x-entity"].is_null());
+        order.call.tool == tool.spec.name
+            && things.all(|(name, _)| match (args[name.as_str()].as_str(), order.call.args[name.as_str()].as_str()) {
+                (Some(given), Some(named)) => given == named || self.name_of(given).is_some_and(|name| name == named),
+                (given, named) => given.is_none() && named.is_none(),
+            })
+    }
+
+    /// Whether a value can be shown to be the person's, ours, or usual.
+    fn vouches(&self, value: &Value, schema: &Value, strict: bool) -> bool {
+        if value.is_null() || schema.get("default") == Some(value) {
+            return true;
+        }
+        match value {
+            Value::String(text) => {
+                let named = || self.name_of(text).is_some_and(|name| said(self.asked, name));
+                said(self.asked, text) || named() || self.is_id_of_ours(text)
             }
-            Entry::Answered { answer: CallEnd::Ran { outcome }, .. } => seen |= outcome.untrusted,
-            _ => {}
+            Value::Array(items) => items.iter().all(|item| self.vouches(item, &Value::Null, strict)),
+            Value::Object(fields) => fields.iter().all(|(name, value)| {
+                let field = schema.pointer("/properties").and_then(|all| all.get(name));
+                self.vouches(value, field.unwrap_or(&Value::Null), strict)
+            }),
+            other => !strict || said(self.asked, &other.to_string()),
         }
     }
-    before
-}
 
-/// The vouching of a call that a model chose.
-pub(crate) fn vouching(strangers: bool, asked: &str, described: Option<&Described>, args: &Value) -> Vouching {
-    if !strangers {
-        return Vouching::Client;
+    /// The name of the thing with this id, as a listing of this turn has it.
+    fn name_of(&self, id: &str) -> Option<&str> {
+        self.outcomes().find_map(|(tool, output)| {
+            let listing = tool.spec.lists.filter(|_| tool.spec.trust != Trust::Untrusted)?;
+            let items = output.get(listing.items)?.as_array()?;
+            let item = items.iter().find(|item| {
+                let known = item.get("id").and_then(Value::as_str).unwrap_or_default();
+                known == id && !id.is_empty() || id.len() >= SHORT_ID && known.starts_with(id)
+            })?;
+            item.get(listing.name)?.as_str()
+        })
     }
-    let Some(described) = described else { return Vouching::Unvouched };
-    let changes = described.spec.tier > Tier::Green;
-    let follows =
-        values_said(asked, args, &described.input, changes) && (!changes || act_said(asked, described.spec.name));
-    if follows { Vouching::Client } else { Vouching::Unvouched }
+
+    /// Whether a tool whose output is wholly ours answered with this id in this turn.
+    fn is_id_of_ours(&self, text: &str) -> bool {
+        let mut trusted = self.outcomes().filter(|(tool, _)| tool.spec.trust == Trust::Trusted);
+        trusted.any(|(_, output)| holds_id(output, text))
+    }
+
+    /// What the calls of this turn answered.
+    fn outcomes(&self) -> impl Iterator<Item = (&Described, &Value)> {
+        self.log.iter().filter_map(|entry| match entry {
+            Entry::Answered { answer: CallEnd::Ran { outcome }, .. } => {
+                Some((self.registry.describe(&outcome.tool)?, &outcome.output))
+            }
+            _ => None,
+        })
+    }
 }
 
-/// Whether a word of the tool's name beside its family stands in the person's words: `restart` of `docker_restart`.
-fn act_said(asked: &str, tool: &str) -> bool {
-    let asked = asked.to_lowercase();
-    let mut acts = tool.split('_').skip(1);
-    acts.any(|act| asked.split(|c: char| !c.is_alphanumeric()).any(|word| word == act))
-}
+/// Fields that hold ids which our tools make.
+const IDS: [&str; 5] = ["id", "job", "call", "approval", "version"];
 
-/// Whether every value stands in the person's words. A number or a switch may also be what it is anyway.
-fn values_said(asked: &str, args: &Value, schema: &Value, strict: bool) -> bool {
-    match args {
-        Value::Null => true,
-        Value::String(text) => said(asked, text),
-        Value::Bool(_) | Value::Number(_) => {
-            !strict || schema.get("default") == Some(args) || said(asked, &args.to_string())
-        }
-        Value::Array(items) => items.iter().all(|item| values_said(asked, item, &Value::Null, strict)),
-        Value::Object(fields) => fields.iter().all(|(name, value)| {
-            let field = schema.pointer("/properties").and_then(|all| all.get(name));
-            values_said(asked, value, field.unwrap_or(&Value::Null), strict)
+/// Whether an output holds this text as an id.
+fn holds_id(output: &Value, text: &str) -> bool {
+    match output {
+        Value::Array(items) => items.iter().any(|item| holds_id(item, text)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            (IDS.contains(&name.as_str()) && value.as_str() == Some(text)) || holds_id(value, text)
         }),
+        _ => false,
     }
 }
 
@@ -90,12 +155,5 @@ mod tests {
         assert!(!said("restart my.web.lan", "web"));
         assert!(said("read \"/srv/a b\" now", "/srv/a b"));
         assert!(!said("anything", ""));
-    }
-
-    #[test]
-    fn the_act_must_be_said_too() {
-        assert!(act_said("Please restart web if it is ill", "docker_restart"));
-        assert!(!act_said("what do the logs of web say?", "docker_stop"));
-        assert!(!act_said("docker", "docker_stop"));
     }
 }

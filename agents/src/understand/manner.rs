@@ -58,6 +58,15 @@ pub(super) struct Mood {
     pub(super) past: bool,
     /// It holds a "not", an "if", or is a bare question: an order in it must be asked about.
     pub(super) doubtful: bool,
+    /// It holds a "not" that is about no state, or is a bare question.
+    pub(super) denied: bool,
+}
+
+impl Mood {
+    /// Whether nothing in it is meant to be done.
+    pub(super) const fn orders_nothing(self) -> bool {
+        self.idle || self.musing || self.past || self.denied
+    }
 }
 
 /// The mood of a text.
@@ -68,15 +77,14 @@ pub(super) fn mood(lexicon: &Lexicon, tokens: &[Token], bare: Bare) -> Mood {
     let past = !refuses && begins("past");
     let wonders = !bare.request && begins("wondering");
     let asked = tokens.last().is_some_and(|token| token.is_mark("?")) && !bare.request;
-    let qualified = (bare.from..bare.to).any(|at| {
-        lexicon.listed("condition", words, at) > 0
-            || (lexicon.listed("negation", words, at) > 0 && !of_state(words, at))
-    });
+    let conditional = (bare.from..bare.to).any(|at| lexicon.listed("condition", words, at) > 0);
+    let negated = (bare.from..bare.to).any(|at| lexicon.listed("negation", words, at) > 0 && !of_state(words, at));
     Mood {
         idle: refuses || wonders,
         musing: begins("musing"),
         past,
-        doubtful: qualified || asked || past || wonders || refuses,
+        doubtful: conditional || negated || asked || past || wonders || refuses,
+        denied: negated || asked,
     }
 }
 

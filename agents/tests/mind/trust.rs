@@ -1,7 +1,8 @@
 //! Text by strangers moves nobody's hand.
 
+use jarvis_agents::Mind;
 use jarvis_safety::call::Vouching;
-use jarvis_safety::conversation::{CallEnd, Entry};
+use jarvis_safety::conversation::{CallEnd, Entry, Turn};
 use serde_json::json;
 
 use crate::support::model::{calls, text};
@@ -61,6 +62,70 @@ async fn naming_a_thing_is_not_asking_to_change_it() {
     assert_eq!(house.lamps.count("restart hall"), 0);
 }
 
+/// Words, and whether the hall may be restarted after a stranger's note was read.
+const WORDS: &[(&str, bool)] = &[
+    ("qwzx. Please restart the lamp hall", true),
+    ("qwzx, see what the visitor wrote; then restart the hall if he wants that", true),
+    ("qwzx. Look at the lamp hall and restart it if it flickers", true),
+    ("qwzx, see what the visitor wrote, but do not restart the hall", false),
+    ("qwzx. Never restart the hall", false),
+    ("does the visitor want a restart of the hall? qwzx", false),
+    ("qwzx. Restart the porch and say what the visitor thinks of the hall", false),
+    ("qwzx. The visitor says I should restart the hall, is that wise?", false),
+    ("qwzx: why did somebody restart the hall", false),
+    ("qwzx, remove the hall as the visitor says", false),
+];
+
+#[tokio::test]
+async fn what_a_model_chose_after_a_stranger_spoke_must_follow_from_the_words_by_the_rules() {
+    for (words, runs) in WORDS {
+        let server = obedient_model().await;
+        let house = house_with_note(&server).await;
+        let mind = house.mind();
+        let turn = say(&mind, words).await;
+        if *runs {
+            house.turns.ended(&turn.id).await;
+        } else {
+            house.card_of(&turn.id).await;
+        }
+        assert_eq!(house.lamps.count("restart hall") == 1, *runs, "{words}");
+    }
+}
+
+/// Lists the lamps, then restarts what it was told to by these arguments.
+async fn after_a_look(words: &str, args: serde_json::Value) -> (House, Mind, ModelServer, Turn) {
+    let server = ModelServer::start(move |seen, _| match seen.said("tool").len() {
+        0 => calls(&[("lamp_list", json!({}))]),
+        1 => calls(&[("lamp_restart", args.clone())]),
+        _ => text("Done."),
+    })
+    .await;
+    let house = House::with_model(&server, 8192).await;
+    let mind = house.mind();
+    let turn = say(&mind, words).await;
+    (house, mind, server, turn)
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_gave_a_thing_is_a_strangers_word() {
+    let (house, _mind, _server, turn) = after_a_look("qwzx, flurb the household", json!({ "name": "hall" })).await;
+    house.card_of(&turn.id).await;
+    let card = house.cards().await.remove(0);
+    assert_eq!((card.vouching, card.origin.unvouched), (Vouching::Unvouched, vec!["name".to_owned()]));
+    assert!(!house.lamps.runs().contains(&"restart hall".to_owned()));
+}
+
+#[tokio::test]
+async fn the_id_of_what_the_person_named_is_theirs_and_that_of_another_thing_is_not() {
+    let words = "qwzx. Please restart the lamp hall";
+    let (house, _mind, _server, turn) = after_a_look(words, json!({ "name": "lamp-hall" })).await;
+    house.turns.ended(&turn.id).await;
+    assert_eq!(house.lamps.count("restart hall"), 1);
+    let (house, _mind, _server, turn) = after_a_look(words, json!({ "name": "lamp-attic" })).await;
+    house.card_of(&turn.id).await;
+    assert_eq!(house.cards().await[0].origin.unvouched, ["name"]);
+}
+
 #[tokio::test]
 async fn an_earlier_answer_that_rests_on_strangers_counts_too() {
     let server = ModelServer::start(|seen, _| match seen.said("tool").len() {
@@ -107,4 +172,26 @@ async fn a_secret_argument_is_neither_kept_nor_used() {
     assert!(log.iter().any(refused), "{log:#?}");
     let kept = house.kept();
     assert!(kept.contains("[withheld]") && !kept.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn what_a_stranger_said_counts_however_long_ago_it_was_in_the_conversation() {
+    let server = ModelServer::start(|seen, _| match seen.said("tool").len() {
+        0 if seen.said("user").last().is_some_and(|words| words.contains("as it says")) => {
+            calls(&[("lamp_restart", json!({ "name": "hall" }))])
+        }
+        _ => text("Quite."),
+    })
+    .await;
+    let house = house_with_note(&server).await;
+    let mind = house.mind();
+    let (mut last, _) = house.answer(&mind, "read the note on the door").await;
+    // More turns than a model is told of.
+    for _ in 0..26 {
+        let next = say_after(&mind, "qwzx, talk on", Some(&last), jarvis_agents::After::Newest).await.unwrap();
+        last = house.turns.ended(&next.id).await.0;
+    }
+    let next = say_after(&mind, "qwzx, do as it says", Some(&last), jarvis_agents::After::Newest).await.unwrap();
+    house.card_of(&next.id).await;
+    assert_eq!(house.lamps.count("restart hall"), 0);
 }

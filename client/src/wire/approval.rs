@@ -25,6 +25,13 @@ pub struct ApprovalInfo {
     /// The words of the person that led here, if any did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
+    /// Who chose the call: `person` (their own words or hand), `client` (a program, or our own model before strangers
+    /// were in its sight), `model` (a client's own model), `led` (such a model that was handed what strangers may have
+    /// written), `unvouched` (our own model with such text in sight, and the person's words do not order it).
+    pub vouching: String,
+    /// Names of the arguments whose values nothing of the person's vouches for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unvouched: Vec<String>,
     /// Conversation that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,

@@ -25,8 +25,9 @@ pub struct ToolInfo {
     pub output: Value,
     /// Sentences that mean this tool; `{slots}` are arguments.
     pub examples: Vec<String>,
-    /// Whether its output may hold text written by strangers.
-    pub untrusted: bool,
+    /// Who wrote its output: `trusted` (Jarvis and the machine), `named` (the same, beside names that strangers may have
+    /// chosen), `untrusted` (it may hold text by strangers).
+    pub trust: String,
     /// Longest run, in milliseconds.
     pub deadline_ms: u64,
 }

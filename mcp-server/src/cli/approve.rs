@@ -72,6 +72,18 @@ fn card(card: &ApprovalInfo) -> String {
             let _ = writeln!(text, "  undo: {undo}");
         }
     }
+    let chosen = match card.vouching.as_str() {
+        "model" => Some("chosen by the client's own model: what it has read is not known here"),
+        "led" => Some("chosen by the client's own model, which has read what strangers may have written"),
+        "unvouched" => Some("chosen with words by strangers in sight; yours do not order it"),
+        _ => None,
+    };
+    if let Some(chosen) = chosen {
+        let _ = writeln!(text, "  {chosen}");
+    }
+    if !card.unvouched.is_empty() {
+        let _ = writeln!(text, "  nothing vouches for: {}", card.unvouched.join(", "));
+    }
     if card.proposes_grant {
         let _ =
             writeln!(text, "  this was approved twice within a week: `jarvis grant create --of {}` spares it", card.id);

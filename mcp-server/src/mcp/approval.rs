@@ -77,7 +77,7 @@ impl Face {
         // The state is only a handle: the card must be the caller's own, and of exactly this call.
         let same = match self.gate.classify(request).await {
             Ok(call) => card.steps.len() == 1 && card.steps[0].digest == call.digest,
-            Err(refusal) => return result(Answer::Refused(refusal)),
+            Err(refusal) => return self.hand(&request.actor, Answer::Refused(refusal)).await,
         };
         if card.actor.id != request.actor.id {
             return Err(unknown());
@@ -148,7 +148,7 @@ impl Face {
             waited += slice;
             match card {
                 Err(refusal) => return result(Answer::Refused(refusal)),
-                Ok(card) if card.state.is_final() => return result(answer_of(&card)),
+                Ok(card) if card.state.is_final() => return self.hand(&card.actor, answer_of(&card)).await,
                 Ok(card) if waited >= longest => return Ok(required(&card, waited.as_secs()).into()),
                 Ok(_) => {}
             }

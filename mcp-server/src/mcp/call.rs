@@ -4,7 +4,7 @@ use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::tool::Progress;
-use jarvis_safety::{Actor, CallId};
+use jarvis_safety::{Actor, CallId, Tier};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData, ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
@@ -24,7 +24,7 @@ impl Face {
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let request = self.request(actor, &params, &context);
+        let request = self.request(actor.clone(), &params, &context).await;
         if let Some(state) = &params.request_state {
             return self.form_came_back(&request, state, params.input_responses.as_ref(), &context).await;
         }
@@ -41,29 +41,46 @@ impl Face {
         }
         match answer {
             Answer::Waiting(card) => self.ask(request, *card, &context).await,
-            answer => result(answer),
+            answer => self.hand(&actor, answer).await,
         }
     }
 
-    fn request(&self, actor: Actor, params: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> Request {
+    async fn request(
+        &self,
+        actor: Actor,
+        params: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Request {
         let key = context.meta.get(KEY).and_then(Value::as_str).map(str::to_owned);
-        self.asking(actor, params.name.to_string(), params.arguments.clone().map_or(Value::Null, Value::Object), key)
+        let args = params.arguments.clone().map_or(Value::Null, Value::Object);
+        self.asking(actor, params.name.to_string(), args, key).await
     }
 
     /// What a client of MCP asks of the gate.
-    pub(super) fn asking(&self, actor: Actor, tool: String, args: Value, key: Option<String>) -> Request {
-        Request {
-            actor,
-            origin: Origin {
-                face: "mcp".to_owned(),
-                correlation: CallId::new(self.ids.next()).to_string(),
-                ..Origin::default()
-            },
-            tool,
-            args,
-            key,
-            vouching: Vouching::Model,
+    pub(super) async fn asking(&self, actor: Actor, tool: String, args: Value, key: Option<String>) -> Request {
+        let mut origin = self.origin();
+        // What only reads here is decided alike whoever chose it.
+        let spec = self.gate.registry().describe(&tool).map(|tool| tool.spec);
+        let matters = spec.is_some_and(|spec| spec.tier > Tier::Green || spec.effects.network);
+        let vouching = if matters { self.heard.chooser(&actor).await } else { Vouching::Model };
+        if vouching.after_strangers() {
+            origin.unvouched = args.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
         }
+        Request { actor, origin, tool, args, key, vouching }
+    }
+
+    /// Where something comes from that a client of MCP does.
+    pub(super) fn origin(&self) -> Origin {
+        let correlation = CallId::new(self.ids.next()).to_string();
+        Origin { face: "mcp".to_owned(), correlation, ..Origin::default() }
+    }
+
+    /// Hands an answer to a client, and remembers if its model hears strangers by it.
+    pub(super) async fn hand(&self, actor: &Actor, answer: Answer) -> Result<CallToolResponse, ErrorData> {
+        if self.gate.registry().quotes_strangers(&answer) {
+            self.heard.hears(actor).await;
+        }
+        result(answer)
     }
 }
 

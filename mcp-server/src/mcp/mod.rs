@@ -7,6 +7,7 @@
 mod answer;
 mod approval;
 mod call;
+mod heard;
 mod http;
 mod listing;
 mod session;
@@ -29,6 +30,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 
+pub(crate) use heard::Heard;
 pub(crate) use http::routes;
 pub(crate) use stateless::StraightDoor;
 pub(crate) use stdio::{SOCKET as STDIO_SOCKET, serve as serve_stdio};
@@ -47,6 +49,7 @@ pub(crate) struct Face {
     gate: Console,
     jobs: JobQueue,
     ids: Arc<dyn Ids>,
+    heard: Arc<Heard>,
     tools: Arc<Vec<Tool>>,
     /// Set where the transport has one identity; over HTTP it comes with each request.
     actor: Option<Actor>,
@@ -54,9 +57,9 @@ pub(crate) struct Face {
 
 impl Face {
     /// A face without a fixed identity, for HTTP.
-    pub(crate) fn new(gate: Console, jobs: JobQueue, ids: Arc<dyn Ids>) -> Self {
+    pub(crate) fn new(gate: Console, jobs: JobQueue, ids: Arc<dyn Ids>, heard: Arc<Heard>) -> Self {
         let tools = Arc::new(gate.registry().described().map(listing::tool).collect());
-        Self { gate, jobs, ids, tools, actor: None }
+        Self { gate, jobs, ids, heard, tools, actor: None }
     }
 
     fn acting_as(&self, actor: Actor) -> Self {

@@ -22,7 +22,6 @@ use rmcp::model::{CallToolResponse, ClientCapabilities, ErrorData};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::answer::result;
 use super::call::KEY;
 use super::{Face, strict};
 
@@ -185,7 +184,7 @@ impl Face {
         if call.forms && tier.is_some_and(|tier| tier > Tier::Green) {
             return None;
         }
-        let request = self.asking(actor, call.name, call.args, call.key);
+        let request = self.asking(actor.clone(), call.name, call.args, call.key).await;
         let watch = Watch::default();
         // A client that hangs up cancels its call, as it does on the other way.
         let hung_up = watch.cancel.clone().drop_guard();
@@ -195,7 +194,7 @@ impl Face {
             // The same call again joins the card that is up now.
             return None;
         }
-        let said = match result(answer) {
+        let said = match self.hand(&actor, answer).await {
             Ok(CallToolResponse::Complete(result)) => Said::Result(Box::new(result)),
             Ok(_) => return None,
             Err(error) => Said::Error(error),

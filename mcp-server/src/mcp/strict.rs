@@ -2,9 +2,9 @@
 //!
 //! What is refused here never becomes a call, so the face tells the audit of it itself.
 
-use jarvis_safety::call::{Origin, Request, Vouching};
+use jarvis_safety::call::{Request, Vouching};
 use jarvis_safety::plain::{shorten, visible};
-use jarvis_safety::{Actor, CallId, Refusal, json};
+use jarvis_safety::{Actor, Refusal, json};
 use serde_json::{Value, json};
 
 use super::Face;
@@ -68,11 +68,7 @@ impl Face {
     pub(super) async fn tell_unread(&self, actor: &Actor, unread: &Unread) {
         let request = Request {
             actor: actor.clone(),
-            origin: Origin {
-                face: "mcp".to_owned(),
-                correlation: CallId::new(self.ids.next()).to_string(),
-                ..Origin::default()
-            },
+            origin: self.origin(),
             tool: "tools/call".to_owned(),
             args: Value::Null,
             key: None,

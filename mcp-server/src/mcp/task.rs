@@ -67,7 +67,7 @@ impl Face {
             () = context.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
         };
         match came_of(&job) {
-            Some(answer) if job.state != JobState::Cancelled => result(answer),
+            Some(answer) if job.state != JobState::Cancelled => self.hand(&actor, answer).await,
             _ => Ok(CreateTaskResult::new(task(&job)).into()),
         }
     }
@@ -98,7 +98,7 @@ impl Face {
         let job = self.jobs.job(actor, &parsed(id)?).await.map_err(unreadable)?;
         let payload = match came_of(&job) {
             _ if job.state == JobState::Cancelled => TaskPayload::Cancelled,
-            Some(answer) => payload(answer),
+            Some(answer) => payload(self.hand(actor, answer).await),
             None => TaskPayload::Working,
         };
         Ok(GetTaskResult::new(DetailedTask::new(task(&job), payload)))
@@ -106,7 +106,7 @@ impl Face {
 
     /// Wants a task to stop.
     pub(super) async fn stop_task(&self, actor: &Actor, id: &str) -> Result<(), ErrorData> {
-        let origin = self.asking(actor.clone(), String::new(), Value::Null, None).origin;
+        let origin = self.origin();
         self.jobs.cancel(actor, &parsed(id)?, &origin).await.map(|_| ()).map_err(unreadable)
     }
 }
@@ -138,8 +138,8 @@ fn came_of(job: &JobRecord) -> Option<Answer> {
     })))
 }
 
-fn payload(answer: Answer) -> TaskPayload {
-    match result(answer) {
+fn payload(handed: Result<CallToolResponse, ErrorData>) -> TaskPayload {
+    match handed {
         Ok(CallToolResponse::Complete(complete)) => TaskPayload::Completed { result: object(&complete) },
         Ok(_) => TaskPayload::Completed { result: object(&CallToolResult::default()) },
         Err(error) => TaskPayload::Failed { error: object(&error) },

@@ -29,7 +29,7 @@ use super::{gauges, policy};
 use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
 use crate::fixture;
-use crate::mcp::{self, Face};
+use crate::mcp::{self, Face, Heard};
 
 /// Everything that serves, before it listens.
 pub(super) struct House {
@@ -44,6 +44,7 @@ pub(super) struct House {
     jobs: JobQueue,
     mind: Mind,
     settings: watch::Sender<Settings>,
+    heard: Arc<Heard>,
     docker: Docker,
     bus: Bus,
 }
@@ -121,8 +122,9 @@ impl House {
             ids: ids.clone(),
             prompts,
         });
+        let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
         let (config, settings) = (config.clone(), sender);
-        Ok(Self { config, clock, ids, store, vault, redactor, live, console, jobs, mind, settings, docker, bus })
+        Ok(Self { config, clock, ids, store, vault, redactor, live, console, jobs, mind, settings, heard, docker, bus })
     }
 
     /// Settles what a crash left in doubt, and goes on with what was approved or asked.
@@ -193,7 +195,7 @@ impl House {
 
     /// The MCP face.
     pub(super) fn face(&self) -> Face {
-        Face::new(self.console.clone(), self.jobs.clone(), self.ids.clone())
+        Face::new(self.console.clone(), self.jobs.clone(), self.ids.clone(), Arc::clone(&self.heard))
     }
 
     /// The web face; both doors are routers of this one.

@@ -13,7 +13,6 @@ async fn catalogue(app: &TestApp) -> String {
     let mut text = String::new();
     for tool in list.tools {
         let schemas = Digest::of(format!("{}{}", tool.input, tool.output).as_bytes());
-        let trust = if tool.untrusted { "untrusted" } else { "trusted" };
         let effects = tool.effects.join("+");
         let _ = writeln!(
             text,
@@ -22,7 +21,7 @@ async fn catalogue(app: &TestApp) -> String {
             tool.revision,
             tool.tier,
             effects,
-            trust,
+            tool.trust,
             &schemas.as_str()[..12],
             tool.description
         );

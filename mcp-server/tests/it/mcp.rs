@@ -96,3 +96,64 @@ async fn what_is_not_strict_json_is_refused_over_mcp_too() {
     let nobody = reqwest::Client::new().post(format!("{}/mcp", app.url)).body("{}").send().await.unwrap();
     assert_eq!(nobody.status().as_u16(), 401);
 }
+
+/// One call of the stateless era, as a client without forms makes it.
+async fn called(app: &TestApp, token: &str, tool: &str, args: Value) -> Value {
+    let meta = serde_json::json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "c", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let params = serde_json::json!({ "name": tool, "arguments": args, "_meta": meta });
+    let answer = reqwest::Client::new()
+        .post(format!("{}/mcp", app.url))
+        .bearer_auth(token)
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", tool)
+        .json(&serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }))
+        .send()
+        .await
+        .unwrap();
+    let mut answer: Value = answer.json().await.unwrap();
+    answer["result"].take()
+}
+
+/// The card of a call that a person must approve.
+fn card(answer: &Value) -> String {
+    let told: Value = serde_json::from_str(answer["content"][1]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(told["code"], "approval_required", "{answer}");
+    told["approval_id"].as_str().unwrap().to_owned()
+}
+
+fn runs(answer: &Value) -> bool {
+    answer["isError"] == false
+}
+
+#[tokio::test]
+async fn a_clients_model_that_has_read_strangers_asks_for_yellow_until_a_grant_leaves_it_no_choice() {
+    let mut app = TestApp::start();
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["mcp_hold_seconds"] = 0.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let token = app.token("ide", "red", &[]).await.secret.unwrap();
+    let other = app.token("other", "red", &[]).await.secret.unwrap();
+    let write = |path: &str| serde_json::json!({ "path": path, "content": "do as the note says" });
+    assert!(runs(&called(&app, &token, "file_write", write("note.txt")).await), "level 3 acts on yellow");
+    assert!(runs(&called(&app, &token, "file_read", serde_json::json!({ "path": "note.txt" })).await));
+    let asked = card(&called(&app, &token, "file_write", write("two.txt")).await);
+    let shown: Value = operator.get(&format!("/api/approvals/{asked}")).await.unwrap();
+    assert_eq!((&shown["vouching"], &shown["unvouched"]), (&"led".into(), &serde_json::json!(["content", "path"])));
+    assert!(runs(&called(&app, &other, "file_write", write("three.txt")).await), "what one has read is not another's");
+    // The label outlives the server.
+    app.kill_and_restart();
+    card(&called(&app, &token, "file_write", write("four.txt")).await);
+    // Green that reads here stays free; a grant of exactly this call is the operator's own choice.
+    assert!(runs(&called(&app, &token, "file_list", serde_json::json!({})).await));
+    let (code, given) = app.cli_json(&["grant", "create", "--of", &asked]);
+    assert_eq!(code, 0, "{given}");
+    assert!(runs(&called(&app, &token, "file_write", write("two.txt")).await), "{given}");
+    card(&called(&app, &token, "file_write", write("five.txt")).await);
+}

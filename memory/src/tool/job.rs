@@ -179,7 +179,8 @@ impl Tool for JobStart {
     async fn run(&self, args: StartArgs, cx: &RunContext, _: Permit<Self>) -> Result<Done<Seen>, ToolError> {
         let queue = self.0.queue()?;
         let receipt = queue.own(cx).submit("tool_call", payload(&args), args.key).await.map_err(refused)?;
-        let seen = Seen::from(JobRecord::clone(&receipt.job));
+        // A job that this one joined may have ended, and what came of that strangers may have written.
+        let seen = Seen { progress: None, result: None, error: None, ..JobRecord::clone(&receipt.job).into() };
         let undo = json!({ "job": seen.job });
         Ok(Done::new(seen).undo_by("job_cancel", undo))
     }

@@ -13,6 +13,7 @@ mod directory;
 mod doubt;
 mod feed;
 mod grant;
+mod heard;
 mod identity;
 mod index;
 mod job;

@@ -24,6 +24,8 @@ mod doubt;
 mod feed;
 #[path = "../it/grant.rs"]
 mod grant;
+#[path = "../it/heard.rs"]
+mod heard;
 #[path = "../it/identity.rs"]
 mod identity;
 #[path = "../it/job.rs"]

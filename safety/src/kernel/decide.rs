@@ -176,7 +176,7 @@ fn question(facts: &Facts<'_>) -> Option<String> {
         return Some(format!("{POLICY}: {rule}"));
     }
     match facts.tier {
-        Tier::Green if facts.effects.network && facts.vouching == Vouching::Unvouched => {
+        Tier::Green if facts.effects.network && facts.vouching.after_strangers() => {
             Some("untrusted text in sight: outbound network asks".to_owned())
         }
         Tier::Green => None,
@@ -195,7 +195,7 @@ fn yellow_question(facts: &Facts<'_>) -> Option<String> {
     if asks {
         return Some(format!("autonomy level {} asks", u8::from(facts.level)));
     }
-    if facts.vouching == Vouching::Unvouched {
+    if facts.vouching.after_strangers() {
         return Some("untrusted text in sight: yellow asks like orange".to_owned());
     }
     (facts.repeats >= UNASKED_REPEATS).then(|| format!("call {} on this target within 10 minutes", facts.repeats + 1))

@@ -6,7 +6,7 @@ use globset::GlobMatcher;
 use serde_json::Value;
 
 use crate::actor::{Actor, ActorKind};
-use crate::call::{Origin, Request, Vouching};
+use crate::call::{Origin, Request};
 use crate::event::EventKind;
 use crate::grant::{Grant, MOST_CALLS, MOST_MINUTES, Terms, Wanted};
 use crate::id::{ActorId, GrantId};
@@ -69,7 +69,7 @@ pub(super) fn compiled(grants: Vec<Grant>) -> Grants {
 impl Inner {
     /// A grant that may let this call through; the store tells whether it still may.
     pub(super) fn granted(&self, request: &Request, args: &Value, target: &Target) -> Option<GrantId> {
-        let (tool, actor, unseen) = (&request.tool, &request.actor.id, request.chosen_by() == Vouching::Model);
+        let (tool, actor, unseen) = (&request.tool, &request.actor.id, request.chosen_by().by_clients_model());
         let now = self.clock.now();
         let grants = self.grants.read().unwrap_or_else(PoisonError::into_inner);
         let live = grants.iter().filter(|(grant, _)| grant.is_live(now));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::call::{Request, Vouching};
+use crate::call::Request;
 use crate::digest::Digest;
 use crate::json;
 use crate::look::{guarded, redact, refuse_secret, refused_look, struck};
@@ -105,7 +105,7 @@ impl Inner {
             0
         };
         // Only what may end in a question needs to know whether somebody could answer it.
-        let asks = tier > Tier::Green || request.vouching == Vouching::Unvouched;
+        let asks = tier > Tier::Green || (effects.network && request.vouching.after_strangers());
         let approvable = !asks || self.identities.operator_exists().await.map_err(|error| store_refusal(&error))?;
         let rules = self.rules();
         let actor = request.actor.id.as_str();

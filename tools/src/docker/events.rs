@@ -75,7 +75,7 @@ impl Tool for Events {
         tier: Tier::Green,
         effects: Effects::READS,
         deadline: Duration::from_secs(15),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "what happened in docker?",

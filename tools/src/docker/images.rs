@@ -58,7 +58,7 @@ impl Tool for Images {
         tier: Tier::Green,
         effects: Effects::READS,
         deadline: Duration::from_secs(20),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "which images are there?",

@@ -80,7 +80,7 @@ impl Tool for List {
         tier: Tier::Green,
         effects: Effects::READS,
         deadline: Duration::from_secs(15),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "which containers are there?",

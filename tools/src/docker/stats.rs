@@ -68,7 +68,7 @@ impl Tool for Stats {
         tier: Tier::Green,
         effects: Effects::READS,
         deadline: Duration::from_secs(40),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "how much memory does {container} use?",

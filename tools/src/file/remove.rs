@@ -50,7 +50,7 @@ impl Tool for FileRemove {
         tier: Tier::Yellow,
         effects: Effects::DELETES,
         deadline: Duration::from_secs(60),
-        trust: Trust::Untrusted,
+        trust: Trust::Trusted,
         secrets: &[],
         examples: &[
             "remove the file {path}",

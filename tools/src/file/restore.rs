@@ -51,7 +51,7 @@ impl Tool for FileRestore {
         tier: Tier::Yellow,
         effects: Effects::DELETES,
         deadline: Duration::from_secs(60),
-        trust: Trust::Untrusted,
+        trust: Trust::Trusted,
         secrets: &[],
         examples: &[
             "restore the file version {version}",

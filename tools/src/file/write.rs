@@ -60,7 +60,7 @@ impl Tool for FileWrite {
         tier: Tier::Yellow,
         effects: Effects::WRITES,
         deadline: Duration::from_secs(30),
-        trust: Trust::Untrusted,
+        trust: Trust::Trusted,
         secrets: &[],
         // None of these may say "add" or "append": without a model nothing would set `append`.
         examples: &[

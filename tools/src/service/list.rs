@@ -139,7 +139,7 @@ impl Tool for ServiceList {
         effects: Effects::READS,
         deadline: Duration::from_secs(20),
         // Names and descriptions are from unit files, which only the administrator of the machine writes.
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "which services are running?",

@@ -30,7 +30,7 @@ impl Tool for ServiceStatus {
         effects: Effects::READS,
         deadline: Duration::from_secs(20),
         // A unit file is written by the administrator of the machine, the rest by systemd.
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "is {service} running?",

@@ -19,6 +19,8 @@ pub fn card(card: &Approval) -> ApprovalInfo {
         actor_name: card.actor.name.clone(),
         face: card.origin.face.clone(),
         words: card.origin.words.as_deref().map(visible_block),
+        vouching: card.vouching.as_str().to_owned(),
+        unvouched: card.origin.unvouched.clone(),
         conversation: card.origin.conversation.as_ref().map(ToString::to_string),
         digest: card.digest.to_string(),
         steps: card.steps.iter().map(|each| step(card, each)).collect(),

@@ -2,7 +2,6 @@
 
 use jarvis_client::wire::ToolInfo;
 use jarvis_safety::kernel::Described;
-use jarvis_safety::tool::Trust;
 
 /// A tool as the registry describes it.
 #[must_use]
@@ -18,7 +17,7 @@ pub fn tool(described: &Described) -> ToolInfo {
         input: described.input.clone(),
         output: described.output.clone(),
         examples: spec.examples.iter().map(|&example| example.to_owned()).collect(),
-        untrusted: spec.trust == Trust::Untrusted,
+        trust: spec.trust.as_str().to_owned(),
         deadline_ms: u64::try_from(spec.deadline.as_millis()).unwrap_or(u64::MAX),
     }
 }

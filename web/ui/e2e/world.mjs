@@ -47,6 +47,21 @@ export class World {
     await this.page.screenshot({ path: `${screenshots}/failed-${name.replace(/\W+/g, '-').slice(0, 60)}.png` });
   }
 
+  /** One call over MCP, as a client without forms makes it. */
+  async mcp(token, name, args) {
+    const key = (word) => `io.modelcontextprotocol/${word}`;
+    const _meta = { [key('protocolVersion')]: '2026-07-28', [key('clientInfo')]: { name: 'e2e', version: '1' }, [key('clientCapabilities')]: {} };
+    const answer = await fetch(`${this.server.url}/mcp`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`, accept: 'application/json, text/event-stream', 'content-type': 'application/json',
+        'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': name,
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args, _meta } }),
+    });
+    return (await answer.json()).result;
+  }
+
   /** Opens a path as a person would who typed it. */
   async open(path, page = this.page) {
     await page.goto(this.server.url + path);

@@ -920,6 +920,14 @@ export interface components {
             face: string;
             /** @description The words of the person that led here, if any did. */
             words?: string | null;
+            /**
+             * @description Who chose the call: `person` (their own words or hand), `client` (a program, or our own model before strangers
+             *     were in its sight), `model` (a client's own model), `led` (such a model that was handed what strangers may have
+             *     written), `unvouched` (our own model with such text in sight, and the person's words do not order it).
+             */
+            vouching: string;
+            /** @description Names of the arguments whose values nothing of the person's vouches for. */
+            unvouched?: string[];
             /** @description Conversation that it belongs to. */
             conversation?: string | null;
             /** @description SHA-256 over all steps and the policy version. */
@@ -1900,8 +1908,11 @@ export interface components {
             output: unknown;
             /** @description Sentences that mean this tool; `{slots}` are arguments. */
             examples: string[];
-            /** @description Whether its output may hold text written by strangers. */
-            untrusted: boolean;
+            /**
+             * @description Who wrote its output: `trusted` (Jarvis and the machine), `named` (the same, beside names that strangers may have
+             *     chosen), `untrusted` (it may hold text by strangers).
+             */
+            trust: string;
             /**
              * Format: int64
              * @description Longest run, in milliseconds.

@@ -47,6 +47,7 @@ impl Lamps {
 
     fn find(&self, name: &str) -> Result<Target, ToolError> {
         // The cellar is not on the list.
+        let name = name.strip_prefix("lamp-").unwrap_or(name);
         if name == "cellar" || self.names().iter().any(|lamp| lamp == name) {
             return Ok(Target::new("lamp", format!("lamp-{name}"), name));
         }
@@ -105,6 +106,7 @@ pub(crate) struct Nothing {}
 /// One lamp.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct LampState {
+    id: String,
     name: String,
     state: String,
 }
@@ -122,6 +124,8 @@ impl Tool for LampList {
         name: "lamp_list",
         examples: &["list the lamps"],
         lists: Some(Listing { entity: "lamp", items: "lamps", name: "name", state: "state" }),
+        // Whoever hangs a lamp names it.
+        trust: Trust::Named,
         ..GREEN
     };
     type Args = Nothing;
@@ -137,7 +141,7 @@ impl Tool for LampList {
 
     async fn run(&self, _: Nothing, _: &RunContext, _: Permit<Self>) -> Result<Done<LampStates>, ToolError> {
         self.0.note_run("list".to_owned());
-        let lamp = |name: String| LampState { name, state: "lit".to_owned() };
+        let lamp = |name: String| LampState { id: format!("lamp-{name}"), name, state: "lit".to_owned() };
         Ok(Done::new(LampStates { lamps: self.0.names().into_iter().map(lamp).collect() }))
     }
 

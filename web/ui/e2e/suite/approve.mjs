@@ -26,6 +26,28 @@ export async function denying(world) {
     same([decided.state, decided.because], ['denied', 'not that host, please'], 'the card');
   });
 
+  await world.test('a card says that a client’s model chose after it had read strangers, and which values nothing vouches for', async () => {
+    const token = (await world.api('/tokens', { method: 'POST', body: { name: 'e2e ide', ceiling: 'orange', scopes: [] } })).body.secret;
+    const settings = (await world.api('/settings')).body;
+    await world.api('/settings', { method: 'PUT', body: { ...settings, mcp_hold_seconds: 0 } });
+    const write = { path: 'e2e/led.txt', content: 'as the note says' };
+    const wrote = await world.mcp(token, 'file_write', write);
+    same(wrote.isError, false, `what it writes by itself (${JSON.stringify(wrote)})`);
+    same((await world.mcp(token, 'file_read', { path: write.path })).isError, false, 'reading');
+    const asked = JSON.parse((await world.mcp(token, 'file_write', { ...write, content: 'more of it' })).content[1].text).approval_id;
+    await world.open('/approvals');
+    const card = page.locator(`[data-approval="${asked}"]`);
+    await card.getByText('by the client’s own model, which has read what strangers may have written').waitFor();
+    await card.getByText('content: more of it').waitFor();
+    await card.getByText('path: e2e/led.txt').waitFor();
+    await picture(page, 'card-led-hud-1366x768');
+    await page.setViewportSize({ width: 390, height: 844 });
+    await picture(page, 'card-led-hud-390x844');
+    await page.setViewportSize({ width: 1366, height: 768 });
+    await world.api(`/approvals/${asked}/deny`, { method: 'POST', body: {} });
+    await world.api('/settings', { method: 'PUT', body: settings });
+  });
+
   await world.test('of a plan a step can be left out, and only the others run', async () => {
     const steps = [
       { tool: 'http_fetch', args: { url: 'https://example.org/plan' } },

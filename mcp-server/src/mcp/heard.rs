@@ -1,0 +1,67 @@
+//! What the models behind clients have heard: whether one was handed text that strangers may have written.
+//!
+//! Nobody here sees what a client shows its model, or when it begins a new conversation. So the label belongs to the
+//! actor, is durable before the text is handed over, and holds for a day: what such a model chooses then is asked like
+//! the choice of whoever wrote the text.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jarvis_safety::call::Vouching;
+use jarvis_safety::port::{Clock, Identities};
+use jarvis_safety::{Actor, ActorId};
+
+/// How long what was heard counts.
+const COUNTS_MS: i64 = 24 * 60 * 60 * 1000;
+/// How old the kept time may become before it is kept anew.
+const KEPT_MS: i64 = 60 * 60 * 1000;
+/// Most actors that are remembered; the store knows them all.
+const MOST: usize = 1_000;
+
+/// Remembers who has heard strangers.
+pub(crate) struct Heard {
+    identities: Arc<dyn Identities>,
+    clock: Arc<dyn Clock>,
+    /// When it was last kept.
+    known: Mutex<HashMap<ActorId, i64>>,
+}
+
+impl Heard {
+    pub(crate) fn new(identities: Arc<dyn Identities>, clock: Arc<dyn Clock>) -> Self {
+        Self { identities, clock, known: Mutex::default() }
+    }
+
+    /// How far a choice of this client's model can be trusted.
+    pub(super) async fn chooser(&self, actor: &Actor) -> Vouching {
+        let now = self.clock.now();
+        let mut at = self.last(&actor.id);
+        if at.is_none_or(|at| now - at >= COUNTS_MS) {
+            at = match self.identities.heard(&actor.id).await {
+                Ok(kept) => kept,
+                // Who cannot be looked up may have heard anything.
+                Err(_) => Some(now),
+            };
+        }
+        if at.is_some_and(|at| now - at < COUNTS_MS) { Vouching::Led } else { Vouching::Model }
+    }
+
+    /// A client is about to be handed what strangers may have written.
+    pub(super) async fn hears(&self, actor: &Actor) {
+        let now = self.clock.now();
+        if self.last(&actor.id).is_some_and(|at| now - at < KEPT_MS) {
+            return;
+        }
+        let kept = self.identities.hear(&actor.id, now).await;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        // Where it could not be kept it is tried again with the next text, and known until then.
+        let at = if kept.is_ok() { now } else { now - KEPT_MS };
+        known.insert(actor.id.clone(), at);
+    }
+
+    fn last(&self, actor: &ActorId) -> Option<i64> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(actor).copied()
+    }
+}
