@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use crate::{Done, process, root};
 
 /// What can be asked for by name.
-const PARTS: [&str; 7] = ["calls", "effects", "tools", "jobs", "streams", "memory", "start"];
+const PARTS: [&str; 8] = ["calls", "effects", "tools", "jobs", "streams", "memory", "start", "stop"];
 /// The parts that the benchmark from outside knows.
-const OUTSIDE: [&str; 6] = ["calls", "effects", "jobs", "streams", "memory", "start"];
+const OUTSIDE: [&str; 7] = ["calls", "effects", "jobs", "streams", "memory", "start", "stop"];
 const HEAD: [&str; 10] =
     ["measured", "clients", "per second", "p50", "p99", "CPU a call", "memory", "goal", "came to", "reached"];
 /// Rounds of the jobs in process.

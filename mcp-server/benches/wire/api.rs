@@ -79,6 +79,14 @@ impl Connection {
         serde_json::from_slice(body).unwrap_or_default()
     }
 
+    /// Asks, and waits for so many seconds at most for what is asked about.
+    pub(crate) fn ask_waiting(&mut self, method: &str, path: &str, seconds: u32) -> Value {
+        let prefer = format!("Prefer: wait={seconds}\r\n");
+        let answer = self.send(&request(&self.address, self.bearer.as_deref(), method, path, &prefer, None));
+        assert!(answer.starts_with(b"HTTP/1.1 2"), "{method} {path}: {}", String::from_utf8_lossy(&answer));
+        serde_json::from_slice(&answer[load::head(&answer).unwrap()..]).unwrap_or_default()
+    }
+
     /// Sends a request, and answers head and body.
     pub(crate) fn send(&mut self, request: &[u8]) -> Vec<u8> {
         self.stream.write_all(request).unwrap();

@@ -21,8 +21,19 @@ pub(crate) struct Jarvis {
 
 impl Jarvis {
     pub(crate) fn start() -> Self {
+        Self::start_on(&[], None)
+    }
+
+    /// With further variables, and with the key of another one whose database it shares.
+    pub(crate) fn start_on(environment: &[(&str, &str)], other: Option<&Self>) -> Self {
         let directory = directory();
+        if let Some(other) = other {
+            let key = |of: &TempDir| of.path().join("keys/audit.key");
+            std::fs::create_dir(directory.path().join("keys")).unwrap();
+            std::fs::copy(key(&other.directory), key(&directory)).unwrap();
+        }
         let mut command = command(directory.path());
+        command.envs(environment.iter().copied());
         command.env("JARVIS_OPERATOR_PASSWORD", PASSWORD).args(["serve", "--listen", "127.0.0.1:0", "--fixtures"]);
         let server = Server::start(&mut command);
         let asked = json!({ "password": PASSWORD, "bearer": true });

@@ -24,6 +24,7 @@ mod rest;
 mod row;
 mod start;
 mod stock;
+mod stop;
 mod stream;
 
 use std::time::Duration;
@@ -66,13 +67,14 @@ fn main() {
     let full = words.iter().find_map(|word| word.strip_prefix("--full="));
     let plan = Plan { quick: words.iter().any(|word| word == "--quick"), full };
     let wants = |name: &str| words.iter().any(|word| word == name);
-    let parts: [(&str, Measure); 6] = [
+    let parts: [(&str, Measure); 7] = [
         ("calls", call::measure),
         ("effects", effect::measure),
         ("jobs", job::measure),
         ("streams", stream::measure),
         ("memory", rest::measure),
         ("start", start::measure),
+        ("stop", stop::measure),
     ];
     for (name, measure) in parts {
         if wants(name) {

@@ -236,10 +236,15 @@ struct Server {
     logged: Heard,
 }
 
+/// Starts the server with its fixtures: no variable of its own, but a word of its command line.
+pub(crate) const FIXTURES: (&str, &str) = ("FIXTURES", "yes");
+
 fn spawn(data: &Path, environment: &[(String, String)]) -> Server {
+    let fixtures = environment.iter().any(|(name, _)| name == FIXTURES.0).then_some("--fixtures");
     let mut child = Command::new(env!("CARGO_BIN_EXE_jarvis"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
+        .args(fixtures)
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -15,6 +15,7 @@ mod docker;
 mod grant;
 mod host;
 mod job;
+mod kill;
 mod lamp;
 mod layering;
 mod mcp;
