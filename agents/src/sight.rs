@@ -34,8 +34,8 @@ fn speaks_for_strangers(registry: &Registry, entry: &Entry) -> bool {
     match entry {
         Entry::Answered { answer: CallEnd::Ran { outcome }, .. } => registry.outcome_quotes_strangers(outcome),
         Entry::Answered { answer: CallEnd::Refused { refusal }, .. } => refusal.quotes_strangers(),
-        // A question of the rules names what there is.
-        Entry::Asked { .. } => true,
+        // What the rules say and ask names what there is.
+        Entry::Asked { .. } | Entry::Said { .. } => true,
         _ => false,
     }
 }

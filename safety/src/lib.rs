@@ -19,6 +19,7 @@ pub mod event;
 mod follow;
 pub mod frame;
 pub mod grant;
+pub mod heard;
 mod held;
 pub mod id;
 pub mod identity;

@@ -23,10 +23,11 @@ impl Refusal {
         Self { code, rule: rule.into(), message: message.into() }
     }
 
-    /// Whether it may hold names of what is there, which strangers chose: a tool has looked and not found.
+    /// Whether it may hold words of others, such as names of what is there: a tool has looked and not found, a card came
+    /// to nothing, a job repeats what went wrong.
     #[must_use]
     pub fn quotes_strangers(&self) -> bool {
-        self.rule == RESOLVE
+        self.rule == RESOLVE || matches!(self.code, Code::ApprovalStale | Code::Unavailable)
     }
 
     /// Whether it leaves open what became of a call that was made with a key: it still runs, or its key cannot be looked

@@ -5,11 +5,12 @@ use crate::registry::Registry;
 use crate::tool::Trust;
 
 impl Registry {
-    /// Whether strangers may have written any of an outcome. What went wrong is told in the words of others.
+    /// Whether strangers may have written any of an outcome. What went wrong, or was cut off, is told in the words of
+    /// others.
     #[must_use]
     pub fn outcome_quotes_strangers(&self, outcome: &Outcome) -> bool {
         let trusted = self.describe(&outcome.tool).is_some_and(|tool| tool.spec.trust == Trust::Trusted);
-        outcome.error.is_some() || !trusted
+        !trusted || outcome.error.is_some() || outcome.output.is_null()
     }
 
     /// Whether strangers may have written any of an answer.

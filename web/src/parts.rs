@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jarvis_agents::Mind;
 use jarvis_client::wire::DoctorReport;
+use jarvis_safety::heard::Heard;
 use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::Console;
 use jarvis_safety::port::{Clock, Feed, Identities, Ids, Ledger, Live, SettingStore};
@@ -50,6 +51,8 @@ pub struct WebParts {
     pub live: Arc<dyn Live>,
     /// Who may come in.
     pub identities: Arc<dyn Identities>,
+    /// What the models behind clients have heard.
+    pub heard: Arc<Heard>,
     /// Keeps settings.
     pub settings: Arc<dyn SettingStore>,
     /// Tells everything else that the settings have changed.

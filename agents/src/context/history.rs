@@ -77,18 +77,19 @@ pub(crate) struct History {
     pub(crate) strangers: bool,
 }
 
-/// The turns from the root to `parent`.
-pub(crate) fn branch(registry: &Registry, turns: &[(Turn, Vec<Entry>)], parent: Option<&TurnId>) -> History {
+/// The turns from the root to the parent of this one.
+pub(crate) fn branch(registry: &Registry, turns: &[(Turn, Vec<Entry>)], of: &Turn) -> History {
     let by_id: HashMap<&TurnId, &(Turn, Vec<Entry>)> = turns.iter().map(|turn| (&turn.0.id, turn)).collect();
     let mut history = History::default();
-    let mut next = parent;
+    let mut next = of.parent.as_ref();
     while let Some((turn, log)) = next.and_then(|id| by_id.get(id)) {
         if history.turns.len() < MAX_PAST {
             history.turns.push(Past::of(turn, log));
         } else if history.strangers {
             break;
         }
-        history.strangers |= holds_strangers(registry, log);
+        // What a program asked here is no word of whoever speaks now.
+        history.strangers |= turn.actor != of.actor || holds_strangers(registry, log);
         next = turn.parent.as_ref();
     }
     history.turns.reverse();

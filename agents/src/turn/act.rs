@@ -12,7 +12,7 @@ use jarvis_safety::kernel::{PlanAnswer, Registry, Watch, answer_of};
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::refusal::Code;
-use jarvis_safety::{ApprovalId, Refusal, Tier};
+use jarvis_safety::{ApprovalId, Refusal};
 use serde_json::Value;
 
 use super::answer::code;
@@ -21,7 +21,7 @@ use super::reading::{CallView, Reading, Route};
 use super::step::{holds_secret, secret_refusal};
 use super::vouch::{Choice, Witness};
 use crate::sight::strangers_in_sight;
-use crate::understand::Order;
+use crate::understand::Meant;
 use crate::world::GateWorld;
 
 /// How long a stopped turn waits for its call to be called off.
@@ -47,8 +47,8 @@ impl Driver {
         let choice = match registry.describe(call.tool) {
             _ if by_rule => Choice::of(Vouching::Person),
             Some(tool) if strangers || strangers_in_sight(registry, log, index) => {
-                let orders = if tool.spec.tier > Tier::Green { self.orders().await } else { Vec::new() };
-                Witness { registry, log, asked: &self.turn.asked, orders: &orders }.choice(tool, call.args)
+                let orders = self.orders().await;
+                Witness { registry, log, asked: &self.turn.asked, orders: &orders }.choice(index, tool, call.args)
             }
             _ => Choice::of(Vouching::Client),
         };
@@ -130,7 +130,7 @@ impl Driver {
     }
 
     /// What the person's words order by the rules, whatever a model makes of them.
-    async fn orders(&self) -> Vec<Order> {
+    async fn orders(&self) -> Vec<Meant> {
         let world = GateWorld::new(&self.mind, &self.actor, &self.origin);
         self.mind.understanding.orders(&self.turn.asked, &world).await
     }

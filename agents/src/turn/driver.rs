@@ -199,7 +199,7 @@ impl Driver {
                 return Ok::<_, StoreError>(History::default());
             }
             let turns = self.mind.conversations.turns(&self.turn.conversation).await?;
-            Ok(branch(self.mind.gate.registry(), &turns, self.turn.parent.as_ref()))
+            Ok(branch(self.mind.gate.registry(), &turns, &self.turn))
         });
         past.await
     }

@@ -12,10 +12,7 @@ use jarvis_safety::kernel::{Described, Registry};
 use jarvis_safety::tool::Trust;
 use serde_json::Value;
 
-use crate::understand::Order;
-
-/// Shortest beginning of an id that stands for the whole.
-const SHORT_ID: usize = 12;
+use crate::understand::Meant;
 
 /// Who chose a call, and what of it nothing vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,34 +36,54 @@ pub(crate) struct Witness<'a> {
     /// The person's words.
     pub(crate) asked: &'a str,
     /// What they order by the rules.
-    pub(crate) orders: &'a [Order],
+    pub(crate) orders: &'a [Meant],
 }
 
 impl Witness<'_> {
-    /// Who chose a call that a model asked for while text by strangers was in its sight.
-    pub(crate) fn choice(&self, tool: &Described, args: &Value) -> Choice {
-        let changes = tool.spec.tier > Tier::Green;
-        let order = self.orders.iter().find(|order| self.is_of(order, tool, args));
-        let certain = order.filter(|order| order.certain);
+    /// Who chose the call at `index`, which a model asked for while text by strangers was in its sight.
+    pub(crate) fn choice(&self, index: u32, tool: &Described, args: &Value) -> Choice {
+        let spec = &tool.spec;
+        // What only looks around here may be called for anything; what goes out or changes something must be ordered.
+        let needs_order = spec.tier > Tier::Green || spec.effects.network;
+        let order = self.orders.iter().find(|order| self.is_for(order, tool, args) && !self.is_used(order, index));
         let given = args.as_object().into_iter().flatten();
         let doubtful = given.filter(|(name, value)| {
-            let ordered = certain.is_some_and(|order| order.call.args.get(name.as_str()) == Some(value));
-            !ordered && !self.vouches(value, &tool.input["properties"][name.as_str()], changes)
+            let ordered = order.is_some_and(|order| order.args.get(name.as_str()).is_some());
+            !ordered && !self.vouches(value, &tool.input["properties"][name.as_str()], needs_order)
         });
         let unvouched: Vec<String> = doubtful.map(|(name, _)| name.clone()).collect();
-        let follows = unvouched.is_empty() && (!changes || order.is_some());
+        let follows = unvouched.is_empty() && (!needs_order || order.is_some());
         Choice { vouching: if follows { Vouching::Client } else { Vouching::Unvouched }, unvouched }
     }
 
-    /// Whether an order is for this tool, and for the very things that the call names.
-    fn is_of(&self, order: &Order, tool: &Described, args: &Value) -> bool {
-        let properties = tool.input["properties"].as_object();
-        let mut things = properties.into_iter().flatten().filter(|(_, schema)| !schema["x-entity"].is_null());
-        order.call.tool == tool.spec.name
-            && things.all(|(name, _)| match (args[name.as_str()].as_str(), order.call.args[name.as_str()].as_str()) {
-                (Some(given), Some(named)) => given == named || self.name_of(given).is_some_and(|name| name == named),
-                (given, named) => given.is_none() && named.is_none(),
+    /// Whether an order is for this tool, with all that it says, and for no other thing than it names.
+    fn is_for(&self, order: &Meant, tool: &Described, args: &Value) -> bool {
+        let ordered = order.args.as_object().into_iter().flatten();
+        let is_thing = |name: &str| !tool.input["properties"][name]["x-entity"].is_null();
+        let things = tool.input["properties"].as_object().into_iter().flatten();
+        order.tool == tool.spec.name
+            && ordered.into_iter().all(|(name, wanted)| match (wanted.as_str(), args[name.as_str()].as_str()) {
+                (Some(wanted), Some(given)) if is_thing(name) => self.is_same(wanted, given),
+                _ => args.get(name.as_str()) == Some(wanted),
             })
+            && things
+                .filter(|(name, _)| is_thing(name) && order.args.get(name.as_str()).is_none())
+                .all(|(name, _)| args.get(name.as_str()).is_none_or(Value::is_null))
+    }
+
+    /// Whether a value names the thing that was ordered: by its name, or by the id that a listing gave it.
+    fn is_same(&self, wanted: &str, given: &str) -> bool {
+        wanted == given || wanted.strip_suffix(".service") == Some(given) || self.name_of(given) == Some(wanted)
+    }
+
+    /// Whether an earlier call of this turn was what was ordered: an order is one call.
+    fn is_used(&self, order: &Meant, index: u32) -> bool {
+        self.log.iter().any(|entry| match entry {
+            Entry::Called { index: earlier, tool, args } if *earlier < index => {
+                self.registry.describe(tool).is_some_and(|tool| self.is_for(order, tool, args))
+            }
+            _ => false,
+        })
     }
 
     /// Whether a value can be shown to be the person's, ours, or usual.
@@ -88,17 +105,22 @@ impl Witness<'_> {
         }
     }
 
-    /// The name of the thing with this id, as a listing of this turn has it.
+    /// The name of the thing with this id, as a listing of this turn has it. A text that is also some thing's name is one.
     fn name_of(&self, id: &str) -> Option<&str> {
-        self.outcomes().find_map(|(tool, output)| {
-            let listing = tool.spec.lists.filter(|_| tool.spec.trust != Trust::Untrusted)?;
-            let items = output.get(listing.items)?.as_array()?;
-            let item = items.iter().find(|item| {
-                let known = item.get("id").and_then(Value::as_str).unwrap_or_default();
-                known == id && !id.is_empty() || id.len() >= SHORT_ID && known.starts_with(id)
-            })?;
-            item.get(listing.name)?.as_str()
-        })
+        let listings = self.outcomes().filter(|(tool, _)| tool.spec.trust != Trust::Untrusted);
+        let listed = listings.filter_map(|(tool, output)| {
+            let listing = tool.spec.lists?;
+            Some((listing.name, output.get(listing.items)?.as_array()?))
+        });
+        let mut found = None;
+        for (name, item) in listed.flat_map(|(name, items)| items.iter().map(move |item| (name, item))) {
+            let called = item.get(name).and_then(Value::as_str);
+            if called == Some(id) {
+                return None;
+            }
+            found = found.or_else(|| called.filter(|_| item.get("id").and_then(Value::as_str) == Some(id)));
+        }
+        found
     }
 
     /// Whether a tool whose output is wholly ours answered with this id in this turn.

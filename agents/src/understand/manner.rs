@@ -58,15 +58,6 @@ pub(super) struct Mood {
     pub(super) past: bool,
     /// It holds a "not", an "if", or is a bare question: an order in it must be asked about.
     pub(super) doubtful: bool,
-    /// It holds a "not" that is about no state, or is a bare question.
-    pub(super) denied: bool,
-}
-
-impl Mood {
-    /// Whether nothing in it is meant to be done.
-    pub(super) const fn orders_nothing(self) -> bool {
-        self.idle || self.musing || self.past || self.denied
-    }
 }
 
 /// The mood of a text.
@@ -77,19 +68,20 @@ pub(super) fn mood(lexicon: &Lexicon, tokens: &[Token], bare: Bare) -> Mood {
     let past = !refuses && begins("past");
     let wonders = !bare.request && begins("wondering");
     let asked = tokens.last().is_some_and(|token| token.is_mark("?")) && !bare.request;
-    let conditional = (bare.from..bare.to).any(|at| lexicon.listed("condition", words, at) > 0);
-    let negated = (bare.from..bare.to).any(|at| lexicon.listed("negation", words, at) > 0 && !of_state(words, at));
+    let qualified = (bare.from..bare.to).any(|at| {
+        lexicon.listed("condition", words, at) > 0
+            || (lexicon.listed("negation", words, at) > 0 && !of_state(words, at))
+    });
     Mood {
         idle: refuses || wonders,
         musing: begins("musing"),
         past,
-        doubtful: conditional || negated || asked || past || wonders || refuses,
-        denied: negated || asked,
+        doubtful: qualified || asked || past || wonders || refuses,
     }
 }
 
 /// "not running" is a state, not a prohibition.
-fn of_state(words: &[Token], at: usize) -> bool {
+pub(super) fn of_state(words: &[Token], at: usize) -> bool {
     let states = ["running", "up", "working", "responding", "started", "active", "online", "healthy"];
     words[at].low == "not" && words.get(at + 1).is_some_and(|next| states.contains(&&*next.low))
 }

@@ -21,6 +21,7 @@ mod manner;
 mod mention;
 mod names;
 mod order;
+mod ordered;
 mod question;
 mod reading;
 mod suggest;
@@ -99,15 +100,6 @@ pub enum Understood {
     },
 }
 
-/// A call that a clause of a text orders.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Order {
-    /// The call.
-    pub call: Meant,
-    /// Nothing in the clause was left over: not even a condition.
-    pub certain: bool,
-}
-
 /// What exists: names by kind (`container`, `service`, `image`, `path`, `host`).
 #[async_trait]
 pub trait World: Send + Sync {
@@ -167,18 +159,6 @@ const MOST_CLAUSES: usize = 12;
 /// Hints for a sentence that means no tool.
 const MOST_HINTS: usize = 3;
 
-/// What the clauses of a text came to.
-struct Heard {
-    outcomes: Vec<Outcome>,
-    /// Which of them begin with an order.
-    commands: Vec<bool>,
-    mood: Mood,
-    /// It rests on nothing but whole names of things that are known.
-    certain: bool,
-    /// Something is named.
-    named: bool,
-}
-
 /// The rules, made ready once for a list of tools.
 pub struct Understanding {
     lexicon: Lexicon,
@@ -228,53 +208,12 @@ impl Understanding {
         }
     }
 
-    /// The calls that a text orders, clause by clause, whatever else it says and wants to see first. One that forbids, asks
-    /// or wonders orders nothing.
-    pub async fn orders(&self, text: &str, world: &dyn World) -> Vec<Order> {
-        let names = Names::of(world, &self.grammar.kinds).await;
-        let Ok(heard) = self.hear(text, &names) else { return Vec::new() };
-        if heard.mood.orders_nothing() {
-            return Vec::new();
-        }
-        let mut orders = Vec::new();
-        for (outcome, commands) in heard.outcomes.into_iter().zip(heard.commands) {
-            if !commands {
-                continue;
-            }
-            // What was not understood to its last word is offered as a sentence that is.
-            match outcome.question.as_ref().map(|(_, choices)| choices.as_slice()) {
-                None => {
-                    let calls = outcome.calls.into_iter().map(Meant::from);
-                    orders.extend(calls.map(|call| Order { call, certain: true }));
-                }
-                Some([only]) => {
-                    let Understood::Calls { calls, .. } = self.interpret(only, &names).0 else { continue };
-                    orders.extend(calls.into_iter().map(|call| Order { call, certain: false }));
-                }
-                Some(_) => {}
-            }
-        }
-        orders
-    }
-
     /// What a text means, and whether that rests on nothing but whole names of things that are known.
     fn interpret(&self, text: &str, names: &Names) -> (Understood, bool) {
-        match self.hear(text, names) {
-            Err(understood) => (understood, true),
-            Ok(heard) => {
-                let understood = Self::conclude(heard.outcomes, heard.mood);
-                let named = heard.named || matches!(understood, Understood::Calls { .. });
-                (understood, heard.certain && named)
-            }
-        }
-    }
-
-    /// What the clauses of a text come to, each by itself; a text that is too long for that means what it says here.
-    fn hear(&self, text: &str, names: &Names) -> Result<Heard, Understood> {
         let text = token::clean(text);
         let tokens = token::tokens(&text);
         if tokens.len() > MOST_TOKENS {
-            return Err(Understood::Nothing { nearest: Vec::new(), order: false });
+            return (Understood::Nothing { nearest: Vec::new(), order: false }, true);
         }
         let cx = Context { lexicon: &self.lexicon, grammar: &self.grammar, names, tokens: &tokens, text: &text };
         let bare = manner::strip(&self.lexicon, &tokens, 0, tokens.len());
@@ -283,7 +222,7 @@ impl Understanding {
         if clauses.len() > MOST_CLAUSES {
             let text = "That is a lot at once. Which of it should I do first?".to_owned();
             let outcome = Outcome { question: Some((text, Vec::new())), ordered: true, ..Outcome::default() };
-            return Err(Self::conclude(vec![outcome], mood));
+            return (Self::conclude(vec![outcome], mood), true);
         }
         let readings: Vec<Vec<Reading>> = clauses
             .into_iter()
@@ -294,10 +233,11 @@ impl Understanding {
             })
             .filter(|readings| !readings.is_empty())
             .collect();
+        let understood = Self::conclude(self.outcomes(cx, &readings), mood);
         let certain = readings.iter().flatten().all(|reading| reading.is_certain(names));
         let named = readings.iter().flatten().any(|reading| !reading.mentions.is_empty());
-        let commands = readings.iter().map(|clause| clause.iter().any(|reading| order::leads(cx, reading))).collect();
-        Ok(Heard { outcomes: self.outcomes(cx, &readings), commands, mood, certain, named })
+        let certain = certain && (named || matches!(understood, Understood::Calls { .. }));
+        (understood, certain)
     }
 
     /// What the clauses come to, each in all its readings.

@@ -1,8 +1,7 @@
 //! Whether a clause gives an order, and whether it does so in the way that orders are given.
 
 use super::lexicon::Class;
-use super::reading::{Context, Reader, Reading, Word};
-use super::token::Shape;
+use super::reading::{Reader, Word};
 
 /// Finds the order, and whether it stands where orders stand: first.
 pub(super) fn find(reader: &mut Reader<'_>) {
@@ -25,15 +24,6 @@ pub(super) fn find(reader: &mut Reader<'_>) {
         reader.out.words.retain(|word| word.said != "give");
         reader.out.action = reader.out.words.iter().position(is_order);
     }
-}
-
-/// Whether the order stands where orders stand: first, behind nothing but manners, a mark or a connection.
-pub(super) fn leads(cx: Context<'_>, reading: &Reading) -> bool {
-    let Some(order) = reading.order() else { return false };
-    let before = &cx.tokens[..order.at];
-    let manner = |list: &str| cx.lexicon.listed_before(list, before, before.len()) > 0;
-    before.last().is_none_or(|token| token.shape == Shape::Mark)
-        || ["polite", "request", "gerund", "and", "then"].into_iter().any(manner)
 }
 
 /// Between two things that one order is for stands nothing but a connection.

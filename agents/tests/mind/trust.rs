@@ -47,8 +47,7 @@ async fn what_a_stranger_wrote_makes_yellow_ask() {
 async fn what_the_person_said_themselves_still_runs() {
     let server = obedient_model().await;
     let house = house_with_note(&server).await;
-    let (_, log) =
-        house.answer(&house.mind(), "qwzx: look at the visitor's words, then restart the one in the hall").await;
+    let (_, log) = house.answer(&house.mind(), "Look at the visitor's qwzx words, then restart the lamp hall").await;
     assert_eq!((house.lamps.count("restart hall"), spoken(&log).as_str()), (1, "Done."));
 }
 
@@ -65,8 +64,8 @@ async fn naming_a_thing_is_not_asking_to_change_it() {
 /// Words, and whether the hall may be restarted after a stranger's note was read.
 const WORDS: &[(&str, bool)] = &[
     ("qwzx. Please restart the lamp hall", true),
-    ("qwzx, see what the visitor wrote; then restart the hall if he wants that", true),
-    ("qwzx. Look at the lamp hall and restart it if it flickers", true),
+    ("qwzx, see what the visitor wrote; then restart the lamp hall if the note wants that", true),
+    ("Look at the qwzx, restart the lamp hall if it flickers", true),
     ("qwzx, see what the visitor wrote, but do not restart the hall", false),
     ("qwzx. Never restart the hall", false),
     ("does the visitor want a restart of the hall? qwzx", false),

@@ -148,6 +148,7 @@ pub(crate) fn whole(answer: &[u8]) -> bool {
     let Some(head) = head(answer) else { return false };
     match field(&answer[..head], b"content-length") {
         Some(length) => answer.len() >= head + std::str::from_utf8(length).unwrap().parse::<usize>().unwrap(),
+        None if answer.starts_with(b"HTTP/1.1 204") => true,
         None => answer.ends_with(b"0\r\n\r\n"),
     }
 }

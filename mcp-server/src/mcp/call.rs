@@ -3,8 +3,9 @@
 use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::Answer;
+use jarvis_safety::refusal::Code;
 use jarvis_safety::tool::Progress;
-use jarvis_safety::{Actor, CallId, Tier};
+use jarvis_safety::{Actor, CallId, Refusal, Tier};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData, ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
@@ -77,8 +78,10 @@ impl Face {
 
     /// Hands an answer to a client, and remembers if its model hears strangers by it.
     pub(super) async fn hand(&self, actor: &Actor, answer: Answer) -> Result<CallToolResponse, ErrorData> {
-        if self.gate.registry().quotes_strangers(&answer) {
-            self.heard.hears(actor).await;
+        if self.gate.registry().quotes_strangers(&answer) && self.heard.hears(actor).await.is_err() {
+            let said = "the store is away, and what came of the call may not be handed over unrecorded; ask again with \
+                        the same idempotency key, or look at the activity page";
+            return result(Answer::Refused(Refusal::new(Code::StoreUnavailable, "store", said)));
         }
         result(answer)
     }

@@ -7,7 +7,6 @@
 mod answer;
 mod approval;
 mod call;
-mod heard;
 mod http;
 mod listing;
 mod session;
@@ -20,6 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jarvis_safety::Actor;
+use jarvis_safety::heard::Heard;
 use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::Console;
 use jarvis_safety::port::Ids;
@@ -30,7 +30,6 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 
-pub(crate) use heard::Heard;
 pub(crate) use http::routes;
 pub(crate) use stateless::StraightDoor;
 pub(crate) use stdio::{SOCKET as STDIO_SOCKET, serve as serve_stdio};

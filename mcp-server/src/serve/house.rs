@@ -10,6 +10,7 @@ use jarvis_agents::{Mind, MindParts, Prompts};
 use jarvis_memory::{JobDesk, JobStore, LiveHub, SecretVault, Store, ToolIndex};
 use jarvis_safety::Actor;
 use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::heard::Heard;
 use jarvis_safety::job::{JobQueue, Kinds, Peers, QueueParts, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, GateParts};
 use jarvis_safety::port::{Clock, Document, Identities as _, Index, Ledger as _, Live, SettingStore as _};
@@ -29,7 +30,7 @@ use super::{gauges, policy};
 use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
 use crate::fixture;
-use crate::mcp::{self, Face, Heard};
+use crate::mcp::{self, Face};
 
 /// Everything that serves, before it listens.
 pub(super) struct House {
@@ -218,6 +219,7 @@ impl House {
             feed: Arc::new(self.store.clone()),
             live: self.live.clone(),
             identities: Arc::new(self.store.clone()),
+            heard: Arc::clone(&self.heard),
             settings: Arc::new(self.store.clone()),
             settings_tx: self.settings.clone(),
             secrets: Arc::new(self.vault.clone()),

@@ -33,8 +33,9 @@ async fn both_eras_list_and_call_and_get_the_outcome_of_an_approval_once() {
     let mut settings: Value = operator.get("/api/settings").await.unwrap();
     settings["mcp_hold_seconds"] = 1.into();
     let _: Value = operator.put("/api/settings", &settings).await.unwrap();
-    let token = app.token("ide", "red", &[]).await.secret.unwrap();
     for (mode, version) in [("legacy", "2025-11-25"), ("auto", "2026-07-28")] {
+        // Each a token of its own: what one was told makes its next yellow call ask.
+        let token = app.token(mode, "red", &[]).await.secret.unwrap();
         let variables = [("MODE", mode), ("TOKEN", token.as_str()), ("CONTAINER", web.name.as_str())];
         let Some(told) = python(&app, "both_eras.py", &variables) else { return };
         assert_eq!(told["version"], version);
@@ -150,6 +151,9 @@ async fn a_clients_model_that_has_read_strangers_asks_for_yellow_until_a_grant_l
     // The label outlives the server.
     app.kill_and_restart();
     card(&called(&app, &token, "file_write", write("four.txt")).await);
+    // Nor does the token lose it by another door.
+    let by_rest = crate::app::call(&app.over_tcp(Some(&token)), "file_write", write("six.txt")).await.unwrap();
+    assert_eq!(by_rest.state, "waiting", "{by_rest:?}");
     // Green that reads here stays free; a grant of exactly this call is the operator's own choice.
     assert!(runs(&called(&app, &token, "file_list", serde_json::json!({})).await));
     let (code, given) = app.cli_json(&["grant", "create", "--of", &asked]);

@@ -31,7 +31,7 @@ impl Tool for Restart {
         effects: Effects::WRITES,
         // A container may have been given minutes to stop in.
         deadline: Duration::from_secs(330),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "restart {container}",

@@ -32,7 +32,7 @@ impl Tool for Start {
         tier: Tier::Yellow,
         effects: Effects::WRITES,
         deadline: Duration::from_secs(90),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "start {container}",

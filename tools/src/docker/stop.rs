@@ -32,7 +32,7 @@ impl Tool for Stop {
         effects: Effects::WRITES,
         // A container may have been given minutes to stop in.
         deadline: Duration::from_secs(330),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "stop {container}",

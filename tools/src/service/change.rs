@@ -56,7 +56,7 @@ impl<C: Change> Tool for Changing<C> {
         tier: C::VERB.tier(),
         effects: Effects::WRITES,
         deadline: Duration::from_secs(C::SECONDS),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: C::EXAMPLES,
         lists: None,

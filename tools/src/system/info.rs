@@ -73,7 +73,7 @@ impl Tool for SystemInfo {
         tier: Tier::Green,
         effects: Effects::READS,
         deadline: Duration::from_secs(10),
-        trust: Trust::Trusted,
+        trust: Trust::Named,
         secrets: &[],
         examples: &[
             "how is this machine?",

@@ -49,7 +49,7 @@ pub(super) async fn make_call(
 ) -> Answered<Response> {
     let (headers, body) = read::<CallBody>(&caller, request).await?;
     let key = key(&headers, body.key.as_deref()).map_err(|fault| misfit(&web, fault, &caller, &body.tool))?;
-    let call = to_request(&web, &caller, &face, body, key)?;
+    let call = to_request(&web, &caller, &face, body, key).await?;
     let answer = web.gate.call(call).await;
     respond(&web, answer, wait).await
 }
@@ -64,7 +64,7 @@ pub(super) async fn preview_call(
     request: Request,
 ) -> Answered<Json<Preview>> {
     let (_, body) = read::<CallBody>(&caller, request).await?;
-    let call = to_request(&web, &caller, &face, body, None)?;
+    let call = to_request(&web, &caller, &face, body, None).await?;
     let (prepared, shown) = web.gate.preview(&call).await?;
     Ok(Json(view::call::preview(&prepared, &shown)))
 }
@@ -145,8 +145,9 @@ pub(super) fn key(headers: &HeaderMap, given: Option<&str>) -> Answered<Option<S
     Ok(Some(key.to_owned()))
 }
 
-/// What is handed to the gate. Only the operator's own hand vouches as a person; programs are clients.
-pub(super) fn to_request(
+/// What is handed to the gate. Only the operator's own hand vouches as a person; programs are clients, but what a model
+/// was handed over MCP stays with its token.
+pub(super) async fn to_request(
     web: &Web,
     caller: &Caller,
     face: &Face,
@@ -161,15 +162,12 @@ pub(super) fn to_request(
             misfit(web, fault, caller, &body.tool)
         })?,
     };
-    let by_hand = caller.actor.kind == ActorKind::Operator;
-    Ok(call::Request {
-        actor: caller.actor.clone(),
-        origin: face.origin(caller),
-        tool: body.tool,
-        args,
-        key,
-        vouching: if by_hand { Vouching::Person } else { Vouching::Client },
-    })
+    let vouching = match caller.actor.kind {
+        ActorKind::Operator => Vouching::Person,
+        ActorKind::Token if web.heard.chooser(&caller.actor).await == Vouching::Led => Vouching::Led,
+        _ => Vouching::Client,
+    };
+    Ok(call::Request { actor: caller.actor.clone(), origin: face.origin(caller), tool: body.tool, args, key, vouching })
 }
 
 async fn respond(web: &Web, answer: Answer, wait: Wait) -> Answered<Response> {

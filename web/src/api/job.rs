@@ -63,7 +63,7 @@ pub(super) async fn submit_job(
     let (headers, body) = call::read::<JobBody>(&caller, request).await?;
     let JobBody { tool, args, key, run_at } = body;
     let key = call::key(&headers, key.as_deref()).map_err(|fault| call::misfit(&web, fault, &caller, &tool))?;
-    let asked = call::to_request(&web, &caller, &face, CallBody { tool, args, key: None }, key)?;
+    let asked = call::to_request(&web, &caller, &face, CallBody { tool, args, key: None }, key).await?;
     let subject = asked.tool.clone();
     let submission = Submission {
         actor: asked.actor,

@@ -48,7 +48,7 @@ pub(super) async fn make_plan(
             let fault = Fault::invalid("calls of a plan take no key; the plan's digest keeps them from running twice");
             return Err(misfit(&web, fault, &caller, &step.tool));
         }
-        requests.push(to_request(&web, &caller, &face, step, None)?);
+        requests.push(to_request(&web, &caller, &face, step, None).await?);
     }
     match web.gate.plan(requests).await {
         PlanAnswer::Refused(refusal) => Err(refusal.into()),

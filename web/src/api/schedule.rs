@@ -69,7 +69,7 @@ pub(super) async fn remove_schedule(
 async fn save(web: &Web, caller: &Caller, face: &Face, id: Option<ScheduleId>, request: Request) -> Answered<Schedule> {
     let (_, body) = call::read::<ScheduleBody>(caller, request).await?;
     let ScheduleBody { name, tool, args, cron, zone, catch_up, active } = body;
-    let asked = call::to_request(web, caller, face, CallBody { tool, args, key: None }, None)?;
+    let asked = call::to_request(web, caller, face, CallBody { tool, args, key: None }, None).await?;
     let subject = asked.tool.clone();
     let misfit = |fault| call::misfit(web, fault, caller, &subject);
     if catch_up > MOST_CAUGHT_UP {

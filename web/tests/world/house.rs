@@ -15,6 +15,7 @@ use jarvis_client::wire::{DoctorReport, Finding};
 use jarvis_memory::{JobStore, LiveHub, SecretVault, Store, ToolIndex, VaultOptions};
 use jarvis_safety::call::{Origin, Vouching};
 use jarvis_safety::event::EventKind;
+use jarvis_safety::heard::Heard;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
 use jarvis_safety::job::{JobQueue, Kinds, QueueParts, Submission, ToolCall, Worker, WorkerOptions};
@@ -154,6 +155,7 @@ impl House {
             ledger: Arc::new(kept.store.clone()),
             feed: Arc::new(kept.store.clone()),
             live,
+            heard: Arc::new(Heard::new(Arc::new(kept.store.clone()), kept.clock.clone())),
             identities: Arc::new(kept.store.clone()),
             settings: Arc::new(kept.store.clone()),
             settings_tx,

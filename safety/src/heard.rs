@@ -7,19 +7,20 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jarvis_safety::call::Vouching;
-use jarvis_safety::port::{Clock, Identities};
-use jarvis_safety::{Actor, ActorId};
+use crate::actor::Actor;
+use crate::call::Vouching;
+use crate::id::ActorId;
+use crate::port::{Clock, Identities, Stored};
 
-/// How long what was heard counts.
-const COUNTS_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long what was heard counts: a day after the last of it, which may be younger than what is kept.
+const COUNTS_MS: i64 = 24 * 60 * 60 * 1000 + KEPT_MS;
 /// How old the kept time may become before it is kept anew.
 const KEPT_MS: i64 = 60 * 60 * 1000;
 /// Most actors that are remembered; the store knows them all.
 const MOST: usize = 1_000;
 
 /// Remembers who has heard strangers.
-pub(crate) struct Heard {
+pub struct Heard {
     identities: Arc<dyn Identities>,
     clock: Arc<dyn Clock>,
     /// When it was last kept.
@@ -27,12 +28,14 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    pub(crate) fn new(identities: Arc<dyn Identities>, clock: Arc<dyn Clock>) -> Self {
+    /// Over the store that keeps it.
+    #[must_use]
+    pub fn new(identities: Arc<dyn Identities>, clock: Arc<dyn Clock>) -> Self {
         Self { identities, clock, known: Mutex::default() }
     }
 
     /// How far a choice of this client's model can be trusted.
-    pub(super) async fn chooser(&self, actor: &Actor) -> Vouching {
+    pub async fn chooser(&self, actor: &Actor) -> Vouching {
         let now = self.clock.now();
         let mut at = self.last(&actor.id);
         if at.is_none_or(|at| now - at >= COUNTS_MS) {
@@ -46,19 +49,21 @@ impl Heard {
     }
 
     /// A client is about to be handed what strangers may have written.
-    pub(super) async fn hears(&self, actor: &Actor) {
+    ///
+    /// # Errors
+    /// If that could not be kept: then nothing may be handed over.
+    pub async fn hears(&self, actor: &Actor) -> Stored<()> {
         let now = self.clock.now();
         if self.last(&actor.id).is_some_and(|at| now - at < KEPT_MS) {
-            return;
+            return Ok(());
         }
-        let kept = self.identities.hear(&actor.id, now).await;
+        self.identities.hear(&actor.id, now).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
-        // Where it could not be kept it is tried again with the next text, and known until then.
-        let at = if kept.is_ok() { now } else { now - KEPT_MS };
-        known.insert(actor.id.clone(), at);
+        known.insert(actor.id.clone(), now);
+        Ok(())
     }
 
     fn last(&self, actor: &ActorId) -> Option<i64> {
