@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use super::content::{Content, Source};
+use super::content::{Content, STORE, Source, is_gone};
 use super::error::{BackupError, at};
 
 /// Name of the manifest.
@@ -107,7 +107,11 @@ pub(super) fn write<W: Write>(out: W, contents: &[Content], mut manifest: Manife
                 let mut header = header(EntryType::Symlink, 0, *mode, *changed_at);
                 archive.append_link(&mut header, name, to).map(|()| Some(link_part(to)))
             }
-            Source::File(path) => file(&mut archive, content, path).map(Some),
+            Source::File(path) => match File::open(path) {
+                // What tools wrote may go meanwhile; what the store needs may not.
+                Err(error) if is_gone(&error) && !STORE.contains(&name.as_str()) => continue,
+                open => open.and_then(|open| file(&mut archive, content, open)).map(Some),
+            },
         };
         let shown = match source {
             Source::File(path) => path.clone(),
@@ -127,8 +131,7 @@ pub(super) fn write<W: Write>(out: W, contents: &[Content], mut manifest: Manife
 
 /// The size is told before the content: of a file that grows meanwhile the beginning is taken, one that shrinks is
 /// filled up.
-fn file<W: Write>(archive: &mut Builder<W>, content: &Content, path: &Path) -> io::Result<Part> {
-    let open = File::open(path)?;
+fn file<W: Write>(archive: &mut Builder<W>, content: &Content, open: File) -> io::Result<Part> {
     let size = open.metadata()?.len();
     let mut header = header(EntryType::Regular, size, content.mode, content.changed_at);
     let mut passing = Hashing::new(open.chain(io::repeat(0)).take(size));
@@ -264,6 +267,22 @@ fn write_file<R: Read>(target: &Path, entry: &mut tar::Entry<'_, R>) -> io::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_tool_removed_meanwhile_is_left_out_and_what_the_store_needs_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = |name: &str| {
+            let source = Source::File(folder.path().join("gone"));
+            let content = Content { name: name.to_owned(), source, mode: 0o600, changed_at: 0 };
+            write(Vec::new(), &[content], Manifest::new(0, 1, 0, String::new()))
+        };
+        let archive = written("files/.jarvis-1.tmp").unwrap();
+        let mut archive = tar::Archive::new(archive.as_slice());
+        let names: Vec<_> =
+            archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned()).collect();
+        assert_eq!(names, [Path::new(MANIFEST)]);
+        assert!(matches!(written("jarvis.db"), Err(BackupError::File { .. })));
+    }
 
     #[test]
     fn no_name_leads_out_of_the_directory() {

@@ -35,7 +35,7 @@ pub(super) struct Contents {
 }
 
 /// What the store needs, out of the snapshot.
-const STORE: [&str; 4] = ["jarvis.db", "keys/audit.key", "audit.seal", "audit.seal.refused"];
+pub(super) const STORE: [&str; 4] = ["jarvis.db", "keys/audit.key", "audit.seal", "audit.seal.refused"];
 /// What its owner wrote.
 const OWN: [&str; 3] = ["policy.toml", "jarvis.toml", "prompts"];
 /// What tools wrote.
@@ -77,14 +77,17 @@ impl Contents {
             let found = match std::fs::symlink_metadata(&path) {
                 Ok(found) => found,
                 // Somebody removed it meanwhile, or it never was.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if is_gone(&error) => continue,
                 Err(error) => return Err(at(&path)(error)),
             };
             let kind = found.file_type();
             let source = if kind.is_file() {
                 Source::File(path)
             } else if kind.is_symlink() {
-                Source::Link(std::fs::read_link(&path).map_err(at(&path))?)
+                match std::fs::read_link(&path) {
+                    Err(error) if is_gone(&error) => continue,
+                    read => Source::Link(read.map_err(at(&path))?),
+                }
             } else if kind.is_dir() {
                 open.extend(self.below(&path, &name)?);
                 Source::Directory
@@ -100,7 +103,11 @@ impl Contents {
     /// Names in a directory, the last one first.
     fn below(&mut self, path: &Path, name: &str) -> Result<Vec<String>, BackupError> {
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(at(path))? {
+        let entries = match std::fs::read_dir(path) {
+            Err(error) if is_gone(&error) => return Ok(names),
+            read => read.map_err(at(path))?,
+        };
+        for entry in entries {
             let entry = entry.map_err(at(path))?.file_name();
             match entry.to_str() {
                 Some(text) => names.push(format!("{name}/{text}")),
@@ -110,6 +117,11 @@ impl Contents {
         names.sort_unstable_by(|left, right| right.cmp(left));
         Ok(names)
     }
+}
+
+/// Whether something was removed since it was seen: tools work on.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 fn content(name: String, source: Source, found: &Metadata) -> Content {
