@@ -192,6 +192,7 @@ impl Mind {
             stopper: Arc::clone(&stopper),
             state,
             past: OnceCell::new(),
+            orders: OnceCell::new(),
         };
         // The task begins only once it is listed, so that it cannot end before that.
         let (listed, go) = oneshot::channel::<()>();

@@ -19,7 +19,7 @@ use super::answer::code;
 use super::driver::{Came, Driver};
 use super::reading::{CallView, Reading, Route};
 use super::step::{holds_secret, secret_refusal};
-use super::vouch::{Choice, Witness};
+use super::vouch::{self, Choice, Witness};
 use crate::sight::strangers_in_sight;
 use crate::understand::Meant;
 use crate::world::GateWorld;
@@ -47,8 +47,8 @@ impl Driver {
         let choice = match registry.describe(call.tool) {
             _ if by_rule => Choice::of(Vouching::Person),
             Some(tool) if strangers || strangers_in_sight(registry, log, index) => {
-                let orders = self.orders().await;
-                Witness { registry, log, asked: &self.turn.asked, orders: &orders }.choice(index, tool, call.args)
+                let orders = if vouch::needs_order(tool) { self.orders().await } else { &[] };
+                Witness { registry, log, asked: &self.turn.asked, orders }.choice(index, tool, call.args)
             }
             _ => Choice::of(Vouching::Client),
         };
@@ -130,9 +130,12 @@ impl Driver {
     }
 
     /// What the person's words order by the rules, whatever a model makes of them.
-    async fn orders(&self) -> Vec<Meant> {
-        let world = GateWorld::new(&self.mind, &self.actor, &self.origin);
-        self.mind.understanding.orders(&self.turn.asked, &world).await
+    async fn orders(&self) -> &[Meant] {
+        let orders = self.orders.get_or_init(|| async {
+            let world = GateWorld::new(&self.mind, &self.actor, &self.origin);
+            self.mind.understanding.orders(&self.turn.asked, &world).await
+        });
+        orders.await
     }
 
     pub(super) fn request(&self, index: u32, tool: &str, args: &Value, choice: Choice) -> Request {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::{History, branch};
 use crate::mind::Inner;
+use crate::understand::Meant;
 
 use super::row;
 use super::step::{Effect, Facts, step};
@@ -41,6 +42,8 @@ pub(crate) struct Driver {
     pub(crate) state: watch::Sender<TurnState>,
     /// Earlier turns of the branch, read once.
     pub(crate) past: OnceCell<History>,
+    /// What the person's words order, found once.
+    pub(crate) orders: OnceCell<Vec<Meant>>,
 }
 
 /// What came of carrying out effects.

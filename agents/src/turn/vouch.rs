@@ -28,6 +28,11 @@ impl Choice {
     }
 }
 
+/// What only looks around here may be called for anything; what goes out or changes something must be ordered.
+pub(crate) fn needs_order(tool: &Described) -> bool {
+    tool.spec.tier > Tier::Green || tool.spec.effects.network
+}
+
 /// What can be shown about a call without asking the model that chose it.
 pub(crate) struct Witness<'a> {
     pub(crate) registry: &'a Registry,
@@ -42,9 +47,7 @@ pub(crate) struct Witness<'a> {
 impl Witness<'_> {
     /// Who chose the call at `index`, which a model asked for while text by strangers was in its sight.
     pub(crate) fn choice(&self, index: u32, tool: &Described, args: &Value) -> Choice {
-        let spec = &tool.spec;
-        // What only looks around here may be called for anything; what goes out or changes something must be ordered.
-        let needs_order = spec.tier > Tier::Green || spec.effects.network;
+        let needs_order = needs_order(tool);
         let order = self.orders.iter().find(|order| self.is_for(order, tool, args) && !self.is_used(order, index));
         let given = args.as_object().into_iter().flatten();
         let doubtful = given.filter(|(name, value)| {
@@ -63,7 +66,9 @@ impl Witness<'_> {
         let things = tool.input["properties"].as_object().into_iter().flatten();
         order.tool == tool.spec.name
             && ordered.into_iter().all(|(name, wanted)| match (wanted.as_str(), args[name.as_str()].as_str()) {
-                (Some(wanted), Some(given)) if is_thing(name) => self.is_same(wanted, given),
+                (Some(wanted), Some(given)) if is_thing(name) => {
+                    self.is_same(wanted, given, &tool.input["properties"][name.as_str()]["x-entity"])
+                }
                 _ => args.get(name.as_str()) == Some(wanted),
             })
             && things
@@ -72,8 +77,10 @@ impl Witness<'_> {
     }
 
     /// Whether a value names the thing that was ordered: by its name, or by the id that a listing gave it.
-    fn is_same(&self, wanted: &str, given: &str) -> bool {
-        wanted == given || wanted.strip_suffix(".service") == Some(given) || self.name_of(given) == Some(wanted)
+    fn is_same(&self, wanted: &str, given: &str, entity: &Value) -> bool {
+        wanted == given
+            || (entity == "service" && wanted.strip_suffix(".service") == Some(given))
+            || self.name_of(given, entity) == Some(wanted)
     }
 
     /// Whether an earlier call of this turn was what was ordered: an order is one call.
@@ -93,7 +100,8 @@ impl Witness<'_> {
         }
         match value {
             Value::String(text) => {
-                let named = || self.name_of(text).is_some_and(|name| said(self.asked, name));
+                let entity = &schema["x-entity"];
+                let named = || self.name_of(text, entity).is_some_and(|name| said(self.asked, name));
                 said(self.asked, text) || named() || self.is_id_of_ours(text)
             }
             Value::Array(items) => items.iter().all(|item| self.vouches(item, &Value::Null, strict)),
@@ -101,15 +109,17 @@ impl Witness<'_> {
                 let field = schema.pointer("/properties").and_then(|all| all.get(name));
                 self.vouches(value, field.unwrap_or(&Value::Null), strict)
             }),
+            // "true" in a text is no switch.
+            Value::Bool(_) => !strict,
             other => !strict || said(self.asked, &other.to_string()),
         }
     }
 
     /// The name of the thing with this id, as a listing of this turn has it. A text that is also some thing's name is one.
-    fn name_of(&self, id: &str) -> Option<&str> {
+    fn name_of(&self, id: &str, entity: &Value) -> Option<&str> {
         let listings = self.outcomes().filter(|(tool, _)| tool.spec.trust != Trust::Untrusted);
         let listed = listings.filter_map(|(tool, output)| {
-            let listing = tool.spec.lists?;
+            let listing = tool.spec.lists.filter(|listing| entity == listing.entity)?;
             Some((listing.name, output.get(listing.items)?.as_array()?))
         });
         let mut found = None;

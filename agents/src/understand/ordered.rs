@@ -3,7 +3,8 @@
 //! For calls that a model chose after it had read what strangers wrote: they count as the person's only if the words order
 //! them. So where understanding forgives, this does not. An order stands at the beginning of its clause, in a sentence
 //! that begins with a verb, is understood to its last word but for an `if`, and neither asks, forbids nor tells. What
-//! comes after a colon or a line break may be something that was pasted.
+//! comes after a colon or a line break may be something that was pasted, and orders nothing; but what takes an order back
+//! or waits for the person counts wherever it stands.
 
 use super::clause::Outcome;
 use super::lexicon::{Class, Lexicon};
@@ -15,80 +16,160 @@ use super::{MOST_CLAUSES, MOST_TOKENS, Meant, Understanding, World, readings};
 
 /// Conditions that a person leaves to Jarvis to see; all others may be about the person.
 const LEFT_TO_US: [&str; 2] = ["if", "in case"];
-/// Who is spoken of: a condition about them is not for Jarvis to see.
-const PEOPLE: [&str; 12] = ["i", "me", "my", "we", "us", "our", "you", "he", "she", "him", "her", "somebody"];
+/// Who is spoken of: what depends on them is not for Jarvis to see.
+const PEOPLE: [&str; 20] = [
+    "i",
+    "me",
+    "my",
+    "mine",
+    "we",
+    "us",
+    "our",
+    "you",
+    "he",
+    "she",
+    "him",
+    "her",
+    "they",
+    "them",
+    "somebody",
+    "someone",
+    "anybody",
+    "anyone",
+    "everybody",
+    "everyone",
+];
+/// Words of those who want to be asked first, by their beginnings.
+const LEAVE: [&str; 8] = ["agree", "allow", "approv", "ask", "confirm", "consent", "permi", "wait"];
+/// What makes of an order something that is told.
+const TOLD: [&str; 11] = ["how", "whether", "that", "who", "which", "can", "may", "could", "should", "would", "will"];
+/// Their dots end no sentence.
+const SHORTENED: [&str; 8] = ["e.g", "i.e", "eg", "ie", "etc", "vs", "resp", "approx"];
 
 impl Understanding {
     /// The calls that a text orders beyond doubt.
     pub async fn orders(&self, text: &str, world: &dyn World) -> Vec<Meant> {
-        let names = Names::of(world, &self.grammar.kinds).await;
-        self.ordered(text.trim().lines().next().unwrap_or_default(), &names)
+        let breaks = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+        let line = text.trim().split(breaks).next().unwrap_or_default();
+        // A quotation that does not end, or whose marks are not known here, may hold anything.
+        let odd = |mark: char| line.matches(mark).count() % 2 == 1;
+        let open = odd('"') || odd('`') || line.contains(['«', '»', '“', '”', '„', '‹', '›']);
+        if open || self.is_withheld(text) {
+            return Vec::new();
+        }
+        self.ordered(line, &Names::of(world, &self.grammar.kinds).await)
+    }
+
+    /// Whether anything in a text takes its orders back, or waits for the person.
+    fn is_withheld(&self, text: &str) -> bool {
+        let text = token::clean(text);
+        let tokens = token::tokens(&text);
+        let listed = |list: &str, at: usize| self.lexicon.listed(list, &tokens, at);
+        tokens.len() > MOST_TOKENS
+            || (0..tokens.len()).any(|at| {
+                let token = &tokens[at];
+                let conditional = listed("condition", at);
+                let said: Vec<_> = tokens[at..at + conditional].iter().map(|token| token.low.as_str()).collect();
+                let number = token.shape == Shape::Word && token.low.bytes().all(|byte| byte.is_ascii_digit());
+                (listed("negation", at) > 0 && !manner::of_state(&tokens, at))
+                    || (conditional > 0 && !LEFT_TO_US.contains(&said.join(" ").as_str()))
+                    || token.shape == Shape::Word && LEAVE.iter().any(|leave| token.low.starts_with(leave))
+                    || SHORTENED.contains(&token.low.as_str())
+                    || (number && tokens.get(at + 1).is_some_and(|next| next.is_mark(".")))
+            })
     }
 
     fn ordered(&self, text: &str, names: &Names) -> Vec<Meant> {
         let text = token::clean(text);
         let tokens = token::tokens(&text);
-        if tokens.len() > MOST_TOKENS {
-            return Vec::new();
-        }
         let cx = Context { lexicon: &self.lexicon, grammar: &self.grammar, names, tokens: &tokens, text: &text };
         let (mut read, mut count) = (Vec::new(), Vec::new());
-        for (from, to) in sentences(&tokens) {
+        for (sentence, (from, to)) in sentences(&tokens).into_iter().enumerate() {
             let bare = manner::strip(&self.lexicon, &tokens, from, to);
             let clauses: Vec<Bare> = manner::clauses(&self.lexicon, names, &tokens, bare)
                 .into_iter()
                 .map(|(from, to)| manner::strip(&self.lexicon, &tokens, from, to))
                 .filter(|clause| clause.from < clause.to)
                 .collect();
-            let earnest = self.is_earnest(&tokens, bare, &clauses);
+            let mut earnest = self.is_earnest(&tokens, (from, to), bare, &clauses);
             for clause in clauses {
-                let to = conditions(&self.lexicon, &tokens, clause).next().map_or(clause.to, |(at, _)| at);
+                let to = condition(&self.lexicon, &tokens, clause).unwrap_or(clause.to);
                 let manner = Manner { gerund: bare.gerund || clause.gerund, past: false, as_names: true };
                 let found = readings(cx, Bare { to, ..clause }, manner);
                 if !found.is_empty() {
-                    count.push(earnest && found.iter().any(|reading| commands(cx, clause.from, to, reading)));
+                    let commands = found.iter().any(|reading| commands(cx, clause.from, to, reading));
+                    count.push((sentence, earnest, commands));
                     read.push(found);
                 }
+                // What follows a condition may belong to it, and what follows "how" or "whether" is told.
+                earnest &= to == clause.to && !self.is_told(&tokens, clause);
             }
         }
         if read.len() > MOST_CLAUSES {
             return Vec::new();
         }
-        let outcomes = self.outcomes(cx, &read).into_iter().zip(count);
-        let certain = outcomes.filter(|(outcome, counts)| *counts && outcome.question.is_none());
-        certain.flat_map(|(Outcome { calls, .. }, _)| calls).map(Meant::from).collect()
+        let mut broken = None;
+        let mut orders = Vec::new();
+        for ((outcome, (sentence, earnest, commands)), read) in
+            self.outcomes(cx, &read).into_iter().zip(count).zip(&read)
+        {
+            let Outcome { calls, question, .. } = outcome;
+            let certain = commands && question.is_none() && !calls.is_empty();
+            // One "it" is one thing.
+            let several = calls.len() > 1 && read.iter().any(|reading| reading.pronoun && reading.group.is_none());
+            if earnest && certain && !several && broken != Some(sentence) {
+                orders.extend(calls.into_iter().map(Meant::from));
+            } else if read.iter().any(|reading| reading.action.is_some()) {
+                // An order that is not understood may be what the next ones are only a part of.
+                broken = Some(sentence);
+            }
+        }
+        orders
+    }
+
+    /// Whether a clause tells of an order, which the clauses behind it then belong to.
+    fn is_told(&self, tokens: &[Token], clause: Bare) -> bool {
+        (clause.from..clause.to).any(|at| {
+            let verb = || self.lexicon.at(&tokens[..clause.to], at + 1).is_some();
+            TOLD.contains(&tokens[at].low.as_str()) || (tokens[at].low == "to" && at + 1 < clause.to && verb())
+        })
     }
 
     /// Whether a sentence is there to be obeyed at all.
-    fn is_earnest(&self, tokens: &[Token], bare: Bare, clauses: &[Bare]) -> bool {
+    fn is_earnest(&self, tokens: &[Token], (from, to): (usize, usize), bare: Bare, clauses: &[Bare]) -> bool {
         let lexicon = &self.lexicon;
         let words = &tokens[..bare.to];
         let begins = |list: &str| lexicon.listed(list, words, bare.from) > 0;
         if ["wondering", "past", "musing", "refusal"].into_iter().any(begins) {
             return false;
         }
-        let mut rest = tokens[bare.to..].iter().take_while(|token| token.shape == Shape::Mark);
-        if !bare.request && rest.any(|token| token.is_mark("?")) {
+        let ends = |mark: &str| tokens.get(to).is_some_and(|token| token.is_mark(mark));
+        if ends(":") || (ends("?") && !bare.request) {
             return false;
         }
-        // "cancel job 7" is an order, "cancel" elsewhere takes one back.
-        let own = |at: usize| clauses.iter().any(|clause| clause.from == at) && self.is_action(words, at);
-        let forbids = |at: usize| lexicon.listed("negation", words, at) > 0 && !manner::of_state(words, at) && !own(at);
-        if (bare.from..bare.to).any(forbids) {
+        // "I want to stop it" may be a thought.
+        if PEOPLE.contains(&tokens[from].low.as_str()) {
             return false;
         }
-        let mut all = conditions(lexicon, tokens, bare);
-        let ours = all.all(|(at, length)| {
-            let said: Vec<_> = words[at..at + length].iter().map(|token| token.low.as_str()).collect();
-            let about = words[at..].iter().take_while(|token| token.shape != Shape::Mark);
-            LEFT_TO_US.contains(&said.join(" ").as_str())
-                && about.map(|token| &*token.low).all(|word| !PEOPLE.contains(&word))
+        // A condition about things is for Jarvis to see; "if you see" is one.
+        let condition = (bare.from..bare.to).find(|at| lexicon.listed("condition", words, *at) > 0).unwrap_or(bare.to);
+        let about_people = (condition..bare.to).any(|at| {
+            let seen = words.get(at + 1).is_some_and(|next| matches!(&*next.low, "see" | "find" | "notice"));
+            let told = matches!(&*words[at].low, "say" | "says" | "said" | "tells");
+            told || (PEOPLE.contains(&words[at].low.as_str()) && !(words[at].low == "you" && seen))
         });
-        let Some(first) = clauses.first().filter(|_| ours) else { return false };
-        // "see how to stop it and start it again" shows, and orders nothing.
+        let objects = words[condition..].iter().any(|word| word.low == "but");
+        let Some(first) = clauses.first().filter(|_| !about_people && !objects) else { return false };
+        // "see how to stop it and start it again" shows, and "check with me" asks; both order nothing.
         let looks = lexicon.listed("looks", words, first.from) > 0;
         let also = || (first.from + 1..first.to).any(|at| self.is_action(words, at));
-        self.is_action(words, first.from) || (looks && !also())
+        let asks = || {
+            (first.from + 1..first.to).any(|at| {
+                let told = matches!(&*words[at - 1].low, "tell" | "show" | "give" | "let");
+                PEOPLE.contains(&words[at].low.as_str()) && !(words[at].low == "me" && told)
+            })
+        };
+        self.is_action(words, first.from) || (looks && !also() && !asks())
     }
 
     /// Whether a verb of some tool stands here, in the form that commands.
@@ -111,12 +192,10 @@ fn sentences(tokens: &[Token]) -> Vec<(usize, usize)> {
     parts.filter(|(from, to)| from < to).collect()
 }
 
-/// Where conditions begin, and how many words they begin with.
-fn conditions(lexicon: &Lexicon, tokens: &[Token], within: Bare) -> impl Iterator<Item = (usize, usize)> {
+/// Where the condition of a clause begins.
+fn condition(lexicon: &Lexicon, tokens: &[Token], within: Bare) -> Option<usize> {
     let words = &tokens[..within.to];
-    (within.from..within.to)
-        .map(move |at| (at, lexicon.listed("condition", words, at)))
-        .filter(|(_, length)| *length > 0)
+    (within.from..within.to).find(|at| lexicon.listed("condition", words, *at) > 0)
 }
 
 /// Whether a clause begins with its order, and nothing in it was passed over.
@@ -127,8 +206,8 @@ fn commands(cx: Context<'_>, from: usize, to: usize, reading: &Reading) -> bool 
     let words = &cx.tokens[..to];
     let Some(verb) = cx.lexicon.at(words, from) else { return false };
     let after = from + verb.length;
-    // "restart of web" is a noun.
-    if words.get(after).is_some_and(|word| word.low == "of") {
+    // "restart of web" is a noun, and "start on web" is begun work.
+    if words.get(after).is_some_and(|word| matches!(&*word.low, "of" | "on")) {
         return false;
     }
     let particle = verb.particle.unwrap_or((after, after));

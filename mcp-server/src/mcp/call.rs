@@ -3,9 +3,8 @@
 use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::Answer;
-use jarvis_safety::refusal::Code;
 use jarvis_safety::tool::Progress;
-use jarvis_safety::{Actor, CallId, Refusal, Tier};
+use jarvis_safety::{Actor, CallId, Tier};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData, ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
@@ -76,14 +75,26 @@ impl Face {
         Origin { face: "mcp".to_owned(), correlation, ..Origin::default() }
     }
 
-    /// Hands an answer to a client, and remembers if its model hears strangers by it.
+    /// Hands an answer to a client.
     pub(super) async fn hand(&self, actor: &Actor, answer: Answer) -> Result<CallToolResponse, ErrorData> {
-        if self.gate.registry().quotes_strangers(&answer) && self.heard.hears(actor).await.is_err() {
-            let said = "the store is away, and what came of the call may not be handed over unrecorded; ask again with \
-                        the same idempotency key, or look at the activity page";
-            return result(Answer::Refused(Refusal::new(Code::StoreUnavailable, "store", said)));
-        }
+        self.remember(actor, &answer).await?;
         result(answer)
+    }
+
+    /// Remembers if a client's model is about to hear strangers. If that cannot be kept, nothing may be handed over.
+    pub(super) async fn remember(&self, actor: &Actor, answer: &Answer) -> Result<(), ErrorData> {
+        if self.gate.registry().quotes_strangers(answer) && self.heard.hears(actor).await.is_err() {
+            let said = match answer {
+                Answer::Ran(outcome) => format!("the call {} ended as {}", outcome.call, outcome.state.as_str()),
+                _ => "nothing was done".to_owned(),
+            };
+            let why = "the store is away, and what strangers may have written is not handed over unrecorded";
+            return Err(ErrorData::internal_error(
+                format!("{said}; {why}. Do not repeat it: ask again in a moment"),
+                None,
+            ));
+        }
+        Ok(())
     }
 }
 

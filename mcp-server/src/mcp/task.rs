@@ -98,7 +98,10 @@ impl Face {
         let job = self.jobs.job(actor, &parsed(id)?).await.map_err(unreadable)?;
         let payload = match came_of(&job) {
             _ if job.state == JobState::Cancelled => TaskPayload::Cancelled,
-            Some(answer) => payload(self.hand(actor, answer).await),
+            Some(answer) => {
+                self.remember(actor, &answer).await?;
+                payload(answer)
+            }
             None => TaskPayload::Working,
         };
         Ok(GetTaskResult::new(DetailedTask::new(task(&job), payload)))
@@ -138,8 +141,8 @@ fn came_of(job: &JobRecord) -> Option<Answer> {
     })))
 }
 
-fn payload(handed: Result<CallToolResponse, ErrorData>) -> TaskPayload {
-    match handed {
+fn payload(answer: Answer) -> TaskPayload {
+    match result(answer) {
         Ok(CallToolResponse::Complete(complete)) => TaskPayload::Completed { result: object(&complete) },
         Ok(_) => TaskPayload::Completed { result: object(&CallToolResult::default()) },
         Err(error) => TaskPayload::Failed { error: object(&error) },

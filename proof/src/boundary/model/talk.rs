@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// The tool that only looks.
-const GREEN: &str = "system_info";
+/// The tool that only looks. Strangers write nothing of what it answers, or the writes would be asked.
+const GREEN: &str = "system_temperatures";
 /// The tool that writes.
 const WRITE: &str = "file_write";
 /// How its last answer begins. After these words it holds its breath.
@@ -21,7 +21,9 @@ pub(in crate::boundary) struct Answer {
 
 /// What a person says so that these two files are written. No rule understands it.
 pub(in crate::boundary) fn words(number: u64, made: &str, asked: &str) -> String {
-    format!("qwzx {number}: after a look at the machine two lines are to be saved, {made} and {asked}")
+    format!(
+        "qwzx {number}: after a look at the temperatures of the machine two lines are to be saved, {made} and {asked}"
+    )
 }
 
 /// The answers to these words, where every call came to such an end as told, in the order of the calls.
