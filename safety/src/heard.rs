@@ -11,6 +11,7 @@ use crate::actor::Actor;
 use crate::call::Vouching;
 use crate::id::ActorId;
 use crate::port::{Clock, Identities, Stored};
+use crate::refusal::{Refusal, store_refusal};
 
 /// How long what was heard counts: a day after the last of it, which may be younger than what is kept.
 const COUNTS_MS: i64 = 24 * 60 * 60 * 1000 + KEPT_MS;
@@ -35,17 +36,16 @@ impl Heard {
     }
 
     /// How far a choice of this client's model can be trusted.
-    pub async fn chooser(&self, actor: &Actor) -> Vouching {
+    ///
+    /// # Errors
+    /// If the store cannot say what it has heard: then nothing may be decided for it.
+    pub async fn chooser(&self, actor: &Actor) -> Result<Vouching, Refusal> {
         let now = self.clock.now();
         let mut at = self.last(&actor.id);
         if at.is_none_or(|at| now - at >= COUNTS_MS) {
-            at = match self.identities.heard(&actor.id).await {
-                Ok(kept) => kept,
-                // Who cannot be looked up may have heard anything.
-                Err(_) => Some(now),
-            };
+            at = self.identities.heard(&actor.id).await.map_err(|error| store_refusal(&error))?;
         }
-        if at.is_some_and(|at| now - at < COUNTS_MS) { Vouching::Led } else { Vouching::Model }
+        Ok(if at.is_some_and(|at| now - at < COUNTS_MS) { Vouching::Led } else { Vouching::Model })
     }
 
     /// A client is about to be handed what strangers may have written.

@@ -4,7 +4,7 @@ use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::tool::Progress;
-use jarvis_safety::{Actor, CallId, Tier};
+use jarvis_safety::{Actor, CallId, Refusal, Tier};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData, ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
@@ -24,7 +24,10 @@ impl Face {
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let request = self.request(actor.clone(), &params, &context).await;
+        let request = match self.request(actor.clone(), &params, &context).await {
+            Ok(request) => request,
+            Err(refusal) => return result(Answer::Refused(refusal)),
+        };
         if let Some(state) = &params.request_state {
             return self.form_came_back(&request, state, params.input_responses.as_ref(), &context).await;
         }
@@ -50,23 +53,32 @@ impl Face {
         actor: Actor,
         params: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Request {
+    ) -> Result<Request, Refusal> {
         let key = context.meta.get(KEY).and_then(Value::as_str).map(str::to_owned);
         let args = params.arguments.clone().map_or(Value::Null, Value::Object);
         self.asking(actor, params.name.to_string(), args, key).await
     }
 
     /// What a client of MCP asks of the gate.
-    pub(super) async fn asking(&self, actor: Actor, tool: String, args: Value, key: Option<String>) -> Request {
+    pub(super) async fn asking(
+        &self,
+        actor: Actor,
+        tool: String,
+        args: Value,
+        key: Option<String>,
+    ) -> Result<Request, Refusal> {
         let mut origin = self.origin();
         // What only reads here is decided alike whoever chose it.
         let spec = self.gate.registry().describe(&tool).map(|tool| tool.spec);
         let matters = spec.is_some_and(|spec| spec.tier > Tier::Green || spec.effects.network);
-        let vouching = if matters { self.heard.chooser(&actor).await } else { Vouching::Model };
+        let vouching = match matters.then(|| self.heard.chooser(&actor)) {
+            Some(chooser) => chooser.await?,
+            None => Vouching::Model,
+        };
         if vouching.after_strangers() {
             origin.unvouched = args.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
         }
-        Request { actor, origin, tool, args, key, vouching }
+        Ok(Request { actor, origin, tool, args, key, vouching })
     }
 
     /// Where something comes from that a client of MCP does.

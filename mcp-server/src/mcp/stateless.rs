@@ -184,11 +184,14 @@ impl Face {
         if call.forms && tier.is_some_and(|tier| tier > Tier::Green) {
             return None;
         }
-        let request = self.asking(actor.clone(), call.name, call.args, call.key).await;
+        let asked = self.asking(actor.clone(), call.name, call.args, call.key).await;
         let watch = Watch::default();
         // A client that hangs up cancels its call, as it does on the other way.
         let hung_up = watch.cancel.clone().drop_guard();
-        let answer = self.gate.call_watched(request, watch).await;
+        let answer = match asked {
+            Ok(request) => self.gate.call_watched(request, watch).await,
+            Err(refusal) => Answer::Refused(refusal),
+        };
         hung_up.disarm();
         if matches!(answer, Answer::Waiting(_)) {
             // The same call again joins the card that is up now.

@@ -164,7 +164,7 @@ pub(super) async fn to_request(
     };
     let vouching = match caller.actor.kind {
         ActorKind::Operator => Vouching::Person,
-        ActorKind::Token if web.heard.chooser(&caller.actor).await == Vouching::Led => Vouching::Led,
+        ActorKind::Token if web.heard.chooser(&caller.actor).await? == Vouching::Led => Vouching::Led,
         _ => Vouching::Client,
     };
     Ok(call::Request { actor: caller.actor.clone(), origin: face.origin(caller), tool: body.tool, args, key, vouching })
