@@ -51,7 +51,7 @@ export async function tools(world) {
     const count = (request) => /\/api\/calls\//.test(request.url()) && asked.push(request.url());
     page.on('request', count);
     await world.open('/');
-    const row = (name) => page.locator('main li').filter({ hasText: `file_write e2e/${name}` });
+    const row = (name) => page.locator('main li').filter({ hasText: `I made e2e/${name}` });
     // A row tells once it has been on the screen.
     for (const name of ['kept.txt', 'back.txt']) await row(name).first().scrollIntoViewIfNeeded();
     await row('back.txt').first().getByText('undone', { exact: true }).waitFor();
