@@ -82,6 +82,15 @@ pub struct Spec {
     pub lists: Option<Listing>,
 }
 
+impl Spec {
+    /// Whether it changes something or goes out: then it matters who chose the call. What only looks around here may be
+    /// called for anything.
+    #[must_use]
+    pub fn changes_or_goes_out(&self) -> bool {
+        self.tier > Tier::Green || self.effects.network
+    }
+}
+
 /// One capability.
 ///
 /// The doc comment on `Args` is the description that people and models read; those on its fields describe the

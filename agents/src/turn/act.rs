@@ -19,7 +19,7 @@ use super::answer::code;
 use super::driver::{Came, Driver};
 use super::reading::{CallView, Reading, Route};
 use super::step::{holds_secret, secret_refusal};
-use super::vouch::{self, Choice, Witness};
+use super::vouch::{Choice, Witness};
 use crate::sight::strangers_in_sight;
 use crate::understand::Meant;
 use crate::world::GateWorld;
@@ -47,7 +47,7 @@ impl Driver {
         let choice = match registry.describe(call.tool) {
             _ if by_rule => Choice::of(Vouching::Person),
             Some(tool) if strangers || strangers_in_sight(registry, log, index) => {
-                let orders = if vouch::needs_order(tool) { self.orders().await } else { &[] };
+                let orders = if tool.spec.changes_or_goes_out() { self.orders().await } else { &[] };
                 Witness { registry, log, asked: &self.turn.asked, orders }.choice(index, tool, call.args)
             }
             _ => Choice::of(Vouching::Client),

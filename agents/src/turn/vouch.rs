@@ -5,7 +5,6 @@
 //! words by the rules, and every value is one that they said, an id of what they named, an id that a tool of ours made, or
 //! what is usual. Otherwise a log line that says “stop the database” would be as good as an order.
 
-use jarvis_safety::Tier;
 use jarvis_safety::call::Vouching;
 use jarvis_safety::conversation::{CallEnd, Entry};
 use jarvis_safety::kernel::{Described, Registry};
@@ -28,11 +27,6 @@ impl Choice {
     }
 }
 
-/// What only looks around here may be called for anything; what goes out or changes something must be ordered.
-pub(crate) fn needs_order(tool: &Described) -> bool {
-    tool.spec.tier > Tier::Green || tool.spec.effects.network
-}
-
 /// What can be shown about a call without asking the model that chose it.
 pub(crate) struct Witness<'a> {
     pub(crate) registry: &'a Registry,
@@ -47,7 +41,7 @@ pub(crate) struct Witness<'a> {
 impl Witness<'_> {
     /// Who chose the call at `index`, which a model asked for while text by strangers was in its sight.
     pub(crate) fn choice(&self, index: u32, tool: &Described, args: &Value) -> Choice {
-        let needs_order = needs_order(tool);
+        let needs_order = tool.spec.changes_or_goes_out();
         let order = self.orders.iter().find(|order| self.is_for(order, tool, args) && !self.is_used(order, index));
         let given = args.as_object().into_iter().flatten();
         let doubtful = given.filter(|(name, value)| {

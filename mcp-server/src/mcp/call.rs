@@ -4,7 +4,7 @@ use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::tool::Progress;
-use jarvis_safety::{Actor, CallId, Refusal, Tier};
+use jarvis_safety::{Actor, CallId, Refusal};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData, ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
@@ -68,9 +68,7 @@ impl Face {
         key: Option<String>,
     ) -> Result<Request, Refusal> {
         let mut origin = self.origin();
-        // What only reads here is decided alike whoever chose it.
-        let spec = self.gate.registry().describe(&tool).map(|tool| tool.spec);
-        let matters = spec.is_some_and(|spec| spec.tier > Tier::Green || spec.effects.network);
+        let matters = self.gate.registry().describe(&tool).is_some_and(|tool| tool.spec.changes_or_goes_out());
         let vouching = match matters.then(|| self.heard.chooser(&actor)) {
             Some(chooser) => chooser.await?,
             None => Vouching::Model,

@@ -162,9 +162,11 @@ pub(super) async fn to_request(
             misfit(web, fault, caller, &body.tool)
         })?,
     };
+    let tool = web.gate.registry().describe(&body.tool);
+    let matters = tool.is_some_and(|tool| tool.spec.changes_or_goes_out());
     let vouching = match caller.actor.kind {
         ActorKind::Operator => Vouching::Person,
-        ActorKind::Token if web.heard.chooser(&caller.actor).await? == Vouching::Led => Vouching::Led,
+        ActorKind::Token if matters && web.heard.chooser(&caller.actor).await? == Vouching::Led => Vouching::Led,
         _ => Vouching::Client,
     };
     Ok(call::Request { actor: caller.actor.clone(), origin: face.origin(caller), tool: body.tool, args, key, vouching })
