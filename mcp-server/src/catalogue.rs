@@ -7,15 +7,17 @@ use jarvis_memory::JobDesk;
 use jarvis_safety::kernel::Registry;
 use jarvis_safety::port::{Clock, Ids};
 use jarvis_safety::setting::Settings;
-use jarvis_tools::{docker, file, http, log, service, system};
+use jarvis_tools::{command, docker, file, http, log, service, system};
 use tokio::sync::watch;
 
 use crate::fixture;
 
 /// What the families need from outside.
+#[derive(Clone)]
 pub(crate) struct Hands {
     pub(crate) docker: docker::Docker,
     pub(crate) bus: service::Bus,
+    pub(crate) commands: command::Commands,
     pub(crate) jobs: JobDesk,
     pub(crate) data: PathBuf,
     pub(crate) config: Vec<PathBuf>,
@@ -42,6 +44,7 @@ pub(crate) fn registry(hands: Hands) -> anyhow::Result<Registry> {
     tools = file::register(tools, &files);
     tools = http::register(tools, http::HttpOptions::new(hands.settings));
     tools = docker::register(tools, hands.docker);
+    tools = command::register(tools, &hands.commands);
     tools = jarvis_memory::register_tools(tools, &hands.jobs);
     if hands.fixtures {
         tools = fixture::register(tools);

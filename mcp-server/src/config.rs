@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use jarvis_memory::{Database, OpenError, Retention};
+use jarvis_tools::command::CommandOptions;
 use serde::Deserialize;
 
 /// Port on which Jarvis listens and clients look for him.
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// `policy.toml`; absent is no policy.
     pub(crate) policy: PathBuf,
+    /// `commands.toml`; absent is only what is built in.
+    pub(crate) commands: PathBuf,
     /// Address under which people reach Jarvis, for example `https://jarvis.lan`.
     pub(crate) public_url: Option<url::Url>,
     /// Further names that may stand in the `Host` header.
@@ -46,6 +49,17 @@ pub(crate) struct Config {
     pub(crate) fixtures: bool,
 }
 
+impl Config {
+    /// What the family of commands is told.
+    pub(crate) fn command_options(&self) -> CommandOptions {
+        let vault =
+            [&self.vault.key, &self.vault.passphrase, &self.vault.previous_key, &self.vault.previous_passphrase];
+        let keys = vault.into_iter().flatten().filter_map(|reference| reference.strip_prefix("file:"));
+        let own = keys.map(PathBuf::from).chain([self.policy.clone(), self.prompts.clone()]).chain(self.file.clone());
+        CommandOptions { file: self.commands.clone(), data: self.data.clone(), own: own.collect() }
+    }
+}
+
 /// Everything that is wrong, a line each.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration has faults; nothing was started:\n{}", .0.join("\n"))]
@@ -58,6 +72,7 @@ struct File {
     policy: Option<PathBuf>,
     public_url: Option<String>,
     hosts: Option<Vec<String>>,
+    commands: Option<PathBuf>,
     docker: Option<String>,
     dbus: Option<String>,
     prompts: Option<PathBuf>,
@@ -90,6 +105,7 @@ const KNOWN: &[&str] = &[
     "JARVIS_DATABASE",
     "JARVIS_CONFIG",
     "JARVIS_POLICY",
+    "JARVIS_COMMANDS",
     "JARVIS_PUBLIC_URL",
     "JARVIS_HOSTS",
     "JARVIS_DOCKER",
@@ -147,6 +163,10 @@ pub(crate) fn read(
                 .map(PathBuf::from)
                 .or(file.policy)
                 .unwrap_or_else(|| data.join("policy.toml")),
+            commands: variable("JARVIS_COMMANDS")
+                .map(PathBuf::from)
+                .or(file.commands)
+                .unwrap_or_else(|| data.join("commands.toml")),
             public_url,
             hosts: hosts.or(file.hosts).unwrap_or_default(),
             docker: variable("JARVIS_DOCKER").or_else(|| variable("DOCKER_HOST")).or(file.docker),

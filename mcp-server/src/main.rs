@@ -17,6 +17,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A child that confines itself begins nothing else.
+    if let Some(order) = jarvis_tools::command::ordered() {
+        return jarvis_tools::command::confine(&order);
+    }
     // The provider is process-wide; installing it twice is the only way this fails.
     let _ = rustls::crypto::ring::default_provider().install_default();
     cli::run()

@@ -92,7 +92,7 @@ fn make_private(data: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     // What an operator may have laid there before the first start.
-    let ours = ["jarvis.toml", "keys", "policy.toml", "prompts", "serve.log"];
+    let ours = ["commands.toml", "jarvis.toml", "keys", "policy.toml", "prompts", "serve.log"];
     let mut entries = std::fs::read_dir(data).map_err(|error| wrong(error.to_string()))?;
     let foreign = entries.any(|entry| !entry.is_ok_and(|entry| ours.iter().any(|name| entry.file_name() == *name)));
     if foreign && !data.join("lock").exists() && !data.join(DATABASE).exists() {

@@ -3,6 +3,7 @@
 //! A family says what it needs, and `register` adds its tools. Nothing here knows who called, whether it may run, or
 //! where things are kept: that is the gate's.
 
+pub mod command;
 pub mod docker;
 mod doubt;
 pub mod file;

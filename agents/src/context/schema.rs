@@ -69,7 +69,8 @@ fn compact(schema: &Value, definitions: &Value, depth: usize) -> Value {
 /// names, that a switch is off.
 fn goes_without_saying(key: &str, value: &Value, told: &str) -> bool {
     match key {
-        "default" => value.is_null() || *value == false,
+        "default" => value.is_null() || *value == false || value.as_array().is_some_and(Vec::is_empty),
+        "maxItems" => value.as_u64().is_some_and(|most| most >= 100),
         "required" => value.as_array().is_some_and(Vec::is_empty),
         "minimum" => value.as_u64().is_some_and(|least| least <= 1),
         "maximum" => value.as_u64().is_some_and(|most| most >= 10_000 || told.contains(&most.to_string())),

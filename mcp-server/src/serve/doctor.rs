@@ -12,6 +12,7 @@ use jarvis_client::wire::{DoctorReport, Finding};
 use jarvis_memory::Database;
 use jarvis_safety::kernel::Gate;
 use jarvis_safety::tool::ToolError;
+use jarvis_tools::command::Commands;
 use jarvis_tools::docker::Docker;
 use jarvis_tools::service::Bus;
 
@@ -24,6 +25,7 @@ pub(super) struct Doctor {
     pub(super) config: Config,
     pub(super) docker: Docker,
     pub(super) bus: Bus,
+    pub(super) commands: Commands,
     pub(super) gate: Gate,
     pub(super) warnings: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
@@ -31,7 +33,7 @@ pub(super) struct Doctor {
 #[async_trait]
 impl jarvis_web::Doctor for Doctor {
     async fn report(&self) -> DoctorReport {
-        let mut findings = machine(&self.config, &self.docker, &self.bus).await;
+        let mut findings = machine(&self.config, &self.docker, &self.bus, &self.commands).await;
         findings.push(match self.gate.settings().model {
             Some(model) => finding("model", "ok", format!("{} at {}", model.name, model.url), ""),
             None => finding("model", "ok", "none is configured; plain requests are understood by rule".to_owned(), ""),
@@ -45,12 +47,13 @@ impl jarvis_web::Doctor for Doctor {
 pub(crate) async fn offline_report(config: &Config) -> DoctorReport {
     let docker = Docker::new(config.docker.clone());
     let bus = Bus::new(config.dbus.clone());
+    let commands = Commands::load(config.command_options(), None);
     let mut findings = vec![finding("server", "missing", "no server runs".to_owned(), "start it with `jarvis serve`")];
-    findings.extend(machine(config, &docker, &bus).await);
+    findings.extend(machine(config, &docker, &bus, &commands).await);
     DoctorReport { findings }
 }
 
-async fn machine(config: &Config, docker: &Docker, bus: &Bus) -> Vec<Finding> {
+async fn machine(config: &Config, docker: &Docker, bus: &Bus, commands: &Commands) -> Vec<Finding> {
     let mut findings = vec![data_directory(&config.data)];
     if !matches!(config.database, Database::Directory) {
         findings.push(finding("database", "ok", format!("everything is kept in {:?}", config.database), ""));
@@ -69,6 +72,10 @@ async fn machine(config: &Config, docker: &Docker, bus: &Bus) -> Vec<Finding> {
             fault,
             "mend the named rule; until then everything above green is refused",
         ),
+    });
+    findings.push(match commands.found().await {
+        Ok(told) => finding("commands", "ok", told, ""),
+        Err(fault) => finding("commands", "warning", fault.message, "until then no command is run; all else works"),
     });
     findings.push(found("Docker", docker.found().await));
     findings

@@ -13,9 +13,10 @@ use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::heard::Heard;
 use jarvis_safety::job::{JobQueue, Kinds, Peers, QueueParts, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, GateParts};
-use jarvis_safety::port::{Clock, Document, Identities as _, Index, Ledger as _, Live, SettingStore as _};
+use jarvis_safety::port::{Clock, Document, Identities as _, Ids, Index, Ledger as _, Live, SettingStore as _};
 use jarvis_safety::secret::{Redactor, SecretStore as _, Secrets};
 use jarvis_safety::setting::{AuditReads, Settings};
+use jarvis_tools::command::Commands;
 use jarvis_tools::docker::Docker;
 use jarvis_tools::service::Bus;
 use jarvis_web::{Web, WebParts};
@@ -46,8 +47,7 @@ pub(super) struct House {
     mind: Mind,
     settings: watch::Sender<Settings>,
     heard: Arc<Heard>,
-    docker: Docker,
-    bus: Bus,
+    hands: Hands,
 }
 
 impl House {
@@ -67,19 +67,8 @@ impl House {
         let references = Arc::new(References::new(vault.clone(), environment.clone()));
         let secrets = Secrets { vault: references, redactor: redactor.clone() };
         let (sender, receiver) = watch::channel(settings.clone());
-        let (docker, bus) = (Docker::new(config.docker.clone()), Bus::new(config.dbus.clone()));
-        let desk = JobDesk::default();
-        let registry = catalogue::registry(Hands {
-            docker: docker.clone(),
-            bus: bus.clone(),
-            jobs: desk.clone(),
-            data: config.data.clone(),
-            config: own_files(config),
-            settings: receiver,
-            clock: Arc::clone(&clock),
-            ids: ids.clone(),
-            fixtures: config.fixtures,
-        })?;
+        let hands = hands(config, receiver, &clock, &ids);
+        let registry = catalogue::registry(hands.clone())?;
         if config.fixtures {
             tracing::warn!("{}", fixture::WARNING);
         }
@@ -110,7 +99,7 @@ impl House {
             ids: ids.clone(),
             redactor: redactor.clone(),
         });
-        desk.open(jobs.clone());
+        hands.jobs.open(jobs.clone());
         let prompts = Prompts::load(Some(&config.prompts)).context("the prompts cannot be read")?;
         let mind = Mind::new(MindParts {
             gate: console.gate(),
@@ -125,7 +114,7 @@ impl House {
         });
         let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
         let (config, settings) = (config.clone(), sender);
-        Ok(Self { config, clock, ids, store, vault, redactor, live, console, jobs, mind, settings, heard, docker, bus })
+        Ok(Self { config, clock, ids, store, vault, redactor, live, console, jobs, mind, settings, heard, hands })
     }
 
     /// Settles what a crash left in doubt, and goes on with what was approved or asked.
@@ -204,8 +193,9 @@ impl House {
         let warnings = self.warnings();
         let doctor = Doctor {
             config: self.config.clone(),
-            docker: self.docker.clone(),
-            bus: self.bus.clone(),
+            docker: self.hands.docker.clone(),
+            bus: self.hands.bus.clone(),
+            commands: self.hands.commands.clone(),
             gate: self.console.gate(),
             warnings: Arc::clone(&warnings),
         };
@@ -245,10 +235,11 @@ impl House {
 
     fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
         let (gate, config, store) = (self.console.gate(), self.config.clone(), self.store.clone());
-        let vault = self.vault.clone();
+        let (vault, commands) = (self.vault.clone(), self.hands.commands.clone());
         Arc::new(move || {
             let mut warnings: Vec<_> = gate.policy_fault().into_iter().chain(store.disk_fault()).collect();
             warnings.extend(vault.vault_fault().map(|fault| format!("the vault is closed: {fault}")));
+            warnings.extend(commands.fault());
             if config.fixtures {
                 warnings.push(fixture::WARNING.to_owned());
             }
@@ -268,6 +259,22 @@ impl House {
 pub(super) struct Working {
     task: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
+}
+
+/// What the families of tools need from outside.
+fn hands(config: &Config, settings: watch::Receiver<Settings>, clock: &Arc<dyn Clock>, ids: &Arc<UuidIds>) -> Hands {
+    Hands {
+        docker: Docker::new(config.docker.clone()),
+        bus: Bus::new(config.dbus.clone()),
+        commands: Commands::load(config.command_options(), Some(settings.clone())),
+        jobs: JobDesk::default(),
+        data: config.data.clone(),
+        config: own_files(config),
+        settings,
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids) as Arc<dyn Ids>,
+        fixtures: config.fixtures,
+    }
 }
 
 struct SetupCode(Store);
@@ -321,11 +328,10 @@ fn row(kind: EventKind, summary: String) -> Draft {
     }
 }
 
-/// Files that no tool may write: configuration, policy, prompts, and the program itself.
+/// Files that no tool may write: configuration, policy, commands, prompts, and the program itself.
 fn own_files(config: &Config) -> Vec<std::path::PathBuf> {
-    let own =
-        [Some(config.policy.clone()), config.file.clone(), Some(config.prompts.clone()), std::env::current_exe().ok()];
-    own.into_iter().flatten().collect()
+    let named = [&config.policy, &config.commands, &config.prompts].map(Clone::clone);
+    named.into_iter().chain(config.file.clone()).chain(std::env::current_exe().ok()).collect()
 }
 
 fn host_name() -> String {

@@ -9,6 +9,7 @@ mod app;
 mod approval;
 mod backup;
 mod catalogue;
+mod command;
 mod corpus;
 mod crash;
 mod docker;

@@ -37,7 +37,7 @@ pub(super) struct Contents {
 /// What the store needs, out of the snapshot.
 pub(super) const STORE: [&str; 4] = ["jarvis.db", "keys/audit.key", "audit.seal", "audit.seal.refused"];
 /// What its owner wrote.
-const OWN: [&str; 3] = ["policy.toml", "jarvis.toml", "prompts"];
+const OWN: [&str; 4] = ["policy.toml", "commands.toml", "jarvis.toml", "prompts"];
 /// What tools wrote.
 const FILES: [&str; 2] = ["files", "trash"];
 

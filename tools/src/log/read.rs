@@ -19,16 +19,15 @@ const SHOWN: usize = 60;
 /// Longest text to search for, in characters.
 const MAX_SEARCH: usize = 200;
 
-/// The newest lines of a log: of a systemd service (`service`), of a file under /var/log (`path`), or with neither of the
-/// whole journal of this machine.
+/// The newest lines of a log: of a service, of a file under /var/log (`path`), or else of this machine's journal.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Args {
-    /// The service, with or without `.service`.
+    /// The service.
     #[serde(default)]
     #[schemars(extend("x-entity" = "service"))]
     service: Option<String>,
-    /// A log file under /var/log, instead of the journal.
+    /// A file under /var/log.
     #[serde(default)]
     path: Option<String>,
     /// How many lines, 1 to 2000.
@@ -37,11 +36,11 @@ pub(super) struct Args {
     /// Only the last minutes; for the journal.
     #[serde(default)]
     minutes: Option<Bounded<1, 525_600>>,
-    /// Only lines with this text, whatever its case.
+    /// Only lines with this text.
     #[serde(default)]
     #[schemars(length(max = 200))]
     search: Option<String>,
-    /// Only lines as grave as this or graver; for the journal.
+    /// Only lines as grave as this; for the journal.
     #[serde(default)]
     priority: Option<Priority>,
 }

@@ -1,0 +1,76 @@
+//! What this machine has to confine a command with, and whether that is what the operator asks for.
+//!
+//! Weaker than configured is refused, not made do with: a sandbox that is quietly missing is worse than none.
+
+use serde::Deserialize;
+
+use super::confine::Probed;
+
+/// What must be there before a command is run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Strength {
+    /// All that is known: files, truncation, devices and signals (Linux 6.12), and the filter of system calls.
+    Strict,
+    /// Files (Linux 5.13) and the filter of system calls.
+    #[default]
+    Standard,
+    /// Whatever there is.
+    Off,
+}
+
+/// ABI of Landlock that holds back everything known here.
+const WHOLE: u32 = 6;
+
+impl Strength {
+    /// What is missing.
+    pub(super) fn lacks(self, probed: &Probed) -> Option<String> {
+        let least = match self {
+            Self::Strict => WHOLE,
+            Self::Standard => 1,
+            Self::Off => return None,
+        };
+        let landlock = (probed.landlock < least).then(|| match probed.landlock {
+            0 => "Landlock (Linux 5.13 or newer, `landlock` in `lsm=` at boot)".to_owned(),
+            older => format!("Landlock {least} (it has {older}; Linux 6.12 brings it)"),
+        });
+        let filter = (!probed.filter).then(|| "a filter of system calls (seccomp)".to_owned());
+        let missing: Vec<_> = [landlock, filter].into_iter().flatten().collect();
+        (!missing.is_empty()).then(|| missing.join(" and "))
+    }
+}
+
+/// What is held back here, for people.
+pub(super) fn words(probed: &Probed) -> String {
+    let landlock = match probed.landlock {
+        0 => "no Landlock: files are not held back".to_owned(),
+        abi if abi < 3 => format!("Landlock {abi}: files, but neither truncation nor signals (Linux 6.12)"),
+        abi if abi < WHOLE => format!("Landlock {abi}: files, but no signals (Linux 6.12)"),
+        abi => format!("Landlock {abi}: files and signals"),
+    };
+    let filter = if probed.filter { "system calls are filtered" } else { "system calls are not filtered" };
+    let user = if probed.root { "; Jarvis is root, so commands become nobody" } else { "" };
+    format!("{landlock}; {filter}{user}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_weaker_than_configured_is_named() {
+        let probed = |landlock, filter| Probed { landlock, filter, root: false };
+        for (strength, landlock, filter, lacking) in [
+            (Strength::Strict, 6, true, None),
+            (Strength::Strict, 5, true, Some("Landlock 6")),
+            (Strength::Standard, 1, true, None),
+            (Strength::Standard, 0, true, Some("Landlock (")),
+            (Strength::Standard, 6, false, Some("seccomp")),
+            (Strength::Off, 0, false, None),
+        ] {
+            let lacks = strength.lacks(&probed(landlock, filter));
+            assert_eq!(lacks.is_some(), lacking.is_some(), "{strength:?} {landlock} {filter}: {lacks:?}");
+            assert!(lacking.is_none_or(|part| lacks.unwrap_or_default().contains(part)));
+        }
+    }
+}
