@@ -127,7 +127,7 @@ fn what_is_understood_runs_at_its_tier_and_everything_else_is_asked_in_its_own_w
     }
     let (_, cards) = app.cli_json(&["approvals"]);
     let told = cards.to_string();
-    assert!(told.contains(r#"/id 'a b' \"it's\""#), "{told}");
+    assert!(told.contains(r"/id 'a b' 'it'\\''s'"), "{told}");
     assert!(told.contains("it is not understood") && told.contains("Landlock"), "{told}");
 }
 

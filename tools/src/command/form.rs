@@ -137,6 +137,12 @@ fn zero() -> Vec<u8> {
     vec![0]
 }
 
+/// Whether a program runs whatever its arguments say, by the name of its file with or without a version.
+pub(super) fn is_runner(program: &Path) -> bool {
+    let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    RUNNERS.contains(&name) || RUNNERS.contains(&name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'))
+}
+
 /// One way to call a program that is understood.
 #[derive(Debug, Clone)]
 pub(super) struct Form {
@@ -254,9 +260,7 @@ impl Form {
     /// What is wrong with it, whatever its examples say.
     fn fault(&self) -> Option<String> {
         let path = Path::new(&self.program);
-        let base = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let named = if self.program.contains('/') { is_plain(path) } else { !self.program.is_empty() };
-        let stem = base.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
         let options = &self.grammar.options;
         let odd_option = options.keys().find(|key| {
             let name = key.trim_start_matches('-');
@@ -277,9 +281,10 @@ impl Form {
         if !named {
             return Some(format!("program = `{}` is neither a name nor an absolute path", self.program));
         }
-        if (RUNNERS.contains(&base) || RUNNERS.contains(&stem)) && !self.grammar.is_fixed() {
+        if is_runner(path) && !self.grammar.is_fixed() {
+            let program = &self.program;
             return Some(format!(
-                "`{base}` runs whatever it is told; give it `words` alone, no options and no operands"
+                "`{program}` runs whatever it is told; give it `words` alone, no options and no operands"
             ));
         }
         if let Some(option) = odd_option {

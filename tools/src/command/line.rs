@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::child::{Ended, ending, run, scratch};
 use super::confine::{NOBODY, Order};
-use super::form::{Form, MOST_SECONDS};
+use super::form::{Form, MOST_SECONDS, is_runner};
 use super::output::text;
 use super::program::{self, Program};
 use super::reach::{Reach, Socket, is_plain};
@@ -80,7 +80,7 @@ impl Line {
     pub(super) fn sentence(&self, target: &Target) -> String {
         let mut line = format!("Run {}", visible(&target.name));
         for arg in &self.args {
-            line.push_str(&format!(" {}", visible(&shlex::try_quote(arg).unwrap_or_default())));
+            line.push_str(&format!(" {}", visible(&quoted(arg))));
         }
         if let Some(folder) = &self.folder {
             line.push_str(&format!(", in the folder {}", visible(folder)));
@@ -104,7 +104,9 @@ impl Line {
             Ok(probed) => posture::words(probed),
             Err(fault) => fault.message,
         };
-        Ok(std::iter::once(why).chain(reach.words()).chain([format!("confined by {confined}")]).collect())
+        let runner = is_runner(target.name.as_ref())
+            .then(|| format!("{} does whatever its arguments say: read them as a program", visible(&target.name)));
+        Ok(std::iter::once(why).chain(runner).chain(reach.words()).chain([format!("confined by {confined}")]).collect())
     }
 
     /// Runs it to its end.
@@ -200,6 +202,12 @@ impl LineOutput {
         }
         visible_block(&shorten(words.trim_start_matches('\n'), SHOWN))
     }
+}
+
+/// An argument as one would type it: bare, or between single quotes.
+fn quoted(arg: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !arg.is_empty() && arg.chars().all(bare) { arg.to_owned() } else { format!("'{}'", arg.replace('\'', r"'\''")) }
 }
 
 /// Looks for it on a thread where waiting for a disk hurts nobody.
