@@ -151,6 +151,9 @@ pub struct Step {
     pub args: serde_json::Value,
     /// What it acts on.
     pub target: Target,
+    /// The call that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<CallId>,
     /// Tier of exactly this call.
     pub tier: Tier,
     /// Digest over tool, revision, schema, arguments, target and tier.
@@ -214,6 +217,13 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// Where the call of a step comes from.
+    pub(crate) fn origin_of(&self, step: &Step) -> Origin {
+        // A card from before its steps said so has one step.
+        let undoes = step.undoes.clone().or_else(|| self.origin.undoes.clone());
+        Origin { undoes, ..self.origin.clone() }
+    }
+
     /// Whether something of it is left, without these steps, from 0.
     pub(crate) fn left(&self, without: &[u32]) -> Result<(), Refusal> {
         let out = |step: usize| without.iter().any(|out| *out as usize == step);

@@ -29,11 +29,19 @@ impl Gate {
     /// if any is refused, none runs.
     pub async fn plan(&self, requests: Vec<Request>) -> PlanAnswer {
         let inner = Arc::clone(&self.0);
-        let task = tokio::spawn(async move { inner.plan(requests).await });
-        task.await.unwrap_or_else(|_| {
-            PlanAnswer::Refused(Refusal::new(Code::Unavailable, "gate", "the plan was interrupted; look at its calls"))
-        })
+        tokio::spawn(async move { inner.plan(requests).await }).await.unwrap_or_else(|_| interrupted())
     }
+
+    /// Makes calls one after the other, each decided in its turn, up to the first that does not succeed.
+    pub(crate) async fn in_order(&self, requests: Vec<Request>) -> PlanAnswer {
+        let inner = Arc::clone(&self.0);
+        let ran = tokio::spawn(async move { inner.run_in_order(requests).await }).await;
+        ran.map_or_else(|_| interrupted(), PlanAnswer::Ran)
+    }
+}
+
+fn interrupted() -> PlanAnswer {
+    PlanAnswer::Refused(Refusal::new(Code::Unavailable, "gate", "the plan was interrupted; look at its calls"))
 }
 
 impl Inner {

@@ -1,37 +1,89 @@
-//! Taking a call back, by another governed call.
+//! Taking calls back, by other governed calls: one, or those of a whole turn, the last one first.
 
 use crate::actor::{Actor, ActorKind};
 use crate::bar::Bar;
 use crate::call::{CallState, Origin, Request, Vouching};
 use crate::id::CallId;
+use crate::kernel::{Gate, PlanAnswer};
 use crate::outcome::Answer;
 use crate::refusal::{Code, Refusal, store_refusal};
 use crate::tool::Undo;
 use serde_json::Value;
 
-use crate::kernel::Gate;
-
 impl Gate {
     /// Makes the call that the tool declared to take this one back. It passes the gate like any other.
-    pub async fn undo(&self, actor: &Actor, id: &CallId, origin: Origin) -> Answer {
-        let mut request = Request {
-            actor: actor.clone(),
-            origin,
-            tool: "undo".to_owned(),
-            args: Value::Null,
-            key: None,
-            vouching: if actor.kind == ActorKind::Operator { Vouching::Person } else { Vouching::Client },
-        };
-        match self.undoing(actor, id).await {
-            Ok(undo) => {
-                request.origin.undoes = Some(id.clone());
-                self.call(Request { tool: undo.tool, args: undo.args, ..request }).await
-            }
-            Err(refusal) => self.0.refused(&request, None, refusal).await,
+    pub async fn undo(&self, actor: &Actor, id: &CallId, origin: Origin, vouching: Vouching) -> Answer {
+        match self.undoing(actor, id, origin, vouching).await {
+            Ok(request) => self.call(request).await,
+            Err(refusal) => Answer::Refused(refusal),
         }
     }
 
-    async fn undoing(&self, actor: &Actor, id: &CallId) -> Result<Undo, Refusal> {
+    /// The call that would take this one back.
+    ///
+    /// # Errors
+    /// If it is not this actor's to take back, was taken back before, or left nothing for that. The refusal is recorded.
+    pub async fn undoing(
+        &self,
+        actor: &Actor,
+        id: &CallId,
+        origin: Origin,
+        vouching: Vouching,
+    ) -> Result<Request, Refusal> {
+        let tool = "undo".to_owned();
+        let request = Request { actor: actor.clone(), origin, tool, args: Value::Null, key: None, vouching };
+        match self.undo_of(actor, id).await {
+            Ok(undo) => Ok(taking_back(&request, id, undo)),
+            Err(refusal) => Err(self.not_undone(&request, refusal).await),
+        }
+    }
+
+    /// Takes calls back by one plan of what [`Gate::undoing_all`] answered. Where one of them can only be looked at once
+    /// another one is done (a file that was written and then removed), each is decided in its turn instead.
+    pub async fn undo_all(&self, plan: Vec<Request>) -> PlanAnswer {
+        match self.plan(plan.clone()).await {
+            PlanAnswer::Refused(refusal) if refusal.code == Code::UnknownTarget && plan.len() > 1 => {
+                self.in_order(plan).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// The calls that would take these back, in the order given, without those that left nothing for that or were taken
+    /// back before.
+    ///
+    /// # Errors
+    /// If none is left, or one is not this actor's to take back. The refusal is recorded.
+    pub async fn undoing_all(
+        &self,
+        actor: &Actor,
+        ids: &[CallId],
+        origin: Origin,
+        vouching: Vouching,
+    ) -> Result<Vec<Request>, Refusal> {
+        let tool = "undo".to_owned();
+        let request = Request { actor: actor.clone(), origin, tool, args: Value::Null, key: None, vouching };
+        let mut plan = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.undo_of(actor, id).await {
+                Ok(undo) => plan.push(taking_back(&request, id, undo)),
+                Err(refusal) if refusal.code == Code::NotUndoable => {}
+                Err(refusal) => return Err(self.not_undone(&request, refusal).await),
+            }
+        }
+        if plan.is_empty() {
+            let said = "nothing in it can be taken back: nothing was changed, or it was taken back already";
+            return Err(self.not_undone(&request, Refusal::new(Code::NotUndoable, "undo", said)).await);
+        }
+        Ok(plan)
+    }
+
+    async fn not_undone(&self, request: &Request, refusal: Refusal) -> Refusal {
+        self.0.refused(request, None, refusal.clone()).await;
+        refusal
+    }
+
+    async fn undo_of(&self, actor: &Actor, id: &CallId) -> Result<Undo, Refusal> {
         let found = self.0.ledger.call(id).await.map_err(|error| store_refusal(&error))?;
         let record = found
             // A call of somebody else is as good as none, so that ids tell nothing.
@@ -50,4 +102,9 @@ impl Gate {
             )
         })
     }
+}
+
+fn taking_back(request: &Request, id: &CallId, undo: Undo) -> Request {
+    let origin = Origin { undoes: Some(id.clone()), ..request.origin.clone() };
+    Request { origin, tool: undo.tool, args: undo.args, ..request.clone() }
 }

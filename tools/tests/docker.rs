@@ -14,7 +14,7 @@ use bollard::query_parameters::{
     WaitContainerOptions,
 };
 use futures_util::StreamExt as _;
-use jarvis_safety::call::{CallState, Origin};
+use jarvis_safety::call::{CallState, Origin, Vouching};
 use jarvis_safety::kernel::{Registry, RegistryBuilder};
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::refusal::Code;
@@ -347,10 +347,10 @@ async fn a_start_can_be_taken_back_and_a_stop_too() {
     let again = ran(support::call(&lab.gate, &Actor::local(), "docker_start", args).await);
     assert!(!again.undoable && again.words.contains("was running already"), "{}", again.words);
 
-    let stop = lab.gate.undo(&Actor::operator(), &started.call, Origin::default()).await;
+    let stop = lab.gate.undo(&Actor::operator(), &started.call, Origin::default(), Vouching::Person).await;
     let stopped = ran(approve(&lab.gate, stop).await);
     assert!(stopped.undoable && !lab.is_running(&one.id).await);
-    let back = ran(lab.gate.undo(&Actor::operator(), &stopped.call, Origin::default()).await);
+    let back = ran(lab.gate.undo(&Actor::operator(), &stopped.call, Origin::default(), Vouching::Person).await);
     assert!(back.tool == "docker_start" && lab.is_running(&one.id).await);
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use jarvis_safety::call::Origin;
+use jarvis_safety::call::{Origin, Vouching};
 use jarvis_safety::kernel::RegistryBuilder;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::tool::ToolErrorKind;
@@ -155,7 +155,7 @@ async fn a_stop_asks_runs_once_approved_and_can_be_taken_back() {
     assert_eq!(outcome.words, "lab-demo.service is stopped: inactive (dead).");
     assert!(outcome.undoable);
 
-    let undone = support::ran(gate.undo(&Actor::operator(), &outcome.call, Origin::default()).await);
+    let undone = support::ran(gate.undo(&Actor::operator(), &outcome.call, Origin::default(), Vouching::Person).await);
     assert_eq!(undone.tool, "service_start");
     assert_eq!(systemctl(&["is-active", "lab-demo.service"]), "active");
 }

@@ -50,12 +50,13 @@ fn every_route_is_described() {
         .collect();
     let promised = "GET /healthz\nGET /metrics\nGET /api/openapi.json\nGET /api/session\nPOST /api/session\n\
         DELETE /api/session\nPOST /api/setup\nGET /api/status\nGET /api/tools\nPOST /api/call\nPOST /api/preview\n\
-        POST /api/plan\nGET /api/calls/{id}\nPOST /api/calls/{id}/undo\nPOST /api/calls/{id}/cancel\n\
+        POST /api/plan\nGET /api/calls/{id}\nGET /api/calls/{id}/undo\nPOST /api/calls/{id}/undo\nPOST /api/calls/{id}/cancel\n\
         GET /api/doubts\nPOST /api/doubts/{id}/acknowledge\n\
         GET /api/approvals\nGET /api/approvals/{id}\nPOST /api/approvals/{id}/approve\nPOST /api/approvals/{id}/deny\n\
         GET /api/jobs\nPOST /api/jobs\nGET /api/jobs/{id}\nPOST /api/jobs/{id}/cancel\nGET /api/jobs/{id}/output\n\
         GET /api/jobs/{id}/stream\nGET /api/schedules\nPOST /api/schedules\nPUT /api/schedules/{id}\n\
         DELETE /api/schedules/{id}\nPOST /api/say\nGET /api/turns/{id}\nPOST /api/turns/{id}/stop\nPOST /api/turns/{id}/retry\n\
+        GET /api/turns/{id}/undo\nPOST /api/turns/{id}/undo\n\
         GET /api/conversations\nGET /api/conversations/{id}\nPATCH /api/conversations/{id}\n\
         DELETE /api/conversations/{id}\nGET /api/conversations/{id}/replay\nGET /api/stream\nGET /api/history\nGET /api/events/{seq}\nGET /api/audit\n\
         POST /api/audit/verify\nGET /api/settings\nPUT /api/settings\nPOST /api/kill\nDELETE /api/kill\n\

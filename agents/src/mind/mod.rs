@@ -6,6 +6,7 @@
 mod conversation;
 mod plan;
 mod say;
+mod undo;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

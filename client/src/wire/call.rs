@@ -149,6 +149,28 @@ pub struct Preview {
     pub digest: String,
 }
 
+/// What would take a call or a turn back, in order. Nothing was run.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UndoPreview {
+    /// The calls that would be made, the first one first.
+    pub steps: Vec<UndoStep>,
+}
+
+/// One call that would take one back.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UndoStep {
+    /// The call that would be taken back.
+    pub undoes: String,
+    /// Name of the tool that would do it.
+    pub tool: String,
+    /// What would happen; absent where that can only be seen once the steps before it are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Preview>,
+    /// Why it cannot be seen now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<String>,
+}
+
 /// A call above green or a job of which nobody can tell what became of it, and that nobody has acknowledged.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DoubtInfo {

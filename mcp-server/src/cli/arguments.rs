@@ -84,12 +84,15 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_WAIT))]
         wait: u32,
     },
-    /// Take a call back, where its tool can; whoever made it was told the id.
+    /// Take a call back, or all that a turn of a conversation changed, where the tools can; whoever made it was told the id.
     #[command(after_help = "Example: jarvis undo call_01m7y6xyqgexgr2hgw96rave6j")]
     Undo {
-        /// Id of the call.
-        #[arg(value_name = "CALL_ID")]
-        call: String,
+        /// Id of the call or the turn.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Show what would be done, and do nothing.
+        #[arg(long)]
+        show: bool,
         /// Wait so many seconds for an approval, at most 50.
         #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_WAIT))]
         wait: u32,

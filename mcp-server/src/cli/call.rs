@@ -1,4 +1,4 @@
-//! `call` and `undo`.
+//! `call`.
 
 use jarvis_client::wire::{CallAnswer, CallBody};
 
@@ -17,12 +17,6 @@ pub(super) async fn run(
 ) -> Result {
     let body = CallBody { tool, args: Some(raw(args)?), key };
     let answer: CallAnswer = connection.client()?.post("/api/call", &body, Some(wait)).await?;
-    Ok(show(printer, &answer))
-}
-
-pub(super) async fn undo(connection: &Connection, printer: &Printer, call: &str, wait: u32) -> Result {
-    let path = format!("/api/calls/{}/undo", path_segment(call));
-    let answer: CallAnswer = connection.client()?.post(&path, &serde_json::json!({}), Some(wait)).await?;
     Ok(show(printer, &answer))
 }
 

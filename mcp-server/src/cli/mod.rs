@@ -24,6 +24,7 @@ mod secret;
 mod serve;
 mod token;
 mod tools;
+mod undo;
 mod words;
 
 use std::process::ExitCode;
@@ -73,7 +74,8 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
         Command::Say { text, plan: true, .. } => say::plan(connection, printer, text.join(" ")).await,
         Command::Say { text, conversation, .. } => say::run(connection, printer, text.join(" "), conversation).await,
         Command::Call { tool, args, key, wait } => call::run(connection, printer, tool, args, key, wait).await,
-        Command::Undo { call, wait } => call::undo(connection, printer, &call, wait).await,
+        Command::Undo { id, show: true, .. } => undo::show(connection, printer, &id).await,
+        Command::Undo { id, wait, .. } => undo::run(connection, printer, &id, wait).await,
         Command::Tools { name } => tools::run(connection, printer, name.as_deref()).await,
         Command::Replay { conversation } => replay::run(connection, printer, &conversation).await,
         Command::Jobs(wanted) => job::list(connection, printer, wanted).await,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jarvis_safety::approval::ApprovalState;
-use jarvis_safety::call::{CallState, Origin};
+use jarvis_safety::call::{CallState, Origin, Vouching};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
@@ -351,12 +351,12 @@ async fn a_call_is_taken_back_once() {
     let house = House::new().await;
     let done = ran(house.call(&Actor::operator(), "lamp_dim", json!({ "lamp": "hall" })).await);
     assert!(done.undoable);
-    let waiting = house.gate.undo(&Actor::operator(), &done.call, Origin::default()).await;
+    let waiting = house.gate.undo(&Actor::operator(), &done.call, Origin::default(), Vouching::Person).await;
     let Answer::Waiting(card) = waiting else { panic!("the undo is orange and asks") };
     house.approve(&card.id).await.unwrap();
-    let again = refused(house.gate.undo(&Actor::operator(), &done.call, Origin::default()).await);
+    let again = refused(house.gate.undo(&Actor::operator(), &done.call, Origin::default(), Vouching::Person).await);
     assert_eq!(again.code, Code::NotUndoable);
-    let stranger = refused(house.gate.undo(&Actor::mcp_stdio(), &done.call, Origin::default()).await);
+    let stranger = refused(house.gate.undo(&Actor::mcp_stdio(), &done.call, Origin::default(), Vouching::Client).await);
     assert_eq!(stranger.code, Code::NotFound);
     house.leave().await;
 }
@@ -403,7 +403,7 @@ async fn a_second_spend_and_a_refused_undo_are_told() {
     assert_eq!(house.approve(&card.id).await.unwrap_err().code, Code::AlreadyDecided);
     assert!(house.kinds(card.id.as_str()).await.contains(&EventKind::ApprovalRefused));
     let before = house.count(EventKind::CallRefused).await;
-    refused(house.gate.undo(&Actor::mcp_stdio(), &card.steps[0].call, Origin::default()).await);
+    refused(house.gate.undo(&Actor::mcp_stdio(), &card.steps[0].call, Origin::default(), Vouching::Client).await);
     assert_eq!(house.count(EventKind::CallRefused).await, before + 1);
     house.leave().await;
 }
@@ -433,9 +433,12 @@ async fn an_undo_is_decided_like_the_call_that_it_is() {
     let done = house.approve(&card.id).await.unwrap();
     let call = &done.steps[0].outcome.as_ref().unwrap().call;
     // Taking it back is yellow; at level 2 only a person's own words run that unasked.
-    let undone = house.gate.undo(&Actor::local(), call, Origin::default()).await;
+    let undone = house.gate.undo(&Actor::local(), call, Origin::default(), Vouching::Client).await;
     assert!(matches!(undone, Answer::Waiting(_)), "{undone:?}");
-    assert_eq!(ran(house.gate.undo(&Actor::operator(), call, Origin::default()).await).state, CallState::Done);
+    assert_eq!(
+        ran(house.gate.undo(&Actor::operator(), call, Origin::default(), Vouching::Person).await).state,
+        CallState::Done
+    );
     house.leave().await;
 }
 

@@ -33,4 +33,5 @@ mod stream;
 mod table;
 mod terminal;
 mod turn;
+mod undo;
 mod understanding;

@@ -41,6 +41,7 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["call", "system_info"], 4),
     (&["call", "system_info", "{"], 2),
     (&["undo", "call_01m7y6xyqgexgr2hgw96rave6j"], 4),
+    (&["undo", "turn_01m7y6xyqgexgr2hgw96rave6j", "--show"], 4),
     (&["replay", "conv_01m7y6xxp5e1e8zhdc4y25vbg6"], 4),
     (&["tools"], 4),
     (&["tools", "system_info"], 4),

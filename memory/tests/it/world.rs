@@ -296,6 +296,7 @@ impl World {
             revision: 1,
             args: json!({ "container": "web" }),
             target: web(),
+            undoes: None,
             tier: Tier::Red,
             digest: Digest::of(question.as_bytes()),
             sentence: "Removes the container web.".to_owned(),

@@ -80,7 +80,7 @@ impl Inner {
             return Err(asked_twice());
         }
         let yes = said(before).await.map_err(|error| store_refusal(&error))?.yes;
-        for call in calls {
+        for (request, call) in requests.iter().zip(calls) {
             approval.tier = approval.tier.max(call.tier);
             approval.steps.push(self.step(request, &call).await?);
         }
@@ -136,6 +136,7 @@ impl Inner {
             revision: call.tool.described().spec.revision,
             args: call.args.clone(),
             target: call.target.clone(),
+            undoes: request.origin.undoes.clone(),
             tier: call.tier,
             digest: call.digest.clone(),
             sentence: call.sentence.clone(),
@@ -324,7 +325,7 @@ impl Inner {
         }
         let request = Request {
             actor,
-            origin: card.origin.clone(),
+            origin: card.origin_of(step),
             tool: step.tool.clone(),
             args: step.args.clone(),
             key: None,

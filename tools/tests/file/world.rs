@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jarvis_safety::Actor;
-use jarvis_safety::call::{Origin, Request};
+use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Registry;
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::setting::{Root, Settings};
@@ -77,7 +77,7 @@ impl World {
     }
 
     pub(crate) async fn undo(&self, outcome: &Outcome) -> Answer {
-        self.gate.undo(&Actor::operator(), &outcome.call, Origin::default()).await
+        self.gate.undo(&Actor::operator(), &outcome.call, Origin::default(), Vouching::Person).await
     }
 
     /// Refused, and the sentence holds this.

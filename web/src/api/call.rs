@@ -80,21 +80,6 @@ pub(super) async fn get_call(State(web): State<Web>, caller: Caller, At(id): At<
     Ok(Json(view::call::record(&own)))
 }
 
-/// Takes a call back, by the call that its tool left for that. It passes the gate like any other.
-#[utoipa::path(post, path = "/api/calls/{id}/undo", tag = "calls",
-    params(("id" = String, Path, description = "Call id"), ("prefer" = Option<String>, Header, description = "`wait=N`")),
-    responses((status = 200, body = CallAnswer), (status = 202, body = CallAnswer)))]
-pub(super) async fn undo_call(
-    State(web): State<Web>,
-    caller: Caller,
-    face: Face,
-    wait: Wait,
-    At(id): At<CallId>,
-) -> Answered<Response> {
-    let answer = web.gate.undo(&caller.actor, &id, face.origin(&caller)).await;
-    respond(&web, answer, wait).await
-}
-
 /// Cancels a running call. What came of it is recorded when it is known.
 #[utoipa::path(post, path = "/api/calls/{id}/cancel", tag = "calls", params(("id" = String, Path, description = "Call id")),
     responses((status = 204, description = "It is being cancelled")))]
@@ -164,15 +149,20 @@ pub(super) async fn to_request(
     };
     let tool = web.gate.registry().describe(&body.tool);
     let matters = tool.is_some_and(|tool| tool.spec.changes_or_goes_out());
-    let vouching = match caller.actor.kind {
-        ActorKind::Operator => Vouching::Person,
-        ActorKind::Token if matters && web.heard.chooser(&caller.actor).await? == Vouching::Led => Vouching::Led,
-        _ => Vouching::Client,
-    };
+    let vouching = if matters { chooser(web, caller).await? } else { Vouching::Client };
     Ok(call::Request { actor: caller.actor.clone(), origin: face.origin(caller), tool: body.tool, args, key, vouching })
 }
 
-async fn respond(web: &Web, answer: Answer, wait: Wait) -> Answered<Response> {
+/// Who chooses, where that matters.
+pub(super) async fn chooser(web: &Web, caller: &Caller) -> Answered<Vouching> {
+    Ok(match caller.actor.kind {
+        ActorKind::Operator => Vouching::Person,
+        ActorKind::Token if web.heard.chooser(&caller.actor).await? == Vouching::Led => Vouching::Led,
+        _ => Vouching::Client,
+    })
+}
+
+pub(super) async fn respond(web: &Web, answer: Answer, wait: Wait) -> Answered<Response> {
     let (answer, approval) = match answer {
         Answer::Waiting(card) if wait.any() => {
             let card = web.gate.wait(&card.id, wait.0).await?;

@@ -26,6 +26,7 @@ mod stream;
 mod token;
 mod tool;
 mod turn;
+mod undo;
 
 use std::sync::LazyLock;
 
@@ -74,7 +75,7 @@ fn calling() -> OpenApiRouter<Web> {
         .routes(routes!(call::make_call))
         .routes(routes!(call::preview_call))
         .routes(routes!(call::get_call))
-        .routes(routes!(call::undo_call))
+        .routes(routes!(undo::show_undo_call, undo::undo_call))
         .routes(routes!(call::cancel_call))
         .routes(routes!(plan::make_plan))
         .routes(routes!(doubt::list_doubts))
@@ -106,6 +107,7 @@ fn talking() -> OpenApiRouter<Web> {
         .routes(routes!(turn::get_turn))
         .routes(routes!(turn::stop_turn))
         .routes(routes!(turn::retry_turn))
+        .routes(routes!(undo::show_undo_turn, undo::undo_turn))
         .routes(routes!(conversation::list_conversations))
         .routes(routes!(
             conversation::get_conversation,

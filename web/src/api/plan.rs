@@ -50,9 +50,14 @@ pub(super) async fn make_plan(
         }
         requests.push(to_request(&web, &caller, &face, step, None).await?);
     }
-    match web.gate.plan(requests).await {
+    answer(&web, &tools, web.gate.plan(requests).await, wait).await
+}
+
+/// What came of a plan of these tools.
+pub(super) async fn answer(web: &Web, tools: &[String], answer: PlanAnswer, wait: Wait) -> Answered<Response> {
+    match answer {
         PlanAnswer::Refused(refusal) => Err(refusal.into()),
-        PlanAnswer::Ran(results) => Ok(ran(&web, &tools, &results)),
+        PlanAnswer::Ran(results) => Ok(ran(web, tools, &results)),
         PlanAnswer::Waiting(card) if wait.any() => decided(&web.gate.wait(&card.id, wait.0).await?),
         PlanAnswer::Waiting(card) => Ok(accepted(&card.id, &view::approval::card(&card))),
     }

@@ -28,6 +28,8 @@ export function runContainer(what) {
 export const names = () => must('ps', '-a', '--format', '{{.Names}}').split('\n').filter(Boolean).sort();
 export const startedAt = (name) => must('inspect', '-f', '{{.State.StartedAt}}', name);
 
+export const runs = (name) => must('inspect', '-f', '{{.State.Running}}', name) === 'true';
+
 /** Removes what these tests made. */
 export function clean() {
   const left = run('ps', '-aq', '--filter', `label=jarvis.e2e=${mark}`).stdout?.split('\n').filter(Boolean) ?? [];

@@ -3,8 +3,8 @@
 import type {
   ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, CancelInfo, ConversationInfo, ConversationList,
   ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, GrantBody, GrantInfo, GrantList, GrantTrial, ImportBody, ImportReport,
-  JobBody, JobInfo, JobPage, OutputPage, PlanBody, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SecretBody,
-  SecretInfo, SecretList, SessionInfo, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList, ToolList, TurnInfo,
+  JobBody, JobInfo, JobPage, OutputPage, PlanBody, PlanRan, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SecretBody,
+  SecretInfo, SecretList, SessionInfo, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList, ToolList, TurnInfo, UndoPreview,
 } from './wire';
 
 export class ProblemError extends Error {
@@ -108,7 +108,10 @@ export const api = {
   plan: (body: PlanBody) => request<ApprovalInfo>('POST', '/plan', { body }),
   /** A call above green as it stands now: `undoable` ends when it was taken back. */
   callNow: (call: string) => request<CallAnswer>('GET', at('/calls', call)),
+  /** What would take it back, in order. */
+  showUndo: (of: 'calls' | 'turns', id: string) => request<UndoPreview>('GET', at(`/${of}`, id, '/undo')),
   undo: (call: string) => request<CallAnswer>('POST', at('/calls', call, '/undo')),
+  undoTurn: (turn: string) => request<PlanRan | ApprovalInfo>('POST', at('/turns', turn, '/undo')),
   cancel: (call: string) => request<void>('POST', at('/calls', call, '/cancel')),
 
   jobs: (filter: JobQuery = {}) => request<JobPage>('GET', '/jobs' + query({ ...filter })),

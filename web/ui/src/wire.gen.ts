@@ -187,7 +187,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** What would take a call back. Runs nothing. */
+        get: operations["show_undo_call"];
         put?: never;
         /** Takes a call back, by the call that its tool left for that. It passes the gate like any other. */
         post: operations["undo_call"];
@@ -858,6 +859,27 @@ export interface paths {
         put?: never;
         /** Stops a turn: what it says ends here, and a call that runs is cancelled. One that has ended stays as it is. */
         post: operations["stop_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/turns/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What would take back all that a turn changed, the last change first. Runs nothing. */
+        get: operations["show_undo_turn"];
+        put?: never;
+        /**
+         * Takes back all that a turn changed, the last change first, as one plan: if any of it must be asked, all goes on one
+         *     card (202). What was taken back before is left out.
+         */
+        post: operations["undo_turn"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2011,6 +2033,21 @@ export interface components {
             next?: string | null;
             divergence?: components["schemas"]["ReplayDivergence"] | null;
         };
+        /** @description What would take a call or a turn back, in order. Nothing was run. */
+        UndoPreview: {
+            /** @description The calls that would be made, the first one first. */
+            steps: components["schemas"]["UndoStep"][];
+        };
+        /** @description One call that would take one back. */
+        UndoStep: {
+            /** @description The call that would be taken back. */
+            undoes: string;
+            /** @description Name of the tool that would do it. */
+            tool: string;
+            preview?: components["schemas"]["Preview"] | null;
+            /** @description Why it cannot be seen now. */
+            unseen?: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -2091,6 +2128,8 @@ export type TurnEntry = components['schemas']['TurnEntry'];
 export type TurnFooter = components['schemas']['TurnFooter'];
 export type TurnInfo = components['schemas']['TurnInfo'];
 export type TurnReplay = components['schemas']['TurnReplay'];
+export type UndoPreview = components['schemas']['UndoPreview'];
+export type UndoStep = components['schemas']['UndoStep'];
 export type $defs = Record<string, never>;
 export interface operations {
     list_approvals: {
@@ -2421,6 +2460,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_undo_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Call id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoPreview"];
+                };
             };
             /** @description Not carried out; `code` says why */
             default: {
@@ -4042,6 +4112,81 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_undo_turn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Turn id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoPreview"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_turn: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=N` */
+                prefer?: string | null;
+            };
+            path: {
+                /** @description Turn id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing had to be asked, or the card was decided in time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanRan"];
+                };
+            };
+            /** @description Waits for a person */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalInfo"];
+                };
             };
             /** @description Not carried out; `code` says why */
             default: {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jarvis_safety::approval::{Approval, ApprovalState, StepState};
-use jarvis_safety::call::{CallState, Origin, Request};
+use jarvis_safety::call::{CallState, Origin, Request, Vouching};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::{Token, TokenGrant};
@@ -468,7 +468,7 @@ async fn of_two_that_take_a_call_back_at_once_one_does() {
     stage.hold("call kept", 2);
     let hands = [0, 1].map(|_| {
         let (gate, call) = (house.gate.clone(), done.call.clone());
-        tokio::spawn(async move { gate.undo(&Actor::operator(), &call, Origin::default()).await })
+        tokio::spawn(async move { gate.undo(&Actor::operator(), &call, Origin::default(), Vouching::Person).await })
     });
     stage.reached("call kept", 2).await;
     stage.release("call kept", 2);
@@ -489,9 +489,9 @@ async fn a_yes_to_take_back_what_was_taken_back_meanwhile_is_void() {
     settings.autonomy.default = Level::OnRequest;
     house.gate.apply_settings(settings);
     let done = house.turn("hall").await;
-    let card = house.gate.undo(&Actor::local(), &done.call, Origin::default()).await;
+    let card = house.gate.undo(&Actor::local(), &done.call, Origin::default(), Vouching::Client).await;
     let Answer::Waiting(card) = card else { panic!("it asks") };
-    ran(house.gate.undo(&Actor::operator(), &done.call, Origin::default()).await);
+    ran(house.gate.undo(&Actor::operator(), &done.call, Origin::default(), Vouching::Person).await);
     house.yes(&card.id).await;
     assert_eq!(house.end_of(&card.id).await.state, ApprovalState::Stale);
     assert_eq!(house.times("hall back"), 1);

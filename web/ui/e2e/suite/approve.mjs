@@ -1,7 +1,7 @@
 // Approvals: asked by a form or in words, decided by one key, carried out exactly.
 
 import { check, same, until } from '../harness.mjs';
-import { names, runContainer, startedAt } from '../docker.mjs';
+import { names, runContainer, runs, startedAt } from '../docker.mjs';
 import { picture } from '../look.mjs';
 
 const made = {};
@@ -76,7 +76,7 @@ export async function denying(world) {
 
 /** Before anything is asked, because Jarvis remembers for a while which containers there are. */
 export function makeContainers() {
-  for (const what of ['again', 'gone', 'stays', 'found']) made[what] = runContainer(what);
+  for (const what of ['again', 'gone', 'stays', 'found', 'one', 'two']) made[what] = runContainer(what);
 }
 
 export async function docker(world) {
@@ -116,6 +116,32 @@ export async function docker(world) {
     await until('the container is gone', () => !names().includes(name), 30_000);
     const left = names();
     check(others.every((one) => left.includes(one)), 'and it alone');
+  });
+
+  await world.test('what a turn stopped is shown before and started again as one', async () => {
+    const [one, two] = [made.one, made.two];
+    await world.open('/chat');
+    const composer = page.getByRole('main').getByLabel('Ask Jarvis');
+    await composer.fill(`stop ${one} and ${two}`);
+    await composer.press('Enter');
+    const card = page.locator('main [data-approval]').filter({ hasText: two });
+    await card.waitFor();
+    const open = (await world.api('/approvals')).body.approvals.find((asked) => JSON.stringify(asked).includes(two));
+    same((await world.api(`/approvals/${open.id}/approve`, { method: 'POST', body: {} })).status, 200, 'the yes');
+    await until('both are stopped', () => !runs(one) && !runs(two), 30_000);
+    const turn = page.locator('article.turn').last();
+    await turn.getByRole('button', { name: 'undo all 2' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Undo' });
+    for (const name of [one, two]) await dialog.locator('section').filter({ hasText: name }).waitFor();
+    await picture(page, 'undo-turn-hud-1366x768');
+    await page.setViewportSize({ width: 390, height: 844 });
+    await picture(page, 'undo-turn-hud-390x844');
+    await page.setViewportSize({ width: 1366, height: 768 });
+    check(!runs(one) && !runs(two), 'showing it starts nothing');
+    await dialog.getByRole('button', { name: 'Undo', exact: true }).click();
+    await until('both run again', () => runs(one) && runs(two), 30_000);
+    await dialog.waitFor({ state: 'detached' });
+    await until('it is not offered again', async () => (await turn.getByRole('button', { name: 'undo all 2' }).count()) === 0);
   });
 
   await world.test('a removal that was denied leaves the container as it was', async () => {

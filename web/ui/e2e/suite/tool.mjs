@@ -37,6 +37,9 @@ export async function tools(world) {
     const result = page.getByRole('region', { name: 'Result' });
     await result.getByText('done', { exact: true }).waitFor({ state: 'attached' });
     await result.getByRole('button', { name: 'undo' }).click();
+    const asked = page.getByRole('dialog', { name: 'Undo' });
+    await asked.getByText('removes e2e/note.txt').waitFor();
+    await asked.getByRole('button', { name: 'Undo', exact: true }).click();
     await result.getByText('undone', { exact: true }).waitFor();
     check((await result.getByRole('button', { name: 'undo' }).count()) === 0, 'it is not offered again');
     const listed = (await world.api('/call', { method: 'POST', body: { tool: 'file_list', args: { path: 'e2e' } } })).body;
