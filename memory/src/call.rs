@@ -159,7 +159,7 @@ impl Intend {
         // The id of a token's actor is `token:` and the id of the token.
         let found = sqlx::query(
             "select (select json from setting where name = $1), \
-             (select count(*) from token where revoked_at is not null and id in (substr($2, 7), \
+             (select count(*) from token where (revoked_at is not null or expires_at <= $5) and id in (substr($2, 7), \
              (select substr(decided_by, 7) from approval where id = $3))), \
              (select undone_by from call where id = $4)",
         )
@@ -167,6 +167,7 @@ impl Intend {
         .bind(self.actor.as_str())
         .bind(self.approval.as_ref().map(|(id, _)| id.as_str()))
         .bind(self.undoes.as_deref())
+        .bind(self.created_at)
         .fetch_one(connection)
         .await?;
         let kill: Option<&str> = found.try_get(0)?;
@@ -201,7 +202,8 @@ impl Intend {
             statement.text(" and coalesce((select json from setting where name = ").value(KILL_SWITCH)?;
             statement.text("), '\"off\"') = '\"off\"'");
             // The id of a token's actor is `token:` and the id of the token.
-            statement.text(" and not exists (select 1 from token where revoked_at is not null and id = ");
+            statement.text(" and not exists (select 1 from token where (revoked_at is not null or expires_at <= ");
+            statement.value(self.created_at)?.text(") and id = ");
             statement.value(self.actor.strip_prefix("token:").unwrap_or_default())?.text(")");
             if let Some(pace) = self.pace {
                 statement.text(" and (");

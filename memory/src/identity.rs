@@ -192,6 +192,10 @@ impl Identities for Store {
         Ok(Some(token))
     }
 
+    fn pace(&self, id: &TokenId) -> Option<i64> {
+        self.0.tokens.pace(id, self.0.clock.now())
+    }
+
     async fn tokens(&self) -> Stored<Vec<Token>> {
         self.0.tokens.list(&self.0.readers).await
     }
@@ -209,7 +213,9 @@ impl Identities for Store {
     async fn standing(&self, id: &ActorId) -> Stored<Option<Actor>> {
         let fixed = [Actor::operator(), Actor::local(), Actor::mcp_stdio(), Actor::system()];
         let known = fixed.into_iter().find(|actor| actor.id == *id);
-        Ok(known.or_else(|| id.as_str().strip_prefix("token:").and_then(|token| self.0.tokens.actor(token))))
+        Ok(known.or_else(|| {
+            id.as_str().strip_prefix("token:").and_then(|token| self.0.tokens.actor(token, self.0.clock.now()))
+        }))
     }
 
     fn ended(&self) -> broadcast::Receiver<String> {

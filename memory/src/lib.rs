@@ -35,6 +35,7 @@ mod key;
 mod ledger;
 mod live;
 mod migration;
+mod pace;
 mod password;
 mod replica;
 mod retention;

@@ -246,12 +246,14 @@ fn log(engine: &Engine, directory: &Directory) -> Result<Option<File>, OpenError
     opened.map(Some).map_err(|error| OpenError::Directory { path: directory.wal(), why: error.to_string() })
 }
 
-/// Ends sessions whose time is over, for as long as the store is there.
+/// Ends sessions and tokens whose time is over, for as long as the store is there.
 async fn end_expired(store: Weak<Inner>) {
     let mut tick = tokio::time::interval(EXPIRY);
     loop {
         tick.tick().await;
         let Some(store) = store.upgrade() else { return };
-        store.sessions.end_expired(store.clock.now());
+        let now = store.clock.now();
+        store.sessions.end_expired(now);
+        store.tokens.end_expired(now);
     }
 }

@@ -16,8 +16,9 @@ use tokio::sync::broadcast;
 use crate::chain::secret_digest;
 use crate::change::{Change, Durability, Tx};
 use crate::error::OpenError;
+use crate::pace::Pace;
 use crate::row::Row;
-use crate::stored::{Halt, clean, conflict, from_word, unavailable};
+use crate::stored::{Halt, clean, conflict, from_json, from_word, to_json, unavailable};
 
 /// What every token's secret begins with, so that one that leaked can be found by scanners.
 pub(crate) const PREFIX: &str = "jrv_";
@@ -30,6 +31,7 @@ struct Alive {
     token: Token,
     secret: String,
     used_at: AtomicI64,
+    pace: Pace,
 }
 
 /// Tokens that are alive, by id and by the digest of their secret.
@@ -47,13 +49,14 @@ struct Index {
 impl Index {
     fn insert(&mut self, token: Token, secret: String) {
         let used_at = AtomicI64::new(token.used_at.unwrap_or(i64::MIN));
-        let alive = Arc::new(Alive { token, secret, used_at });
+        let alive = Arc::new(Alive { token, secret, used_at, pace: Pace::default() });
         self.by_id.insert(alive.token.id.clone(), Arc::clone(&alive));
         self.by_secret.insert(alive.secret.clone(), alive);
     }
 }
 
-const COLUMNS: &str = "id, name, ceiling, confirm, approve, created_at, used_at, revoked_at";
+const COLUMNS: &str =
+    "id, name, ceiling, confirm, role, targets, expires_at, per_minute, created_at, used_at, revoked_at";
 
 fn token(row: &AnyRow) -> Result<Token, Halt> {
     Ok(Token {
@@ -62,11 +65,14 @@ fn token(row: &AnyRow) -> Result<Token, Halt> {
             name: row.try_get(1)?,
             ceiling: from_word("token", row.try_get(2)?)?,
             confirm: from_word("token", row.try_get(3)?)?,
-            approve: row.try_get::<i64, _>(4)? != 0,
+            role: from_word("token", row.try_get(4)?)?,
+            reach: from_json("token", row.try_get(5)?)?,
+            expires_at: row.try_get(6)?,
+            per_minute: row.try_get::<Option<i64>, _>(7)?.and_then(|most| u32::try_from(most).ok()),
         },
-        created_at: row.try_get(5)?,
-        used_at: row.try_get(6)?,
-        revoked_at: row.try_get(7)?,
+        created_at: row.try_get(8)?,
+        used_at: row.try_get(9)?,
+        revoked_at: row.try_get(10)?,
     })
 }
 
@@ -80,7 +86,7 @@ impl Tokens {
                 what: "token".to_owned(),
                 why: jarvis_safety::port::StoreError::from(halt).to_string(),
             })?;
-            index.insert(token, row.try_get(8)?);
+            index.insert(token, row.try_get(11)?);
         }
         Ok(Self { alive: RwLock::new(index), ended })
     }
@@ -92,7 +98,7 @@ impl Tokens {
         let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str()).fetch_optional(connection).await?;
         match found {
             Some(row) => {
-                let (token, secret) = (token(&row)?, row.try_get(8)?);
+                let (token, secret) = (token(&row)?, row.try_get(11)?);
                 self.alive.write().unwrap_or_else(PoisonError::into_inner).insert(token, secret);
             }
             None => self.end(&id),
@@ -116,7 +122,7 @@ impl Tokens {
             return None;
         }
         let index = self.alive.read().unwrap_or_else(PoisonError::into_inner);
-        let alive = index.by_secret.get(&secret_digest(secret))?;
+        let alive = index.by_secret.get(&secret_digest(secret)).filter(|alive| !alive.token.grant.is_over(now))?;
         let before = alive.used_at.load(Ordering::Relaxed);
         let due = now.saturating_sub(before) >= USED;
         // Of several requests at once one notes the use.
@@ -125,11 +131,27 @@ impl Tokens {
         Some((Token { used_at: Some(used_at), ..alive.token.clone() }, note))
     }
 
+    /// Counts a request of a token; answers the milliseconds after which it may be made, if it is one too many.
+    pub(crate) fn pace(&self, id: &TokenId, now: i64) -> Option<i64> {
+        let index = self.alive.read().unwrap_or_else(PoisonError::into_inner);
+        let alive = index.by_id.get(id)?;
+        alive.pace.take(alive.token.grant.per_minute?, now).err()
+    }
+
     /// The actor that a living token stands for.
-    pub(crate) fn actor(&self, id: &str) -> Option<Actor> {
+    pub(crate) fn actor(&self, id: &str, now: i64) -> Option<Actor> {
         let id: TokenId = id.parse().ok()?;
         let index = self.alive.read().unwrap_or_else(PoisonError::into_inner);
-        index.by_id.get(&id).map(|alive| alive.token.actor())
+        index.by_id.get(&id).filter(|alive| !alive.token.grant.is_over(now)).map(|alive| alive.token.actor())
+    }
+
+    /// Ends those whose time is over.
+    pub(crate) fn end_expired(&self, now: i64) {
+        let index = self.alive.read().unwrap_or_else(PoisonError::into_inner);
+        let over = |alive: &&Arc<Alive>| alive.token.grant.is_over(now);
+        let over: Vec<_> = index.by_id.values().filter(over).map(|alive| alive.token.id.clone()).collect();
+        drop(index);
+        over.iter().for_each(|id| self.end(id));
     }
 
     /// All tokens, newest first, also those that were revoked.
@@ -166,15 +188,18 @@ impl Change for CreateToken {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
         let Token { id, grant, created_at, .. } = &self.token;
         let inserted = sqlx::query(
-            "insert into token (id, secret, name, ceiling, confirm, approve, created_at) \
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing returning id",
+            "insert into token (id, secret, name, ceiling, confirm, role, targets, expires_at, per_minute, created_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing returning id",
         )
         .bind(id.as_str())
         .bind(self.secret.as_str())
         .bind(clean(&grant.name).as_ref())
         .bind(grant.ceiling.as_str())
         .bind(grant.confirm.as_str())
-        .bind(i64::from(grant.approve))
+        .bind(grant.role.as_str())
+        .bind(to_json("token", &grant.reach)?)
+        .bind(grant.expires_at)
+        .bind(grant.per_minute.map(i64::from))
         .bind(*created_at)
         .fetch_optional(&mut *tx.connection)
         .await?;

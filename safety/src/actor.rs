@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::ActorId;
+use crate::reach::Reach;
+use crate::role::Role;
 use crate::tier::Tier;
 
 /// The ways in.
@@ -34,8 +36,12 @@ pub struct Actor {
     pub ceiling: Tier,
     /// What the actor's own form (MCP elicitation) may confirm.
     pub confirm: Tier,
-    /// Whether the actor may decide approvals.
-    pub may_approve: bool,
+    /// What its holder may do at the faces.
+    #[serde(default)]
+    pub role: Role,
+    /// Which targets it may call on.
+    #[serde(default)]
+    pub reach: Reach,
 }
 
 impl Actor {
@@ -44,6 +50,16 @@ impl Actor {
     #[must_use]
     pub const fn is_person(&self) -> bool {
         matches!(self.kind, ActorKind::Operator | ActorKind::Local)
+    }
+
+    /// Whether it may decide the cards of others: the operator, and a token that was made for it.
+    #[must_use]
+    pub const fn may_approve(&self) -> bool {
+        match self.kind {
+            ActorKind::Operator => true,
+            ActorKind::Token => matches!(self.role, Role::Approver),
+            ActorKind::Local | ActorKind::McpStdio | ActorKind::System => false,
+        }
     }
 
     /// Highest tier that a form of this client may confirm: the client relays it and could fill it in by itself, so red
@@ -62,7 +78,8 @@ impl Actor {
             name: "operator".to_owned(),
             ceiling: Tier::Red,
             confirm: Tier::Yellow,
-            may_approve: true,
+            role: Role::Client,
+            reach: Reach::default(),
         }
     }
 
@@ -75,7 +92,8 @@ impl Actor {
             name: "this machine".to_owned(),
             ceiling: Tier::Red,
             confirm: Tier::Yellow,
-            may_approve: false,
+            role: Role::Client,
+            reach: Reach::default(),
         }
     }
 
@@ -88,7 +106,8 @@ impl Actor {
             name: "MCP over stdio".to_owned(),
             ceiling: Tier::Orange,
             confirm: Tier::Yellow,
-            may_approve: false,
+            role: Role::Client,
+            reach: Reach::default(),
         }
     }
 
@@ -101,7 +120,8 @@ impl Actor {
             name: "Jarvis".to_owned(),
             ceiling: Tier::Green,
             confirm: Tier::Yellow,
-            may_approve: false,
+            role: Role::Client,
+            reach: Reach::default(),
         }
     }
 }

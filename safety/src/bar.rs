@@ -9,7 +9,7 @@ use crate::refusal::{Code, Refusal};
 pub enum Bar {
     /// The kill switch is on.
     Stopped,
-    /// The token of whoever asked, or of whoever approved, was revoked.
+    /// The token of whoever asked, or of whoever approved, was revoked or is over.
     Revoked,
     /// The call to take back was taken back by this one.
     TakenBack(CallId),
@@ -30,7 +30,7 @@ impl Bar {
             Self::Revoked => Refusal::new(
                 Code::Unauthenticated,
                 "revoked",
-                "the token of whoever asked or approved this was revoked meanwhile. Nothing was done",
+                "the token of whoever asked or approved this was revoked or has expired meanwhile. Nothing was done",
             ),
             Self::Full(most) => Refusal::new(
                 Code::RateLimited,

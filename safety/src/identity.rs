@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ActorId, SessionId, TokenId};
+use crate::reach::Reach;
+use crate::role::Role;
 use crate::tier::Tier;
 
 /// What a new token may do.
@@ -14,8 +16,36 @@ pub struct TokenGrant {
     pub ceiling: Tier,
     /// What its own form may confirm: yellow, or orange where the operator said so.
     pub confirm: Tier,
-    /// Whether it may decide approvals; such a token is for bots and cannot be used over MCP.
-    pub approve: bool,
+    /// What its holder may do at the faces.
+    pub role: Role,
+    /// Which targets it may call on.
+    pub reach: Reach,
+    /// When it ends by itself.
+    pub expires_at: Option<i64>,
+    /// Most requests a minute; none means as many as the machine can answer.
+    pub per_minute: Option<u32>,
+}
+
+impl TokenGrant {
+    /// One that acts up to a tier, on everything, without an end, and confirms nothing above yellow.
+    #[must_use]
+    pub fn client(name: impl Into<String>, ceiling: Tier) -> Self {
+        Self {
+            name: name.into(),
+            ceiling,
+            confirm: Tier::Yellow,
+            role: Role::Client,
+            reach: Reach::default(),
+            expires_at: None,
+            per_minute: None,
+        }
+    }
+
+    /// Whether its time is over.
+    #[must_use]
+    pub fn is_over(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// A token of a client.
@@ -41,9 +71,10 @@ impl Token {
             id: ActorId::new(format!("token:{}", self.id)),
             kind: crate::ActorKind::Token,
             name: self.grant.name.clone(),
-            ceiling: self.grant.ceiling,
+            ceiling: self.grant.ceiling.min(self.grant.role.most()),
             confirm: self.grant.confirm,
-            may_approve: self.grant.approve,
+            role: self.grant.role,
+            reach: self.grant.reach.clone(),
         }
     }
 }

@@ -313,13 +313,16 @@ pub trait Identities: Send + Sync {
     async fn close_session(&self, id: &SessionId, draft: Draft) -> Stored<()>;
     /// Makes a token; the text is its secret, and is not kept.
     async fn create_token(&self, id: TokenId, grant: TokenGrant, draft: Draft) -> Stored<(Token, String)>;
-    /// The token with this secret, unless revoked.
+    /// The token with this secret, unless it was revoked or is over.
     async fn token(&self, secret: &str) -> Stored<Option<Token>>;
+    /// Counts a request of a token that has a limit. Answers the milliseconds to wait if it is one too many. In memory, and of
+    /// this server alone.
+    fn pace(&self, id: &TokenId) -> Option<i64>;
     /// All tokens, newest first.
     async fn tokens(&self) -> Stored<Vec<Token>>;
     /// Revokes a token. Answers whether it was there and alive.
     async fn revoke_token(&self, id: &TokenId, draft: Draft) -> Stored<bool>;
-    /// The actor as it stands now; `None` once its token is revoked.
+    /// The actor as it stands now; `None` once its token is revoked or over.
     async fn standing(&self, id: &ActorId) -> Stored<Option<Actor>>;
     /// Session or token ids that have just ended: streams that belong to them must end.
     fn ended(&self) -> broadcast::Receiver<String>;

@@ -83,6 +83,8 @@ pub enum Code {
     Unavailable,
     /// Above the caller's ceiling.
     AboveCeiling,
+    /// Not among the caller's targets.
+    OutsideTargets,
     /// The autonomy level refuses.
     AutonomyLevel,
     /// A rule of `policy.toml` refuses.
@@ -129,6 +131,7 @@ impl Code {
             Self::UnknownTarget => "unknown_target",
             Self::Unavailable => "unavailable",
             Self::AboveCeiling => "above_ceiling",
+            Self::OutsideTargets => "outside_targets",
             Self::AutonomyLevel => "autonomy_level",
             Self::Policy => "policy",
             Self::PolicyUnreadable => "policy_unreadable",

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 400 | `invalid_arguments` |
 //! | 401 | `unauthenticated` |
-//! | 403 | `above_ceiling` `autonomy_level` `policy` `policy_unreadable` `stopped` `no_approver` `forbidden` `denied` |
+//! | 403 | `above_ceiling` `outside_targets` `autonomy_level` `policy` `policy_unreadable` `stopped` `no_approver` `forbidden` `denied` |
 //! | 404 | `unknown_tool` `unknown_target` `unknown_approval` `not_found` |
 //! | 409 | `already_decided` `approval_expired` `approval_stale` `key_reused` `not_undoable` |
 //! | 429 | `rate_limited` |
@@ -168,6 +168,7 @@ pub const fn status_of(code: Code) -> StatusCode {
         Code::InvalidArguments => StatusCode::BAD_REQUEST,
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::AboveCeiling
+        | Code::OutsideTargets
         | Code::AutonomyLevel
         | Code::Policy
         | Code::PolicyUnreadable

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, Uri};
-use jarvis_safety::Actor;
+use jarvis_safety::{Actor, Role};
 
 use crate::auth::bearer_secret;
 use crate::web::Web;
@@ -14,8 +14,8 @@ impl Web {
     pub async fn token_actor(&self, uri: &Uri, headers: &HeaderMap) -> Option<Actor> {
         self.names.check(uri, headers).ok()?;
         let token = self.identities.token(bearer_secret(headers)?.ok()?).await.ok()??;
-        // The approver is never the agent.
-        (!token.grant.approve).then(|| token.actor())
+        // The approver is never the agent, and what is counted is counted there.
+        (token.grant.role != Role::Approver && token.grant.per_minute.is_none()).then(|| token.actor())
     }
 
     /// Counts an answer that was given the straight way.

@@ -18,6 +18,9 @@ pub struct SessionInfo {
     pub ceiling: Option<String>,
     /// Whether the caller may decide approvals.
     pub may_approve: bool,
+    /// `operator`, or the role of the caller's token: `client`, `approver`, `viewer` or `guest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// Whether the caller is the operator.
     pub operator: bool,
     /// Name of the machine.
@@ -56,14 +59,26 @@ pub struct SignInBody {
 pub struct TokenBody {
     /// 1 to 60 characters.
     pub name: String,
-    /// Highest tier that it may ask for: `green`, `yellow`, `orange` or `red`.
-    pub ceiling: String,
+    /// `client` (the default): acts up to its ceiling. `approver`: a bot that also decides approvals up to its ceiling, and cannot
+    /// be used over MCP. `viewer`: reads, and leaves nothing behind. `guest`: asks green things on its targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Highest tier that it may ask for: `green`, `yellow`, `orange` or `red`. That of a viewer and a guest is green.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<String>,
     /// Let the client's own form confirm up to this tier: `yellow` (the default) or `orange`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
-    /// `approve` lets a bot decide approvals up to the ceiling; such a token cannot be used over MCP.
+    /// Names of targets that it may call on, `*` and `?` allowed, or whole ids; at most 32. Empty means all, which a guest
+    /// cannot have.
     #[serde(default)]
-    pub scopes: Vec<String>,
+    pub targets: Vec<String>,
+    /// It ends after so many minutes, 1 to 2,628,000 (five years); without it, when it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u32>,
+    /// Most requests a minute, 1 to 60,000; without it as many as the machine can answer, but 30 for a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_minute: Option<u32>,
 }
 
 /// A token, without its secret.
@@ -77,8 +92,18 @@ pub struct TokenInfo {
     pub ceiling: String,
     /// Highest tier that its own form may confirm.
     pub confirm: String,
-    /// Scopes.
-    pub scopes: Vec<String>,
+    /// `active`, `expired` or `revoked`.
+    pub state: String,
+    /// `client`, `approver`, `viewer` or `guest`.
+    pub role: String,
+    /// Targets that it may call on; empty means all.
+    pub targets: Vec<String>,
+    /// Most requests a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_minute: Option<u32>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// When it was made.
     pub created_at: i64,
     /// When it was last used, to the minute.

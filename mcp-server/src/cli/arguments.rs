@@ -341,7 +341,8 @@ pub(super) enum AuditCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
     /// Make one; its secret is printed once.
-    #[command(after_help = "Example: jarvis token create ide --ceiling yellow")]
+    #[command(after_help = "Examples: jarvis token create ide --ceiling yellow --target 'web*' --expires 30d\n\
+                                       jarvis token create wall --role viewer")]
     Create(TokenWanted),
     /// List them, revoked ones too.
     List,
@@ -358,15 +359,26 @@ pub(super) enum TokenCommand {
 pub(super) struct TokenWanted {
     /// Name for people.
     pub(super) name: String,
-    /// Highest tier that it may ask for.
+    /// `client` unless said otherwise; `approver` also decides approvals, and cannot be used over MCP; `viewer` only
+    /// reads; `guest` asks green things on its targets.
+    #[arg(long, value_parser = ["client", "approver", "viewer", "guest"])]
+    pub(super) role: Option<String>,
+    /// Highest tier that it may ask for; that of a viewer and a guest is green.
     #[arg(long, value_name = "TIER", value_parser = PossibleValuesParser::new(TIERS))]
-    pub(super) ceiling: String,
+    #[arg(required_unless_present = "role", required_if_eq_any([("role", "client"), ("role", "approver")]))]
+    pub(super) ceiling: Option<String>,
     /// Let the client's own form confirm up to this tier.
     #[arg(long, value_name = "TIER", value_parser = ["yellow", "orange"])]
     pub(super) confirm: Option<String>,
-    /// `approve` lets a bot decide approvals; such a token cannot be used over MCP.
-    #[arg(long, value_name = "SCOPE", value_parser = ["approve"])]
-    pub(super) scope: Vec<String>,
+    /// Name of a target that it may call on, or a pattern with `*` and `?`, or a whole id; again for more. Left out: all.
+    #[arg(long = "target", value_name = "NAME")]
+    pub(super) targets: Vec<String>,
+    /// It ends by itself after this time; left out: when it is revoked.
+    #[arg(long = "expires", value_name = "30m|8h|30d", value_parser = life)]
+    pub(super) minutes: Option<u32>,
+    /// Most requests a minute; left out: no limit, but 30 for a guest.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub(super) per_minute: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -420,8 +432,18 @@ pub(super) struct GrantWanted {
     pub(super) only_try: bool,
 }
 
+/// How long a grant may be.
 fn minutes(text: &str) -> Result<u32, String> {
-    let wrong = || format!("`{text}` is no time; use minutes, hours or days: 30m, 8h, 7d, at most 30d");
+    time(text, 30)
+}
+
+/// How long a token may be.
+fn life(text: &str) -> Result<u32, String> {
+    time(text, 5 * 365)
+}
+
+fn time(text: &str, days: u32) -> Result<u32, String> {
+    let wrong = || format!("`{text}` is no time; use minutes, hours or days: 30m, 8h, 7d, at most {days}d");
     let unit = match text.chars().last() {
         Some('m') => 1,
         Some('h') => 60,
@@ -429,7 +451,7 @@ fn minutes(text: &str) -> Result<u32, String> {
         _ => return Err(wrong()),
     };
     let number: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    number.checked_mul(unit).filter(|minutes| (1..=30 * 24 * 60).contains(minutes)).ok_or_else(wrong)
+    number.checked_mul(unit).filter(|minutes| (1..=days * 24 * 60).contains(minutes)).ok_or_else(wrong)
 }
 
 #[derive(Debug, Args)]

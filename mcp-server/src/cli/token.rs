@@ -3,6 +3,7 @@
 use jarvis_client::wire::{TokenBody, TokenInfo, TokenList};
 
 use super::arguments::{TokenCommand, TokenWanted};
+use super::audit::clock_time;
 use super::call::path_segment;
 use super::connect::Connection;
 use super::exit::{Exit, Result};
@@ -18,15 +19,12 @@ pub(super) async fn run(connection: &Connection, printer: &Printer, command: Tok
 }
 
 async fn create(connection: &Connection, printer: &Printer, wanted: TokenWanted) -> Result {
-    let TokenWanted { name, ceiling, confirm, scope } = wanted;
-    let body = TokenBody { name, ceiling, confirm, scopes: scope };
+    let TokenWanted { name, role, ceiling, confirm, targets, minutes, per_minute } = wanted;
+    let body = TokenBody { name, role, ceiling, confirm, targets, minutes, per_minute };
     let token: TokenInfo = connection.operator().await?.post("/api/tokens", &body, None).await?;
     printer.answer(&token, || token.secret.clone().unwrap_or_default());
     if !printer.is_json() {
-        printer.remark(&format!(
-            "Token {} ({}), ceiling {}. This secret is shown once.",
-            token.id, token.name, token.ceiling
-        ));
+        printer.remark(&format!("Token {} ({}): {}. This secret is shown once.", token.id, token.name, terms(&token)));
     }
     Ok(Exit::Done)
 }
@@ -47,6 +45,20 @@ async fn revoke(connection: &Connection, printer: &Printer, id: &str) -> Result 
 }
 
 fn line(token: &TokenInfo) -> String {
-    let state = if token.revoked_at.is_some() { "revoked" } else { "active" };
-    format!("{} {:<8} {:<7} {} {}", token.id, state, token.ceiling, token.name, token.scopes.join(","))
+    format!("{} {:<8} {}: {}", token.id, token.state, token.name, terms(token))
+}
+
+/// What it may, in words.
+fn terms(token: &TokenInfo) -> String {
+    let mut said = format!("{}, up to {}", token.role, token.ceiling);
+    if !token.targets.is_empty() {
+        said += &format!(", on {}", token.targets.join(" "));
+    }
+    if let Some(most) = token.per_minute {
+        said += &format!(", {most} requests a minute");
+    }
+    if let Some(at) = token.expires_at {
+        said += &format!(", until {}", clock_time(at));
+    }
+    said
 }

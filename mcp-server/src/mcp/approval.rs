@@ -12,6 +12,7 @@ use jarvis_safety::kernel::answer_of;
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::plain::visible;
 use jarvis_safety::refusal::Code;
+use jarvis_safety::role::Deed;
 use jarvis_safety::{ApprovalId, Refusal};
 use rmcp::model::{
     CallToolResponse, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
@@ -42,7 +43,7 @@ impl Face {
         card: Approval,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let suffices = card.tier <= request.actor.form_reach();
+        let suffices = request.actor.role.may(Deed::Act) && card.tier <= request.actor.form_reach();
         if suffices && takes_forms(context) {
             let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
             if modern {
@@ -56,7 +57,7 @@ impl Face {
             }
             // A client that declares forms and cannot show them leaves the card to the other faces.
         }
-        if takes_tasks(context) {
+        if takes_tasks(&request.actor, context) {
             // The job's call joins the card.
             return self.start_task(request, context).await;
         }
@@ -91,7 +92,7 @@ impl Face {
         }
         let filled = forms.and_then(|forms| forms.get(FORM)).cloned();
         match filled.map(serde_json::from_value::<ElicitResult>) {
-            Some(Ok(filled)) if card.state == ApprovalState::Pending => {
+            Some(Ok(filled)) if card.state == ApprovalState::Pending && request.actor.role.may(Deed::Act) => {
                 self.decide(request, &card, &filled, context).await
             }
             Some(Err(_)) => Err(ErrorData::invalid_params("the form came back in an unknown shape", None)),

@@ -31,7 +31,7 @@ impl Face {
         if let Some(state) = &params.request_state {
             return self.form_came_back(&request, state, params.input_responses.as_ref(), &context).await;
         }
-        if takes_tasks(&context) && self.takes_long(&request.tool) {
+        if takes_tasks(&actor, &context) && self.takes_long(&request.tool) {
             return self.start_task(request, &context).await;
         }
         let watch = Watch { cancel: context.ct.child_token(), ..Watch::default() };

@@ -10,6 +10,7 @@ use jarvis_safety::call::Request;
 use jarvis_safety::job::{JobRecord, JobState, Submission};
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::refusal::Code;
+use jarvis_safety::role::Deed;
 use jarvis_safety::{Actor, JobId, Refusal};
 use jiff::Timestamp;
 use rmcp::model::{
@@ -30,9 +31,9 @@ const HOLD: Duration = Duration::from_secs(5);
 /// How often clients are asked to look.
 const POLL_MS: u64 = 1_000;
 
-/// Whether the client declared the extension.
-pub(super) fn takes_tasks(context: &RequestContext<RoleServer>) -> bool {
-    context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
+/// Whether the client declared the extension, and may leave a job behind.
+pub(super) fn takes_tasks(actor: &Actor, context: &RequestContext<RoleServer>) -> bool {
+    actor.role.may(Deed::Act) && context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
 }
 
 impl Face {

@@ -138,9 +138,16 @@ impl TestApp {
     }
 
     /// A fresh token.
-    pub(crate) async fn token(&self, name: &str, ceiling: &str, scopes: &[&str]) -> TokenInfo {
-        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let body = TokenBody { name: name.to_owned(), ceiling: ceiling.to_owned(), confirm: None, scopes };
+    pub(crate) async fn token(&self, name: &str, ceiling: &str, role: &str) -> TokenInfo {
+        let body = TokenBody {
+            name: name.to_owned(),
+            role: Some(role.to_owned()),
+            ceiling: Some(ceiling.to_owned()),
+            confirm: None,
+            targets: Vec::new(),
+            minutes: None,
+            per_minute: None,
+        };
         self.operator().await.post("/api/tokens", &body, None).await.unwrap()
     }
 

@@ -13,7 +13,7 @@ use jarvis_safety::port::Identities as _;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::setting::Settings;
 use jarvis_safety::tool::Probe;
-use jarvis_safety::{Actor, Tier};
+use jarvis_safety::{Actor, Role, Tier};
 use serde_json::json;
 
 use crate::lamp::{House, draft, ran, refused, request};
@@ -122,7 +122,7 @@ async fn it_is_decided_again_at_spending_under_the_levels_of_that_moment() {
 #[tokio::test]
 async fn it_is_decided_again_at_spending_for_an_identity_that_was_revoked() {
     let house = House::new().await;
-    let grant = TokenGrant { name: "ide".to_owned(), ceiling: Tier::Red, confirm: Tier::Yellow, approve: false };
+    let grant = TokenGrant::client("ide", Tier::Red);
     let (token, _) = house.store.create_token(TokenId::new(77), grant, draft()).await.unwrap();
     let card = house.ask(&token.actor(), "lamp_stop", "hall").await;
     assert!(house.store.revoke_token(&token.id, draft()).await.unwrap());
@@ -226,7 +226,7 @@ async fn the_approver_is_never_the_agent() {
 #[tokio::test]
 async fn a_token_cannot_approve_what_it_asked_for_itself() {
     let house = House::new().await;
-    let grant = TokenGrant { name: "bot".to_owned(), ceiling: Tier::Orange, confirm: Tier::Yellow, approve: true };
+    let grant = TokenGrant { role: Role::Approver, ..TokenGrant::client("bot", Tier::Orange) };
     let (token, _) = house.store.create_token(TokenId::new(78), grant, draft()).await.unwrap();
     let bot = token.actor();
     let own = house.ask(&token.actor(), "lamp_stop", "hall").await;
@@ -243,7 +243,7 @@ async fn a_token_cannot_approve_what_it_asked_for_itself() {
 async fn a_form_confirms_orange_only_for_a_token_that_was_made_so_and_red_never() {
     let house = House::new().await;
     let made = async |number: u128, confirm: Tier| {
-        let grant = TokenGrant { name: format!("ide-{number}"), ceiling: Tier::Red, confirm, approve: false };
+        let grant = TokenGrant { confirm, ..TokenGrant::client(format!("ide-{number}"), Tier::Red) };
         house.store.create_token(TokenId::new(number), grant, draft()).await.unwrap().0.actor()
     };
     let (plain, trusted) = (made(81, Tier::Yellow).await, made(82, Tier::Orange).await);

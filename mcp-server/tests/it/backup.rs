@@ -41,7 +41,7 @@ async fn a_server_is_backed_up_while_calls_run_and_goes_on_elsewhere() {
     let written = written.call.unwrap();
     let asked = call(&app.local(), "http_fetch", json!({ "url": "https://example.org/" })).await.unwrap();
     let approval = asked.approval.unwrap();
-    let token = app.token("ide", "yellow", &[]).await.secret.unwrap();
+    let token = app.token("ide", "yellow", "client").await.secret.unwrap();
     std::fs::write(app.data().join("policy.toml"), "# mine\n").unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("jarvis.backup");

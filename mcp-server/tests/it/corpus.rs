@@ -42,7 +42,7 @@ async fn answer(app: &TestApp, token: &str, case: &Case, detour: bool) -> Value 
 #[tokio::test]
 async fn the_straight_way_and_the_way_through_rmcp_mean_the_same() {
     let app = TestApp::start();
-    let token = app.token("corpus", "green", &[]).await.secret.unwrap();
+    let token = app.token("corpus", "green", "client").await.secret.unwrap();
     let corpus = include_str!("../corpus/tools_call.jsonl");
     let mut differences = Vec::new();
     for line in corpus.lines() {
@@ -59,7 +59,7 @@ async fn the_straight_way_and_the_way_through_rmcp_mean_the_same() {
 #[tokio::test]
 async fn both_ways_leave_the_same_row() {
     let app = TestApp::start();
-    let token = app.token("corpus", "green", &[]).await.secret.unwrap();
+    let token = app.token("corpus", "green", "client").await.secret.unwrap();
     let first = include_str!("../corpus/tools_call.jsonl").lines().next().unwrap();
     let case: Case = serde_json::from_str(first).unwrap();
     let mut rows = Vec::new();

@@ -200,7 +200,7 @@ async fn a_repeated_yellow_call_is_not_asked_where_it_is_granted() {
 async fn only_the_operator_gives_and_takes_back_within_bounds_and_only_what_can_be_granted() {
     let house = House::new().await;
     let grant = give(&house, terms("lamp_stop"), 1).await;
-    for actor in [Actor::local(), Actor::system(), Actor { may_approve: true, ..Actor::local() }] {
+    for actor in [Actor::local(), Actor::system(), Actor { role: jarvis_safety::Role::Approver, ..Actor::local() }] {
         let given = house.gate.grant(&actor, terms("lamp_stop"), 1, 60, &Origin::default()).await;
         assert_eq!(given.unwrap_err().code, Code::Forbidden);
         let taken = house.gate.revoke_grant(&actor, &grant.id, &Origin::default()).await;

@@ -69,7 +69,7 @@ async fn a_failed_job_ends_as_one_and_its_follower_says_so() {
 async fn a_job_that_waits_for_a_person_outlives_a_pulled_plug_and_runs_once() {
     let mut app = TestApp::start();
     ask_for_everything(&app).await;
-    let token = app.token("ci", "red", &[]).await.secret.unwrap();
+    let token = app.token("ci", "red", "client").await.secret.unwrap();
     let job = waiting(&app.over_tcp(Some(&token)), "kept.txt").await;
     app.kill_and_restart();
     let client = app.over_tcp(Some(&token));
@@ -97,7 +97,7 @@ async fn waiting_again(client: &Client, id: &str) -> JobInfo {
 async fn cancelling_a_job_that_waits_takes_its_question_back() {
     let app = TestApp::start();
     ask_for_everything(&app).await;
-    let token = app.token("ci", "red", &[]).await.secret.unwrap();
+    let token = app.token("ci", "red", "client").await.secret.unwrap();
     let client = app.over_tcp(Some(&token));
     let job = waiting(&client, "never.txt").await;
     let _: Value = client.post(&format!("/api/jobs/{}/cancel", job.id), &json!({}), None).await.unwrap();
@@ -110,8 +110,8 @@ async fn cancelling_a_job_that_waits_takes_its_question_back() {
 #[tokio::test]
 async fn jobs_of_others_are_not_there() {
     let app = TestApp::start();
-    let mine = app.over_tcp(Some(&app.token("mine", "red", &[]).await.secret.unwrap()));
-    let theirs = app.over_tcp(Some(&app.token("theirs", "red", &[]).await.secret.unwrap()));
+    let mine = app.over_tcp(Some(&app.token("mine", "red", "client").await.secret.unwrap()));
+    let theirs = app.over_tcp(Some(&app.token("theirs", "red", "client").await.secret.unwrap()));
     let job: JobInfo = mine.post("/api/jobs", &json!({ "tool": "system_info" }), Some(20)).await.unwrap();
     for path in ["", "/output", "/stream"] {
         let refused = theirs.get::<Value>(&format!("/api/jobs/{}{path}", job.id)).await.unwrap_err();
@@ -126,7 +126,7 @@ async fn jobs_of_others_are_not_there() {
 #[tokio::test]
 async fn a_client_without_tasks_starts_polls_and_cancels_by_tools() {
     let app = TestApp::start();
-    let client = app.over_tcp(Some(&app.token("ide", "yellow", &[]).await.secret.unwrap()));
+    let client = app.over_tcp(Some(&app.token("ide", "yellow", "client").await.secret.unwrap()));
     let started = call(&client, "job_start", json!({ "tool": "system_info" })).await.unwrap();
     let job = started.output["job"].clone();
     let polled = call(&client, "job_status", json!({ "job": job, "wait_seconds": 20 })).await.unwrap();
@@ -140,7 +140,7 @@ async fn a_client_without_tasks_starts_polls_and_cancels_by_tools() {
     let above = above.unwrap().output["job"].clone();
     let refused = call(&client, "job_status", json!({ "job": above, "wait_seconds": 20 })).await.unwrap();
     assert_eq!(refused.output["state"], "failed", "a job is no way around a ceiling: {refused:?}");
-    let other = app.over_tcp(Some(&app.token("other", "yellow", &[]).await.secret.unwrap()));
+    let other = app.over_tcp(Some(&app.token("other", "yellow", "client").await.secret.unwrap()));
     let hidden = call(&other, "job_status", json!({ "job": job })).await;
     assert!(hidden.is_err() || hidden.as_ref().is_ok_and(|answer| answer.state == "failed"), "{hidden:?}");
 }
@@ -167,7 +167,7 @@ async fn mcp(app: &TestApp, token: &str, method: &str, name: &str, mut params: V
 async fn a_client_that_declares_tasks_gets_one_for_a_call_that_waits_and_polls_its_outcome() {
     let app = TestApp::start();
     ask_for_everything(&app).await;
-    let token = app.token("ide", "red", &[]).await.secret.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
     let params = json!({ "name": "file_write", "arguments": write("task.txt") });
     let asked = mcp(&app, &token, "tools/call", "file_write", params.clone(), true).await;
     assert_eq!(asked["result"]["resultType"], "task", "{asked}");
@@ -180,7 +180,7 @@ async fn a_client_that_declares_tasks_gets_one_for_a_call_that_waits_and_polls_i
     let now = get(token.clone(), true).await;
     assert_eq!(now["result"]["status"], "working", "{now}");
     assert!(now["result"]["statusMessage"].as_str().unwrap().contains("approval"), "{now}");
-    let stranger = app.token("other", "red", &[]).await.secret.unwrap();
+    let stranger = app.token("other", "red", "client").await.secret.unwrap();
     assert!(get(stranger, true).await["error"]["message"].as_str().unwrap().contains("no such task"));
     assert!(get(token.clone(), false).await["error"].is_object(), "the extension was not declared");
     let job: JobInfo = app.operator().await.get(&format!("/api/jobs/{id}")).await.unwrap();
@@ -206,7 +206,7 @@ async fn a_client_that_declares_tasks_gets_one_for_a_call_that_waits_and_polls_i
 async fn a_task_can_be_cancelled_and_then_nothing_is_done() {
     let app = TestApp::start();
     ask_for_everything(&app).await;
-    let token = app.token("ide", "red", &[]).await.secret.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
     let params = json!({ "name": "file_write", "arguments": write("gone.txt") });
     let asked = mcp(&app, &token, "tools/call", "file_write", params, true).await;
     let id = asked["result"]["taskId"].as_str().unwrap().to_owned();
@@ -244,7 +244,7 @@ async fn schedules_are_made_paused_resumed_and_removed_in_the_terminal() {
 #[tokio::test]
 async fn a_schedule_fires_and_its_job_runs_as_whoever_made_it() {
     let app = TestApp::start();
-    let token = app.token("cron", "green", &[]).await;
+    let token = app.token("cron", "green", "client").await;
     let client = app.over_tcp(token.secret.as_deref());
     let body = json!({ "name": "each minute", "tool": "system_info", "cron": "* * * * *" });
     let made: Value = client.post("/api/schedules", &body, None).await.unwrap();

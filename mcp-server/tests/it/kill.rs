@@ -60,7 +60,7 @@ async fn begun(operator: &Client) -> usize {
 #[tokio::test]
 async fn calls_and_jobs_that_run_are_called_off_and_probed_and_only_the_operator_releases() {
     let app = TestApp::start_with(&[FIXTURES]);
-    let token = app.token("ci", "red", &["approve"]).await.secret.unwrap();
+    let token = app.token("ci", "red", "approver").await.secret.unwrap();
     let client = app.over_tcp(Some(&token));
     let busy = Busy::on(&app, &token, "one").await;
     let operator = app.operator().await;
@@ -89,7 +89,7 @@ async fn thrown_on_one_server_it_calls_off_what_runs_on_another() {
     let Some(scratch) = Scratch::new() else { return };
     let one = scratch.first(&[FIXTURES]);
     let other = scratch.beside(&one, &[FIXTURES]);
-    let token = one.token("ci", "red", &[]).await.secret.unwrap();
+    let token = one.token("ci", "red", "client").await.secret.unwrap();
     let busy = Busy::on(&other, &token, "other").await;
     let stopped = one.cli(&["stop"]);
     assert!(stopped.status.success(), "{stopped:?}");

@@ -23,6 +23,7 @@ mod mcp;
 mod needs;
 mod plan;
 mod race;
+mod reach;
 mod refusal;
 mod replica;
 mod restart;

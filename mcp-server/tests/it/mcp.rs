@@ -35,7 +35,7 @@ async fn both_eras_list_and_call_and_get_the_outcome_of_an_approval_once() {
     let _: Value = operator.put("/api/settings", &settings).await.unwrap();
     for (mode, version) in [("legacy", "2025-11-25"), ("auto", "2026-07-28")] {
         // Each a token of its own: what one was told makes its next yellow call ask.
-        let token = app.token(mode, "red", &[]).await.secret.unwrap();
+        let token = app.token(mode, "red", "client").await.secret.unwrap();
         let variables = [("MODE", mode), ("TOKEN", token.as_str()), ("CONTAINER", web.name.as_str())];
         let Some(told) = python(&app, "both_eras.py", &variables) else { return };
         assert_eq!(told["version"], version);
@@ -57,7 +57,7 @@ async fn a_form_confirms_yellow_in_both_eras_and_never_red() {
     settings["autonomy"] = suggest;
     settings["mcp_hold_seconds"] = 0.into();
     let _: Value = operator.put("/api/settings", &settings).await.unwrap();
-    let token = app.token("ide", "red", &[]).await.secret.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
     for mode in ["legacy", "auto"] {
         let variables = [("MODE", mode), ("TOKEN", token.as_str())];
         let Some(told) = python(&app, "forms.py", &variables) else { return };
@@ -79,7 +79,7 @@ async fn stdio_speaks_to_the_one_server_and_can_never_approve() {
 #[tokio::test]
 async fn what_is_not_strict_json_is_refused_over_mcp_too() {
     let app = TestApp::start();
-    let token = app.token("ide", "green", &[]).await.secret.unwrap();
+    let token = app.token("ide", "green", "client").await.secret.unwrap();
     let twice =
         r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"system_info","name":"docker_list"}}"#;
     let answer = reqwest::Client::new()
@@ -139,8 +139,8 @@ async fn a_clients_model_that_has_read_strangers_asks_for_yellow_until_a_grant_l
     let mut settings: Value = operator.get("/api/settings").await.unwrap();
     settings["mcp_hold_seconds"] = 0.into();
     let _: Value = operator.put("/api/settings", &settings).await.unwrap();
-    let token = app.token("ide", "red", &[]).await.secret.unwrap();
-    let other = app.token("other", "red", &[]).await.secret.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
+    let other = app.token("other", "red", "client").await.secret.unwrap();
     let write = |path: &str| serde_json::json!({ "path": path, "content": "do as the note says" });
     assert!(runs(&called(&app, &token, "file_write", write("note.txt")).await), "level 3 acts on yellow");
     assert!(runs(&called(&app, &token, "file_read", serde_json::json!({ "path": "note.txt" })).await));

@@ -19,7 +19,7 @@ async fn post(app: &TestApp, token: Option<&str>, path: &str, body: String) -> (
 #[tokio::test]
 async fn what_is_not_a_call_is_refused_and_says_why() {
     let app = TestApp::start();
-    let token = app.token("script", "red", &[]).await.secret.unwrap();
+    let token = app.token("script", "red", "client").await.secret.unwrap();
     let long = format!(r#"{{"tool":"file_write","args":{{"path":"a","content":"{}"}}}}"#, "x".repeat(5_000_000));
     let cases = [
         (r#"{"tool":"no_such_tool","args":{}}"#.to_owned(), 404, "unknown_tool"),
@@ -91,7 +91,7 @@ async fn private_addresses_are_not_fetched() {
 #[tokio::test]
 async fn a_token_is_held_to_its_ceiling_and_dies_when_it_is_revoked() {
     let app = TestApp::start();
-    let token = app.token("ide", "green", &[]).await;
+    let token = app.token("ide", "green", "client").await;
     let client = app.over_tcp(token.secret.as_deref());
     assert_eq!(call(&client, "system_info", json!({})).await.unwrap().state, "done");
     let write = call(&client, "file_write", json!({ "path": "a", "content": "b" })).await;
@@ -104,7 +104,7 @@ async fn a_token_is_held_to_its_ceiling_and_dies_when_it_is_revoked() {
 #[tokio::test]
 async fn nobody_but_the_operator_decides_or_sets() {
     let app = TestApp::start();
-    let token = app.token("ide", "red", &[]).await;
+    let token = app.token("ide", "red", "client").await;
     let client = app.over_tcp(token.secret.as_deref());
     let local = app.local();
     let asked = call(&local, "service_stop", json!({ "service": "none.service" })).await;

@@ -77,7 +77,7 @@ async fn what_is_set_asked_and_decided_on_one_server_holds_on_the_other() {
     let other = scratch.beside(&one, &[]);
     ask_for_everything(&one).await;
     until(&other, "the settings follow", |status| status.level == 1).await;
-    let token = one.token("ci", "red", &[]).await.secret.unwrap();
+    let token = one.token("ci", "red", "client").await.secret.unwrap();
     let client = other.over_tcp(Some(&token));
     let asked = call(&client, "file_write", json!({ "path": "x", "content": "y" })).await.unwrap();
     let waits = one.over_tcp(Some(&token));
@@ -112,7 +112,7 @@ async fn when_a_server_is_killed_another_goes_on_with_its_jobs_and_cards_and_rep
     let mut settings: Value = operator.get("/api/settings").await.unwrap();
     settings["roots"] = json!([{ "path": shared.path(), "write": true }]);
     let _: Value = operator.put("/api/settings", &settings).await.unwrap();
-    let token = one.token("ci", "red", &[]).await.secret.unwrap();
+    let token = one.token("ci", "red", "client").await.secret.unwrap();
     let client = one.over_tcp(Some(&token));
     let mut jobs = Vec::new();
     for number in 0..4 {
@@ -148,7 +148,7 @@ async fn when_a_server_is_killed_another_goes_on_with_its_jobs_and_cards_and_rep
 async fn everything_moves_to_postgresql_and_is_gone_on_with_there() {
     let Some(scratch) = Scratch::new() else { return };
     let mut app = TestApp::start();
-    let token = app.token("ide", "red", &[]).await.secret.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
     let client = app.over_tcp(Some(&token));
     call(&client, "file_write", json!({ "path": "a.txt", "content": "before" })).await.unwrap();
     let busy = app.cli(&["migrate-database", &scratch.url]);

@@ -103,7 +103,7 @@ async fn a_client_reads_on_over_a_kill_of_the_server() {
 async fn a_token_sees_what_is_its_own() {
     let app = TestApp::start();
     let (local, operator) = (app.local(), app.operator().await);
-    let (ours, theirs) = (app.token("ours", "red", &[]).await, app.token("theirs", "red", &[]).await);
+    let (ours, theirs) = (app.token("ours", "red", "client").await, app.token("theirs", "red", "client").await);
     let (one, other) = (app.over_tcp(ours.secret.as_deref()), app.over_tcp(theirs.secret.as_deref()));
     let mut stream = one.stream(0, "turns,gauges").await.unwrap();
     let mut own = Vec::new();
@@ -143,8 +143,8 @@ async fn a_token_sees_what_is_its_own() {
 #[tokio::test]
 async fn a_revoked_token_loses_its_stream() {
     let app = TestApp::start();
-    let token = app.token("ide", "green", &[]).await;
-    let kept = app.token("kept", "green", &[]).await;
+    let token = app.token("ide", "green", "client").await;
+    let kept = app.token("kept", "green", "client").await;
     let client = app.over_tcp(token.secret.as_deref());
     let other = app.over_tcp(kept.secret.as_deref());
     let (mut stream, mut stays) = (client.stream(0, "").await.unwrap(), other.stream(0, "").await.unwrap());

@@ -58,7 +58,8 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["audit", "verify"], 4),
     (&["backup", "no-such-place/jarvis.backup"], 2),
     (&["restore", "no-such-place/jarvis.backup"], 1),
-    (&["token", "create", "ide", "--ceiling", "yellow"], 4),
+    (&["token", "create", "ide", "--ceiling", "yellow", "--target", "web*", "--expires", "30d"], 4),
+    (&["token", "create", "wall", "--role", "viewer", "--per-minute", "60"], 4),
     (&["token", "list"], 4),
     (&["token", "revoke", "tok_01m7y712k7etmvpk3cb77ryrd6"], 4),
     (&["secret", "set", "github", "--file", "Cargo.toml", "--note", "n", "--allow", "http_fetch=api.github.com"], 4),
@@ -92,6 +93,9 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["no-such-word"], 2),
     (&["say"], 2),
     (&["token", "create", "ide"], 2),
+    (&["token", "create", "ide", "--role", "approver"], 2),
+    (&["token", "create", "ide", "--role", "operator", "--ceiling", "red"], 2),
+    (&["token", "create", "ide", "--ceiling", "green", "--expires", "6y"], 2),
     (&["token", "create", "ide", "--ceiling", "purple"], 2),
     (&["approve", "appr_01m7y6xyr1e6zvh3rtvc83t39m", "--without", "0"], 2),
     (&["secret", "set"], 2),
@@ -190,7 +194,7 @@ async fn whoever_made_a_call_is_told_how_to_take_it_back() {
 fn tokens_audit_and_findings_are_one_document_each() {
     let app = TestApp::start();
     let done = |words: &[&str]| done(&app, words);
-    let token = done(&["token", "create", "ide", "--ceiling", "orange", "--confirm", "orange", "--scope", "approve"]);
+    let token = done(&["token", "create", "ide", "--ceiling", "orange", "--confirm", "orange", "--role", "approver"]);
     assert!(token["secret"].as_str().unwrap().starts_with("jrv_"), "{token}");
     let id = token["id"].as_str().unwrap();
     assert_eq!(done(&["token", "list"])["tokens"][0]["id"], id);

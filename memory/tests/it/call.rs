@@ -9,7 +9,7 @@ use jarvis_safety::identity::TokenGrant;
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::port::{Decision, Feed as _, Identities as _, Intended, Ledger as _, Pace, StoreError};
 use jarvis_safety::tool::Undo;
-use jarvis_safety::{ActorId, Target, Tier};
+use jarvis_safety::{ActorId, Role, Target, Tier};
 use serde_json::json;
 
 use crate::world::{World, client, outcome, row, web};
@@ -125,7 +125,7 @@ async fn a_call_is_taken_back_once_and_what_did_not_happen_takes_nothing_back() 
 #[tokio::test]
 async fn no_intent_is_kept_after_the_switch_was_thrown_or_a_token_revoked() {
     let world = World::new().await;
-    let grant = TokenGrant { name: "bot".to_owned(), ceiling: Tier::Red, confirm: Tier::Yellow, approve: true };
+    let grant = TokenGrant { role: Role::Approver, ..TokenGrant::client("bot", Tier::Red) };
     let (token, _) = world.store.create_token(TokenId::new(7), grant, row(EventKind::TokenCreated, "t")).await.unwrap();
     let intend = async |record: &CallRecord| {
         world.store.intend(record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap()
@@ -154,6 +154,19 @@ async fn no_intent_is_kept_after_the_switch_was_thrown_or_a_token_revoked() {
     let head = world.store.head();
     assert!(matches!(intend(&world.record(None)).await, Intended::Barred(Bar::Stopped)));
     assert_eq!(world.store.head(), head, "nothing was kept");
+}
+
+#[tokio::test]
+async fn no_intent_is_kept_of_a_token_whose_time_is_over() {
+    let world = World::new().await;
+    let over = TokenGrant { expires_at: Some(crate::world::START + 10), ..TokenGrant::client("ci", Tier::Red) };
+    let (token, _) = world.store.create_token(TokenId::new(8), over, row(EventKind::TokenCreated, "t")).await.unwrap();
+    let intend = async |at: i64| {
+        let record = CallRecord { actor: token.actor().id, created_at: at, ..world.record(None) };
+        world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap()
+    };
+    assert!(matches!(intend(crate::world::START + 9).await, Intended::Recorded));
+    assert!(matches!(intend(crate::world::START + 10).await, Intended::Barred(Bar::Revoked)));
 }
 
 #[tokio::test]

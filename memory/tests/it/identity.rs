@@ -4,13 +4,13 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
 use jarvis_safety::port::{Feed as _, Identities as _, StoreError};
-use jarvis_safety::{Actor, ActorId, Tier};
+use jarvis_safety::{Actor, ActorId, Reach, Role, Tier};
 use sqlx::Row as _;
 
 use crate::world::{World, row};
 
 fn grant(name: &str) -> TokenGrant {
-    TokenGrant { name: name.to_owned(), ceiling: Tier::Orange, confirm: Tier::Yellow, approve: false }
+    TokenGrant::client(name, Tier::Orange)
 }
 
 async fn set_password(world: &World, password: &str) {
@@ -239,4 +239,28 @@ async fn a_reset_ends_everything_and_gives_a_new_code() {
     assert_eq!(event.kind, EventKind::OperatorSet);
     let world = world.restart().await;
     assert_eq!(world.store.setup_code().await.unwrap(), Some(code));
+}
+
+#[tokio::test]
+async fn a_token_keeps_its_terms_over_a_restart_and_ends_with_its_time() {
+    let world = World::new().await;
+    let terms = TokenGrant {
+        role: Role::Guest,
+        reach: Reach::new(vec!["web*".to_owned(), "id-1".to_owned()]).unwrap(),
+        expires_at: Some(crate::world::START + 5_000),
+        per_minute: Some(2),
+        ..grant("friend")
+    };
+    let made = world.store.create_token(TokenId::new(5), terms.clone(), row(EventKind::TokenCreated, "t")).await;
+    let (token, secret) = made.unwrap();
+    let world = world.restart().await;
+    let found = world.store.token(&secret).await.unwrap().unwrap();
+    assert_eq!(found.grant, terms);
+    let actor = world.store.standing(&token.actor().id).await.unwrap().unwrap();
+    assert_eq!((actor.ceiling, actor.reach), (Tier::Green, terms.reach), "a guest is green whatever its token says");
+    assert_eq!([(); 3].map(|()| world.store.pace(&token.id)), [None, None, Some(30_000)]);
+    world.clock.turn(5_000);
+    assert_eq!(world.store.token(&secret).await.unwrap(), None);
+    assert_eq!(world.store.standing(&token.actor().id).await.unwrap(), None);
+    assert_eq!(world.store.tokens().await.unwrap().len(), 1, "it stays in the list");
 }

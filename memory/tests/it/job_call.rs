@@ -351,7 +351,7 @@ async fn a_refusal_and_a_failure_end_the_job_and_are_not_tried_again() {
 async fn a_job_of_a_token_that_was_revoked_meanwhile_does_nothing() {
     let calling = Calling::new().await;
     let store = &calling.jobbing.world.store;
-    let grant = TokenGrant { name: "ci".to_owned(), ceiling: Tier::Yellow, confirm: Tier::Yellow, approve: false };
+    let grant = TokenGrant::client("ci", Tier::Yellow);
     let id = TokenId::new(9);
     let (token, _) = store.create_token(id.clone(), grant, row(EventKind::TokenCreated, id.as_str())).await.unwrap();
     let actor = Actor { id: jarvis_safety::ActorId::new(format!("token:{}", token.id)), ..client() };

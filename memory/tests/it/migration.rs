@@ -11,7 +11,7 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
 use jarvis_safety::port::{Conversations as _, Identities as _, Ledger as _};
-use jarvis_safety::{Digest, Tier};
+use jarvis_safety::{Digest, Role, Tier};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 
 use crate::world::{World, burglar, outcome, row};
@@ -59,7 +59,7 @@ async fn filled(data: PathBuf) {
     let world = World::at(data, 1).await.unwrap();
     world.store.set_password("correct horse", row(EventKind::OperatorSet, "operator")).await.unwrap();
     world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
-    let grant = TokenGrant { name: "ide".to_owned(), ceiling: Tier::Yellow, confirm: Tier::Green, approve: false };
+    let grant = TokenGrant { role: Role::Approver, ..TokenGrant::client("bot", Tier::Yellow) };
     world.store.create_token(TokenId::new(world.id()), grant, row(EventKind::TokenCreated, "t")).await.unwrap();
     let kill = jarvis_safety::kernel::KillSwitch::Off;
     world.store.set_kill_switch(kill, row(EventKind::KillOff, "kill")).await.unwrap();
@@ -104,7 +104,8 @@ async fn set_back(data: &Path, applied: usize) {
         let columns =
             column(&mut connection, &format!("select name from pragma_table_info('{name}')")).await.join(", ");
         run(&mut connection, &format!("delete from main.{name}")).await;
-        let copy = format!("insert into main.{name} ({columns}) select {columns} from newer.{name}");
+        let kept = columns.replace("approve", "role = 'approver'");
+        let copy = format!("insert into main.{name} ({columns}) select {kept} from newer.{name}");
         run(&mut connection, &copy).await;
     }
     run(&mut connection, "detach newer").await;
@@ -118,6 +119,8 @@ async fn opens_with_all(data: &Path, before: &[(String, i64)]) {
     world.whole().await;
     let open = world.store.approvals(&[ApprovalState::Pending], 100).await.unwrap();
     assert!(open.len() == 40 && open[0].steps.len() == 2, "{}", open.len());
+    let tokens = world.store.tokens().await.unwrap();
+    assert!(tokens.iter().all(|token| token.grant.role == Role::Approver), "the flag has become a role");
     world.append(crate::world::read("it goes on")).await;
     world.whole().await;
     world.store.close().await;

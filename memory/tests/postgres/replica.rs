@@ -289,7 +289,7 @@ async fn the_kill_switch_of_one_replica_bars_effects_on_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_made_or_revoked_elsewhere_counts_here() {
     let (one, other) = two().await;
-    let grant = TokenGrant { name: "bot".to_owned(), ceiling: Tier::Orange, confirm: Tier::Green, approve: false };
+    let grant = TokenGrant::client("bot", Tier::Orange);
     let id = TokenId::new(one.id());
     let (token, secret) =
         one.store.create_token(id.clone(), grant, row(EventKind::TokenCreated, id.as_str())).await.unwrap();

@@ -185,7 +185,7 @@ impl Life {
         let operator = granted(&operator)?;
         let mut tokens = Vec::new();
         for number in 0..TOKENS {
-            let body = json!({ "name": format!("client {number}"), "ceiling": "yellow", "scopes": [] });
+            let body = json!({ "name": format!("client {number}"), "ceiling": "yellow" });
             let token = wire.ask(Ask::post("/api/tokens", &operator, Some(body))).await?;
             tokens.push((format!("token:{}", token.text("id")), granted(&token)?));
         }

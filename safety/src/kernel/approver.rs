@@ -19,8 +19,7 @@ impl Approver {
     /// # Errors
     /// Everyone else may not.
     pub(super) fn of(actor: &Actor) -> Result<Self, Refusal> {
-        let may = actor.may_approve && matches!(actor.kind, ActorKind::Operator | ActorKind::Token);
-        if !may {
+        if !actor.may_approve() {
             return Err(Refusal::new(
                 Code::Forbidden,
                 "the approver is never the agent",

@@ -73,7 +73,7 @@ impl Inner {
         let refused = |error| refused_look(&self.secrets.redactor, spec.name, &error);
         let look = Look::new(request.actor.clone(), request.words());
         let found = guarded(tool.resolve(&args, &look)).await;
-        let target = found.map_err(refused)?;
+        let target = request.actor.reach.narrow(found)?.map_err(refused)?;
         let (tier, sentence) = tool.judge(&args, &target).map_err(refused)?;
         let digest = call_digest(&*tool, &args, &target, tier)?;
         let verdict = decide(&self.facts(request, standing, spec.effects, tier, &args, &target).await?);

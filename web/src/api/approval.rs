@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use crate::auth::{Caller, Face};
+use crate::auth::{Asker, Caller, Face};
 use crate::guard::body::Sent;
 use crate::guard::locate::{Asked, At};
 use crate::guard::prefer::Wait;
@@ -51,7 +51,7 @@ const fn fifty() -> u32 {
 
 /// Whether a card concerns the caller: its own, and all for whoever may decide or oversees.
 pub(super) fn may_see(caller: &Caller, card: &Approval) -> bool {
-    caller.sees_all() || caller.actor.may_approve || card.actor.id == caller.actor.id
+    caller.sees_all() || caller.actor.may_approve() || card.actor.id == caller.actor.id
 }
 
 /// Cards, newest first.
@@ -59,14 +59,14 @@ pub(super) fn may_see(caller: &Caller, card: &Approval) -> bool {
     responses((status = 200, body = ApprovalList)))]
 pub(super) async fn list_approvals(
     State(web): State<Web>,
-    caller: Caller,
+    Asker(caller): Asker,
     Asked(which): Asked<Which>,
 ) -> Answered<Json<ApprovalList>> {
     if !(1..=200).contains(&which.limit) {
         return Err(Fault::invalid(format!("limit is {}; use 1 to 200", which.limit)));
     }
     let states = states(&which.state)?;
-    let all = caller.sees_all() || caller.actor.may_approve;
+    let all = caller.sees_all() || caller.actor.may_approve();
     let mut cards = web.ledger.approvals(&states, if all { which.limit } else { MAX_READ }).await?;
     cards.retain(|card| may_see(&caller, card));
     cards.truncate(which.limit as usize);
@@ -89,7 +89,7 @@ fn states(word: &str) -> Answered<Vec<ApprovalState>> {
     responses((status = 200, body = ApprovalInfo)))]
 pub(super) async fn get_approval(
     State(web): State<Web>,
-    caller: Caller,
+    Asker(caller): Asker,
     wait: Wait,
     At(id): At<ApprovalId>,
 ) -> Answered<Json<ApprovalInfo>> {

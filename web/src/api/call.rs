@@ -18,7 +18,7 @@ use jarvis_safety::{ActorKind, ApprovalId, json};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::auth::{Caller, Face};
+use crate::auth::{Asker, Caller, Face};
 use crate::guard::body;
 use crate::guard::locate::At;
 use crate::guard::prefer::Wait;
@@ -42,7 +42,7 @@ const MAX_KEY: usize = 200;
     ))]
 pub(super) async fn make_call(
     State(web): State<Web>,
-    caller: Caller,
+    Asker(caller): Asker,
     face: Face,
     wait: Wait,
     request: Request,
@@ -59,7 +59,7 @@ pub(super) async fn make_call(
     responses((status = 200, body = Preview)))]
 pub(super) async fn preview_call(
     State(web): State<Web>,
-    caller: Caller,
+    Asker(caller): Asker,
     face: Face,
     request: Request,
 ) -> Answered<Json<Preview>> {
@@ -72,7 +72,11 @@ pub(super) async fn preview_call(
 /// One call above green, as it stands.
 #[utoipa::path(get, path = "/api/calls/{id}", tag = "calls", params(("id" = String, Path, description = "Call id")),
     responses((status = 200, body = CallAnswer)))]
-pub(super) async fn get_call(State(web): State<Web>, caller: Caller, At(id): At<CallId>) -> Answered<Json<CallAnswer>> {
+pub(super) async fn get_call(
+    State(web): State<Web>,
+    Asker(caller): Asker,
+    At(id): At<CallId>,
+) -> Answered<Json<CallAnswer>> {
     let record = web.ledger.call(&id).await?;
     let own = record.filter(|record| caller.sees_all() || record.actor == caller.actor.id).ok_or_else(|| {
         Fault::not_found(format!("there is no call {id} above green of yours; green ones stand in the history"))

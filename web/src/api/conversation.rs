@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::turn::told;
-use crate::auth::Caller;
+use crate::auth::{Caller, Speaker};
 use crate::guard::body::Sent;
 use crate::guard::locate::{Asked, At};
 use crate::problem::{Answered, Fault};
@@ -39,7 +39,7 @@ const fn fifty() -> u32 {
     responses((status = 200, body = ConversationList)))]
 pub(super) async fn list_conversations(
     State(web): State<Web>,
-    caller: Caller,
+    Speaker(caller): Speaker,
     Asked(which): Asked<Which>,
 ) -> Answered<Json<ConversationList>> {
     if !(1..=200).contains(&which.limit) || which.search.chars().count() > 200 {
@@ -54,7 +54,7 @@ pub(super) async fn list_conversations(
     params(("id" = String, Path, description = "Conversation id")), responses((status = 200, body = ConversationView)))]
 pub(super) async fn get_conversation(
     State(web): State<Web>,
-    caller: Caller,
+    Speaker(caller): Speaker,
     At(id): At<ConversationId>,
 ) -> Answered<Json<ConversationView>> {
     let (conversation, logs) = web.mind.conversation(&caller.actor, &id).await?;
@@ -97,7 +97,7 @@ pub(super) async fn delete_conversation(
     responses((status = 200, body = ConversationReplay)))]
 pub(super) async fn replay_conversation(
     State(web): State<Web>,
-    caller: Caller,
+    Speaker(caller): Speaker,
     At(id): At<ConversationId>,
 ) -> Answered<Json<ConversationReplay>> {
     let turns = web.mind.replay(&caller.actor, &id).await?;

@@ -6,7 +6,7 @@ use http::StatusCode;
 use jarvis_client::wire::{DoubtInfo, DoubtList};
 use jarvis_safety::event::EventKind;
 
-use crate::auth::{Caller, Face, Operator};
+use crate::auth::{Face, Operator, Watcher};
 use crate::guard::locate::At;
 use crate::problem::{Answered, Fault, quote};
 use crate::web::Web;
@@ -16,7 +16,7 @@ const MOST: u32 = 200;
 
 /// Calls above green and jobs of which nobody can tell what became of them, until the operator acknowledges them.
 #[utoipa::path(get, path = "/api/doubts", tag = "calls", responses((status = 200, body = DoubtList)))]
-pub(super) async fn list_doubts(State(web): State<Web>, caller: Caller) -> Answered<Json<DoubtList>> {
+pub(super) async fn list_doubts(State(web): State<Web>, Watcher(caller): Watcher) -> Answered<Json<DoubtList>> {
     let actor = (!caller.sees_all()).then_some(&caller.actor.id);
     let doubts = web.ledger.doubts(actor, MOST).await?.into_iter().map(|doubt| DoubtInfo {
         subject: doubt.subject,

@@ -11,7 +11,7 @@ use jarvis_safety::port::EventFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::auth::Caller;
+use crate::auth::Asker;
 use crate::guard::locate::{Asked, At};
 use crate::problem::{Answered, Fault, quote};
 use crate::view;
@@ -50,7 +50,7 @@ const fn fifty() -> u32 {
 #[utoipa::path(get, path = "/api/history", tag = "events", params(Which), responses((status = 200, body = EventPage)))]
 pub(super) async fn history(
     State(web): State<Web>,
-    caller: Caller,
+    Asker(caller): Asker,
     Asked(which): Asked<Which>,
 ) -> Answered<Json<EventPage>> {
     if !(1..=500).contains(&which.limit) {
@@ -112,7 +112,7 @@ impl FromStr for Sequence {
     responses((status = 200, body = EventInfo)))]
 pub(super) async fn get_event(
     State(web): State<Web>,
-    caller: Caller,
+    Asker(caller): Asker,
     At(Sequence(seq)): At<Sequence>,
 ) -> Answered<Json<EventInfo>> {
     let found = if seq > web.feed.head() { None } else { web.feed.event(seq).await? };

@@ -10,7 +10,7 @@ use jarvis_safety::plain::{shorten, visible};
 use std::str::FromStr;
 
 use super::turn::answer;
-use crate::auth::{Caller, Face};
+use crate::auth::{Face, Speaker};
 use crate::guard::body::Sent;
 use crate::guard::prefer::Wait;
 use crate::problem::{Answered, Fault};
@@ -24,7 +24,7 @@ use crate::web::Web;
     responses((status = 200, body = SayAnswer), (status = 202, body = SayAnswer)))]
 pub(super) async fn say(
     State(web): State<Web>,
-    caller: Caller,
+    Speaker(caller): Speaker,
     face: Face,
     wait: Wait,
     Sent(body): Sent<SayBody>,

@@ -15,7 +15,7 @@ use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, ActorKind, Refusal};
 
 use crate::auth::attempt::{penalty_ms, source};
-use crate::auth::{Caller, Face, Via, authenticate, cookie};
+use crate::auth::{Asker, Face, Via, authenticate, cookie};
 use crate::guard::body::Brief;
 use crate::guard::door::Door;
 use crate::guard::record;
@@ -77,7 +77,7 @@ pub(super) async fn sign_in(
 
 /// Ends the caller's own session, and everything that it holds open.
 #[utoipa::path(delete, path = "/api/session", tag = "session", responses((status = 204, description = "Signed out")))]
-pub(super) async fn sign_out(State(web): State<Web>, caller: Caller, face: Face) -> Answered<Response> {
+pub(super) async fn sign_out(State(web): State<Web>, Asker(caller): Asker, face: Face) -> Answered<Response> {
     let Some(session) = &caller.session else {
         return Err(Fault::invalid("there is no session to end; tokens are revoked with `jarvis token revoke`"));
     };
@@ -141,13 +141,23 @@ fn set_cookie(web: &Web, session: &Session, secret: &str) -> Answered<http::Head
     })
 }
 
+/// This machine has no role: it is what it is.
+const fn role(actor: &Actor) -> Option<&'static str> {
+    match actor.kind {
+        ActorKind::Operator => Some("operator"),
+        ActorKind::Token => Some(actor.role.as_str()),
+        _ => None,
+    }
+}
+
 async fn info(web: &Web, actor: Option<&Actor>) -> Answered<SessionInfo> {
     Ok(SessionInfo {
         signed_in: actor.is_some(),
         setup_needed: !web.identities.operator_exists().await?,
         name: actor.map(|actor| actor.name.clone()),
         ceiling: actor.map(|actor| actor.ceiling.as_str().to_owned()),
-        may_approve: actor.is_some_and(|actor| actor.may_approve),
+        may_approve: actor.is_some_and(Actor::may_approve),
+        role: actor.and_then(role).map(str::to_owned),
         operator: actor.is_some_and(|actor| actor.kind == ActorKind::Operator),
         host: web.host.clone(),
         version: web.version.clone(),

@@ -8,7 +8,7 @@ use jarvis_client::wire::StatusInfo;
 use jarvis_safety::approval::ApprovalState;
 
 use super::approval::may_see;
-use crate::auth::Caller;
+use crate::auth::Watcher;
 use crate::problem::Answered;
 use crate::web::Web;
 
@@ -17,7 +17,7 @@ const MAX_COUNTED: u32 = 1_000;
 
 /// How Jarvis is: kill switch, autonomy, what waits, what needs attention.
 #[utoipa::path(get, path = "/api/status", tag = "status", responses((status = 200, body = StatusInfo)))]
-pub(super) async fn status(State(web): State<Web>, caller: Caller) -> Answered<Json<StatusInfo>> {
+pub(super) async fn status(State(web): State<Web>, Watcher(caller): Watcher) -> Answered<Json<StatusInfo>> {
     let mut waiting = web.ledger.approvals(&[ApprovalState::Pending], MAX_COUNTED).await?;
     waiting.retain(|card| may_see(&caller, card));
     let settings = web.gate.settings();

@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 use utoipa::IntoParams;
 
 use super::session::From;
-use crate::auth::{Caller, authenticate};
+use crate::auth::{Asker, Caller, authenticate};
 use crate::guard::locate::Asked;
 use crate::problem::{Answered, Fault, quote};
 use crate::stream::{Ends, Full, Message, Pump, Topics};
@@ -50,7 +50,7 @@ pub(super) struct Wanted {
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(web): State<Web>,
-    first: Caller,
+    Asker(first): Asker,
     from: From,
     headers: HeaderMap,
     Asked(wanted): Asked<Wanted>,

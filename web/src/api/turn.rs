@@ -8,7 +8,7 @@ use jarvis_client::wire::TurnInfo;
 use jarvis_safety::conversation::{Entry, Turn, TurnState};
 use jarvis_safety::{Tier, TurnId};
 
-use crate::auth::{Caller, Face};
+use crate::auth::{Caller, Face, Speaker};
 use crate::guard::locate::At;
 use crate::guard::prefer::Wait;
 use crate::problem::Answered;
@@ -21,7 +21,7 @@ use crate::web::Web;
     responses((status = 200, body = TurnInfo)))]
 pub(super) async fn get_turn(
     State(web): State<Web>,
-    caller: Caller,
+    Speaker(caller): Speaker,
     wait: Wait,
     At(id): At<TurnId>,
 ) -> Answered<Json<TurnInfo>> {
@@ -31,7 +31,11 @@ pub(super) async fn get_turn(
 /// Stops a turn: what it says ends here, and a call that runs is cancelled. One that has ended stays as it is.
 #[utoipa::path(post, path = "/api/turns/{id}/stop", tag = "conversations",
     params(("id" = String, Path, description = "Turn id")), responses((status = 204, description = "It has ended")))]
-pub(super) async fn stop_turn(State(web): State<Web>, caller: Caller, At(id): At<TurnId>) -> Answered<StatusCode> {
+pub(super) async fn stop_turn(
+    State(web): State<Web>,
+    Speaker(caller): Speaker,
+    At(id): At<TurnId>,
+) -> Answered<StatusCode> {
     web.mind.stop(&caller.actor, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -42,7 +46,7 @@ pub(super) async fn stop_turn(State(web): State<Web>, caller: Caller, At(id): At
     responses((status = 200, body = TurnInfo), (status = 202, body = TurnInfo)))]
 pub(super) async fn retry_turn(
     State(web): State<Web>,
-    caller: Caller,
+    Speaker(caller): Speaker,
     face: Face,
     wait: Wait,
     At(id): At<TurnId>,

@@ -12,7 +12,7 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, Refusal};
 
-use super::{AuthState, Caller, Via, authenticate, bearer_secret, cookie};
+use super::{AuthState, Caller, Via, authenticate, bearer_secret, cookie, paced};
 use crate::guard::body::read;
 use crate::guard::door::Door;
 use crate::problem::Fault;
@@ -61,11 +61,12 @@ async fn admit(mcp: &McpDoor, headers: &HeaderMap) -> Result<Caller, Fault> {
         return Err(refused("a browser's session cannot be used over MCP"));
     }
     let caller = authenticate(&mcp.auth, headers, mcp.door).await?;
+    paced(&mcp.auth, &caller)?;
     let id = caller.actor.id.clone();
     let why = if caller.via != Via::Token {
         "the operator's session cannot be used over MCP"
-    } else if caller.actor.may_approve {
-        "a token with the scope `approve` cannot be used over MCP: the approver is never the agent"
+    } else if caller.actor.may_approve() {
+        "a token with the role approver cannot be used over MCP: the approver is never the agent"
     } else {
         return Ok(caller);
     };

@@ -12,15 +12,17 @@ mod extract;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use jarvis_safety::id::SessionId;
+use jarvis_safety::id::{SessionId, TokenId};
+use jarvis_safety::plain::visible;
 use jarvis_safety::port::{Clock, Identities, StoreError};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, ActorKind, Refusal};
 
 pub use bearer::{McpDoor, STDIO_HEADER, layer};
-pub use extract::{Face, Operator, Overseer};
+pub use extract::{Asker, Face, Operator, Overseer, Speaker, Watcher};
 
 use crate::guard::door::Door;
+use crate::problem::Fault;
 
 /// Longest secret that is even looked up.
 const MAX_SECRET: usize = 512;
@@ -58,15 +60,17 @@ pub struct Caller {
     pub session: Option<SessionId>,
     /// Id of the session or token: when it ends, what the caller holds open ends too.
     pub held_by: Option<String>,
-    /// When the session ends by itself.
+    /// When the session or token ends by itself.
     pub expires_at: Option<i64>,
+    /// The token whose requests are counted: one that has a limit.
+    pub counted: Option<TokenId>,
 }
 
 impl Caller {
     /// The caller behind the local socket.
     #[must_use]
     pub fn local(actor: Actor) -> Self {
-        Self { actor, via: Via::Local, session: None, held_by: None, expires_at: None }
+        Self { actor, via: Via::Local, session: None, held_by: None, expires_at: None, counted: None }
     }
 
     /// Whether the caller sees everything: the operator, and this machine.
@@ -120,12 +124,14 @@ pub fn bearer_secret(headers: &HeaderMap) -> Option<Result<&str, Refusal>> {
 async fn by_bearer(state: &AuthState, secret: &str) -> Result<Caller, Refusal> {
     if let Some(token) = state.identities.token(secret).await.map_err(lookup)? {
         let held_by = Some(token.id.to_string());
-        return Ok(Caller { actor: token.actor(), via: Via::Token, session: None, held_by, expires_at: None });
+        let (actor, expires_at) = (token.actor(), token.grant.expires_at);
+        let counted = token.grant.per_minute.map(|_| token.id);
+        return Ok(Caller { actor, via: Via::Token, session: None, held_by, expires_at, counted });
     }
     by_session(state, secret, Via::Session).await?.ok_or_else(|| {
         unknown(
             "credential",
-            "this token or session is not known or was revoked; ask the operator for a new one, or sign in again",
+            "this token or session is not known, is over or was revoked; ask the operator for a new one, or sign in again",
         )
     })
 }
@@ -138,7 +144,22 @@ async fn by_session(state: &AuthState, secret: &str, via: Via) -> Result<Option<
         held_by: Some(session.id.to_string()),
         expires_at: Some(session.expires_at),
         session: Some(session.id),
+        counted: None,
     }))
+}
+
+/// Counts a request of a caller that has a limit.
+///
+/// # Errors
+/// `rate_limited` when it is one too many.
+pub(crate) fn paced(state: &AuthState, caller: &Caller) -> Result<(), Fault> {
+    let Some(wait_ms) = caller.counted.as_ref().and_then(|token| state.identities.pace(token)) else { return Ok(()) };
+    let seconds = u64::try_from(wait_ms).unwrap_or(1).div_ceil(1000);
+    let said = format!(
+        "{} asks more often than its token may; ask again in {seconds} s. Nothing was done",
+        visible(&caller.actor.name)
+    );
+    Err(Fault::from(Refusal::new(Code::RateLimited, "requests a minute", said)).after(seconds))
 }
 
 fn unknown(rule: &str, message: &str) -> Refusal {

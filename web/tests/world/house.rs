@@ -23,7 +23,7 @@ use jarvis_safety::kernel::{Console, Described, GateParts, KillSwitch, Policy, R
 use jarvis_safety::port::{Document, EventFilter, Feed as _, Identities as _};
 use jarvis_safety::secret::{Secret, Secrets, Vault};
 use jarvis_safety::setting::Settings;
-use jarvis_safety::{Actor, ActorId, Tier};
+use jarvis_safety::{Actor, ActorId, Role, Tier};
 use jarvis_web::{Doctor, Door, Web, WebParts};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -216,7 +216,11 @@ impl House {
     }
 
     pub async fn token(&self, number: u128, ceiling: Tier, approve: bool) -> String {
-        let grant = TokenGrant { name: "client".to_owned(), ceiling, confirm: Tier::Yellow, approve };
+        let role = if approve { Role::Approver } else { Role::Client };
+        self.token_of(number, TokenGrant { role, ..TokenGrant::client("client", ceiling) }).await
+    }
+
+    pub async fn token_of(&self, number: u128, grant: TokenGrant) -> String {
         self.create_token(TokenId::new(number), grant, row(EventKind::TokenCreated, "operator")).await.unwrap().1
     }
 

@@ -1740,6 +1740,8 @@ export interface components {
             ceiling?: string | null;
             /** @description Whether the caller may decide approvals. */
             may_approve: boolean;
+            /** @description `operator`, or the role of the caller's token: `client`, `approver`, `viewer` or `guest`. */
+            role?: string | null;
             /** @description Whether the caller is the operator. */
             operator: boolean;
             /** @description Name of the machine. */
@@ -1865,12 +1867,30 @@ export interface components {
         TokenBody: {
             /** @description 1 to 60 characters. */
             name: string;
-            /** @description Highest tier that it may ask for: `green`, `yellow`, `orange` or `red`. */
-            ceiling: string;
+            /**
+             * @description `client` (the default): acts up to its ceiling. `approver`: a bot that also decides approvals up to its ceiling, and cannot
+             *     be used over MCP. `viewer`: reads, and leaves nothing behind. `guest`: asks green things on its targets.
+             */
+            role?: string | null;
+            /** @description Highest tier that it may ask for: `green`, `yellow`, `orange` or `red`. That of a viewer and a guest is green. */
+            ceiling?: string | null;
             /** @description Let the client's own form confirm up to this tier: `yellow` (the default) or `orange`. */
             confirm?: string | null;
-            /** @description `approve` lets a bot decide approvals up to the ceiling; such a token cannot be used over MCP. */
-            scopes?: string[];
+            /**
+             * @description Names of targets that it may call on, `*` and `?` allowed, or whole ids; at most 32. Empty means all, which a guest
+             *     cannot have.
+             */
+            targets?: string[];
+            /**
+             * Format: int32
+             * @description It ends after so many minutes, 1 to 2,628,000 (five years); without it, when it is revoked.
+             */
+            minutes?: number | null;
+            /**
+             * Format: int32
+             * @description Most requests a minute, 1 to 60,000; without it as many as the machine can answer, but 30 for a guest.
+             */
+            per_minute?: number | null;
         };
         /** @description A token, without its secret. */
         TokenInfo: {
@@ -1882,8 +1902,22 @@ export interface components {
             ceiling: string;
             /** @description Highest tier that its own form may confirm. */
             confirm: string;
-            /** @description Scopes. */
-            scopes: string[];
+            /** @description `active`, `expired` or `revoked`. */
+            state: string;
+            /** @description `client`, `approver`, `viewer` or `guest`. */
+            role: string;
+            /** @description Targets that it may call on; empty means all. */
+            targets: string[];
+            /**
+             * Format: int32
+             * @description Most requests a minute.
+             */
+            per_minute?: number | null;
+            /**
+             * Format: int64
+             * @description When it ends by itself.
+             */
+            expires_at?: number | null;
             /**
              * Format: int64
              * @description When it was made.

@@ -22,7 +22,7 @@ use jarvis_safety::port::{Identities as _, Ledger};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::setting::Settings;
 use jarvis_safety::tool::{Done, Look, Preview, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
-use jarvis_safety::{Actor, ActorId, ActorKind, ApprovalId, Effects, Refusal, Target, Tier};
+use jarvis_safety::{Actor, ActorId, ActorKind, ApprovalId, Effects, Refusal, Role, Target, Tier};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -193,7 +193,8 @@ impl House {
     }
 
     async fn token(&self, number: u128, approve: bool) -> Token {
-        let grant = TokenGrant { name: format!("t{number}"), ceiling: Tier::Red, confirm: Tier::Yellow, approve };
+        let role = if approve { Role::Approver } else { Role::Client };
+        let grant = TokenGrant { role, ..TokenGrant::client(format!("t{number}"), Tier::Red) };
         self.store.create_token(TokenId::new(number), grant, draft()).await.unwrap().0
     }
 
@@ -250,7 +251,7 @@ async fn of_a_yes_and_a_no_at_once_one_is_kept() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_two_yeses_at_once_one_is_kept() {
     let id = ActorId::new(format!("token:{}", TokenId::new(7)));
-    let bot = Actor { id, kind: ActorKind::Token, ..Actor::operator() };
+    let bot = Actor { id, kind: ActorKind::Token, role: Role::Approver, ..Actor::operator() };
     let other = move |gate: Console, _, id| {
         let bot = bot.clone();
         async move { gate.approve(&bot, &id, &Origin::default()).await.is_ok() }

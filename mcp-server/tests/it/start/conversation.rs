@@ -65,7 +65,7 @@ async fn conversations_are_listed_searched_and_renamed() {
     assert_eq!(found(&local, "morning%20round").await, [first.as_str()]);
     assert_eq!(view(&local, &first).await.conversation.title, "Morning round");
 
-    let token = app.token("ide", "yellow", &[]).await;
+    let token = app.token("ide", "yellow", "client").await;
     let stranger = app.over_tcp(token.secret.as_deref());
     assert!(found(&stranger, "").await.is_empty());
     let none = stranger.get::<ConversationView>(&format!("/api/conversations/{first}")).await;

@@ -15,7 +15,7 @@ fn tools(data: &Path, url: &str, token: &str) -> Output {
 #[tokio::test]
 async fn a_token_that_cannot_be_sent_is_named_and_not_shown() {
     let app = TestApp::start();
-    let secret = app.token("script", "green", &[]).await.secret.unwrap();
+    let secret = app.token("script", "green", "client").await.secret.unwrap();
     assert_eq!(document(&tools(&app.data(), &app.url, &secret)).0, 0);
     let cases = [
         (format!("{secret}\n"), "a line break"),

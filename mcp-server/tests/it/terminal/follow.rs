@@ -121,7 +121,7 @@ async fn it_ends_when_its_reader_has_left_or_the_server_refuses_it() {
     }
     assert!(child.wait().unwrap().success());
 
-    let token = app.token("script", "green", &[]).await;
+    let token = app.token("script", "green", "client").await;
     let variables = [("JARVIS_URL", app.url.as_str()), ("JARVIS_TOKEN", token.secret.as_deref().unwrap())];
     let own = app.over_tcp(token.secret.as_deref());
     let last = call(&own, "system_temperatures", json!({})).await.unwrap().call.unwrap();

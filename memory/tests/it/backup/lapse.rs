@@ -79,7 +79,7 @@ async fn a_restored_yes_is_never_replayed_and_what_ran_is_left_to_be_probed() {
     let (second, intended) = spend(&world, &plan, 1).await;
     assert!(matches!(intended, Intended::Recorded));
     let (session, secret) = world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
-    let grant = TokenGrant { name: "ide".to_owned(), ceiling: Tier::Yellow, confirm: Tier::Green, approve: false };
+    let grant = TokenGrant::client("ide", Tier::Yellow);
     let draft = row(EventKind::TokenCreated, "token");
     let (token, key) = world.store.create_token(TokenId::new(world.id()), grant, draft).await.unwrap();
 

@@ -27,7 +27,7 @@ export async function denying(world) {
   });
 
   await world.test('a card says that a client’s model chose after it had read strangers, and which values nothing vouches for', async () => {
-    const token = (await world.api('/tokens', { method: 'POST', body: { name: 'e2e ide', ceiling: 'orange', scopes: [] } })).body.secret;
+    const token = (await world.api('/tokens', { method: 'POST', body: { name: 'e2e ide', ceiling: 'orange' } })).body.secret;
     const settings = (await world.api('/settings')).body;
     await world.api('/settings', { method: 'PUT', body: { ...settings, mcp_hold_seconds: 0 } });
     const write = { path: 'e2e/led.txt', content: 'as the note says' };
