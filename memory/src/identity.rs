@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::id::{SessionId, TokenId};
-use jarvis_safety::identity::{Admission, Session, Source, Token, TokenGrant};
+use jarvis_safety::identity::{Admission, Session, Source, Token, TokenGrant, Whence};
 use jarvis_safety::port::{Identities, StoreError, Stored};
 use jarvis_safety::{Actor, ActorId};
 use tokio::sync::broadcast;
@@ -17,7 +17,7 @@ use crate::chain::{self, secret_digest};
 use crate::heard::{self, Hear};
 use crate::password::{Reset, SetPassword};
 use crate::row::Row;
-use crate::session::{self, CloseSession, OpenSession};
+use crate::session::{self, CloseOthers, CloseSession, OpenSession};
 use crate::store::Store;
 use crate::stored::clean;
 use crate::token::{self, CreateToken, NoteUse, RevokeToken};
@@ -127,10 +127,10 @@ impl Identities for Store {
         self.0.writer.submit(Hear { actor: actor.clone(), at }).await
     }
 
-    async fn open_session(&self, draft: Draft) -> Stored<(Session, String)> {
+    async fn open_session(&self, whence: Whence, draft: Draft) -> Stored<(Session, String)> {
         let now = self.0.clock.now();
         let id = SessionId::new(self.0.ids.next());
-        let session = Session { id, created_at: now, expires_at: now + session::LIFE };
+        let session = Session { id, whence, created_at: now, expires_at: now + session::LIFE, used_at: now };
         let secret = secret()?;
         let row = Row::new(&self.0.redactor, draft)?;
         let row = if row.subject().is_empty() { row.about(session.id.as_str()) } else { row };
@@ -145,17 +145,36 @@ impl Identities for Store {
     }
 
     async fn session(&self, secret: &str) -> Stored<Option<Session>> {
-        let find = || self.0.sessions.find(secret, self.0.clock.now());
-        match find() {
+        let now = self.0.clock.now();
+        let find = || self.0.sessions.find(secret, now);
+        let found = match find() {
             None if self.is_shared() => {
                 self.hear_all().await;
-                Ok(find())
+                find()
             }
-            found => Ok(found),
+            found => found,
+        };
+        let Some((session, note)) = found else { return Ok(None) };
+        if note {
+            self.0.writer.submit_lazily(session::NoteUse { id: session.id.clone(), at: now });
         }
+        Ok(Some(session))
     }
 
-    async fn close_session(&self, id: &SessionId, draft: Draft) -> Stored<()> {
+    async fn sessions(&self) -> Stored<Vec<Session>> {
+        if self.is_shared() {
+            self.hear_all().await;
+        }
+        Ok(self.0.sessions.list(self.0.clock.now()))
+    }
+
+    async fn close_others(&self, kept: &SessionId, draft: Draft) -> Stored<u64> {
+        let sessions = Arc::clone(&self.0.sessions);
+        let row = Row::new(&self.0.redactor, draft)?;
+        self.0.writer.submit(CloseOthers { sessions, kept: kept.clone(), row }).await
+    }
+
+    async fn close_session(&self, id: &SessionId, draft: Draft) -> Stored<bool> {
         let sessions = Arc::clone(&self.0.sessions);
         self.0.writer.submit(CloseSession { sessions, id: id.clone(), row: Row::new(&self.0.redactor, draft)? }).await
     }

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::error::OpenError;
 
 /// All of them, in order; the number is the position from 1.
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_approval_due.sql"),
     include_str!("../../migrations/0003_job.sql"),
@@ -19,6 +19,7 @@ const ALL: [&str; 10] = [
     include_str!("../../migrations/0008_secret.sql"),
     include_str!("../../migrations/0009_heard.sql"),
     include_str!("../../migrations/0010_token_role.sql"),
+    include_str!("../../migrations/0011_session_place.sql"),
 ];
 
 /// Brings a database to the newest version.

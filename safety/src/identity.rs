@@ -79,15 +79,28 @@ impl Token {
     }
 }
 
+/// Where a session was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whence {
+    /// `dashboard`, or `cli` for a program that holds the secret itself.
+    pub face: String,
+    /// The peer's address, as far as it is known; `socket` for the one in the data directory.
+    pub place: String,
+}
+
 /// A signed-in session of the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Id.
     pub id: SessionId,
+    /// Where it was opened.
+    pub whence: Whence,
     /// When it was opened.
     pub created_at: i64,
     /// When it ends.
     pub expires_at: i64,
+    /// When it was last used, to the minute.
+    pub used_at: i64,
 }
 
 /// Where an attempt to sign in comes from.

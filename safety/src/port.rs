@@ -20,7 +20,7 @@ use crate::event::{Draft, Event, EventKind};
 use crate::frame::Frame;
 use crate::grant::Grant;
 use crate::id::{ActorId, ApprovalId, CallId, ConversationId, GrantId, SessionId, TokenId, TurnId};
-use crate::identity::{Admission, Session, Source, Token, TokenGrant};
+use crate::identity::{Admission, Session, Source, Token, TokenGrant, Whence};
 use crate::kernel::KillSwitch;
 use crate::outcome::Outcome;
 use crate::setting::{AuditReads, Settings};
@@ -306,11 +306,15 @@ pub trait Identities: Send + Sync {
     /// It is handed that now. Durable before the text is.
     async fn hear(&self, actor: &ActorId, at: i64) -> Stored<()>;
     /// Opens a session; the text is its secret, and is not kept.
-    async fn open_session(&self, draft: Draft) -> Stored<(Session, String)>;
+    async fn open_session(&self, whence: Whence, draft: Draft) -> Stored<(Session, String)>;
     /// The session with this secret, unless it has ended.
     async fn session(&self, secret: &str) -> Stored<Option<Session>>;
-    /// Ends a session.
-    async fn close_session(&self, id: &SessionId, draft: Draft) -> Stored<()>;
+    /// Sessions that are open, newest first.
+    async fn sessions(&self) -> Stored<Vec<Session>>;
+    /// Ends a session. Answers whether it was open.
+    async fn close_session(&self, id: &SessionId, draft: Draft) -> Stored<bool>;
+    /// Ends all sessions but this one. Answers how many.
+    async fn close_others(&self, kept: &SessionId, draft: Draft) -> Stored<u64>;
     /// Makes a token; the text is its secret, and is not kept.
     async fn create_token(&self, id: TokenId, grant: TokenGrant, draft: Draft) -> Stored<(Token, String)>;
     /// The token with this secret, unless it was revoked or is over.

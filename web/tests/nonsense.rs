@@ -81,6 +81,7 @@ impl Operation {
             ("turns", "turn"),
             ("conversations", "conv"),
             ("tokens", "tok"),
+            ("sessions", "sess"),
             ("jobs", "job"),
             ("schedules", "sched"),
         ];

@@ -96,7 +96,10 @@ const MAY: [(&str, &[Who]); 57] = [
 ];
 
 /// The rest of them, so that the list above stays readable.
-const MAY_TOO: [(&str, &[Who]); 5] = [
+const MAY_TOO: [(&str, &[Who]); 8] = [
+    ("list_sessions", RULE),
+    ("revoke_session", RULE),
+    ("revoke_other_sessions", RULE),
     ("proposed_grant", RULE),
     ("list_secrets", RULE),
     ("keep_secret", RULE),

@@ -10,6 +10,7 @@ use http::header;
 use jarvis_safety::Tier;
 use jarvis_safety::port::{Feed as _, Identities as _};
 use jarvis_web::Door;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::house::{House, PASSWORD, actor_of, delete, get, post, send, with};
 
@@ -440,4 +441,31 @@ async fn the_built_dashboard_is_sent_compressed_and_its_files_are_kept() {
     assert!(page.text.contains("/assets/") && page.headers[header::CACHE_CONTROL] == "no-cache");
     assert_eq!(house.ask(get("/assets/none.js", None)).await.problem(), (404, "not_found"));
     assert!(!house.ask(get("/../Cargo.toml", None)).await.text.contains("jarvis-web"));
+}
+
+#[tokio::test]
+async fn sessions_are_listed_with_where_they_are_from_and_ended_one_by_one_or_all_others() {
+    let house = House::new().await;
+    let (own, other, third) = (house.operator().await, house.operator().await, house.operator().await);
+    let list = async || house.ask(get("/api/sessions", Some(&own))).await.body["sessions"].as_array().unwrap().clone();
+    house.clock.turn(61_000);
+    let listed = list().await;
+    let current: Vec<_> = listed.iter().filter(|session| session["current"] == true).collect();
+    assert_eq!((listed.len(), current.len()), (3, 1));
+    assert_eq!((&current[0]["face"], &current[0]["place"]), (&json!("cli"), &json!("192.0.2.9")));
+    let moment = |session: &Value, field: &str| session[field].as_i64().unwrap();
+    assert_eq!(moment(current[0], "used_at"), moment(current[0], "created_at") + 61_000, "it asked just now");
+    assert!(!house.ask(get("/api/sessions", Some(&own))).await.text.contains(&own), "no secret is shown");
+
+    let newest = listed[0]["id"].as_str().unwrap();
+    let end = || delete(&format!("/api/sessions/{newest}"), Some(&own));
+    assert_eq!(house.ask(end()).await.status, 204);
+    assert_eq!(house.newest().await.0, "session.closed");
+    assert_eq!(house.ask(end()).await.problem(), (404, "not_found"));
+    assert_eq!(house.ask(get("/api/settings", Some(&third))).await.problem(), (401, "unauthenticated"));
+
+    assert_eq!(house.ask(delete("/api/sessions", Some(&own))).await.status, 204);
+    assert_eq!(house.ask(get("/api/settings", Some(&other))).await.problem(), (401, "unauthenticated"));
+    assert_eq!(list().await.len(), 1);
+    assert_eq!(house.ask(get("/api/settings", Some(&own))).await.status, 200, "whoever asked stays signed in");
 }

@@ -32,6 +32,33 @@ pub struct SessionInfo {
     pub secret: Option<String>,
 }
 
+/// A session of the operator that is open.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct OpenSession {
+    /// Id.
+    pub id: String,
+    /// `dashboard`, or `cli` for a program; empty for one from before this was kept.
+    pub face: String,
+    /// Address that it was opened from, as far as it is known: `socket` for this machine's own, a proxy's for what comes
+    /// through one.
+    pub place: String,
+    /// When it was opened.
+    pub created_at: i64,
+    /// When it was last used, to the minute.
+    pub used_at: i64,
+    /// When it ends by itself.
+    pub expires_at: i64,
+    /// Whether it is the caller's own.
+    pub current: bool,
+}
+
+/// Sessions that are open.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SessionList {
+    /// Newest first.
+    pub sessions: Vec<OpenSession>,
+}
+
 /// First sign-in.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -184,6 +184,11 @@ pub(super) enum Command {
         #[arg(value_name = "URL")]
         url: Option<String>,
     },
+    /// List and end the operator's sessions. Needs the operator.
+    Session {
+        #[command(subcommand)]
+        command: SessionCommand,
+    },
     /// Make, list and revoke the tokens of clients. Needs the operator.
     Token {
         #[command(subcommand)]
@@ -352,6 +357,22 @@ pub(super) enum TokenCommand {
         /// Id of the token, as `jarvis token list` shows it.
         #[arg(value_name = "ID")]
         token: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionCommand {
+    /// List those that are open: from where, since when, and when each was last used.
+    List,
+    /// End one; what it holds open ends at once.
+    #[command(after_help = "Example: jarvis session revoke sess_01m7y712k7etmvpk3cb77ryrd6")]
+    Revoke {
+        /// Id of the session, as `jarvis session list` shows it.
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        session: Option<String>,
+        /// End all of them.
+        #[arg(long, conflicts_with = "session")]
+        all: bool,
     },
 }
 

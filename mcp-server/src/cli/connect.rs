@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use jarvis_client::wire::{SessionInfo, SignInBody};
 use jarvis_client::{Client, Options, check_token};
@@ -15,11 +16,13 @@ use super::exit::{Exit, Result, Stop};
 pub(crate) struct Connection {
     pub(crate) data_flag: Option<PathBuf>,
     pub(crate) environment: Environment,
+    /// With the session that was opened for this command.
+    opened: Mutex<Option<Client>>,
 }
 
 impl Connection {
-    pub(super) const fn new(data_flag: Option<PathBuf>, environment: Environment) -> Self {
-        Self { data_flag, environment }
+    pub(super) fn new(data_flag: Option<PathBuf>, environment: Environment) -> Self {
+        Self { data_flag, environment, opened: Mutex::new(None) }
     }
 
     /// The data directory.
@@ -100,6 +103,17 @@ impl Connection {
         };
         let session: SessionInfo = client.post("/api/session", &SignInBody { password, bearer: true }, None).await?;
         let secret = session.secret.ok_or_else(|| Stop::new(Exit::Failed, "the server opened no session"))?;
-        Ok(client.with_bearer(secret))
+        let client = client.with_bearer(secret);
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        Ok(client)
+    }
+
+    /// Ends the session that was opened for this command: the list of sessions is of those that somebody still uses.
+    pub(super) async fn leave(&self) {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(client) = opened {
+            // If it cannot be ended now, it ends by itself.
+            let _ = client.delete("/api/session").await;
+        }
     }
 }

@@ -22,6 +22,7 @@ mod say;
 mod schedule;
 mod secret;
 mod serve;
+mod session;
 mod token;
 mod tools;
 mod undo;
@@ -64,7 +65,11 @@ async fn dispatch(arguments: Arguments, environment: Environment, printer: &Prin
         Command::Doctor => doctor::run(connection, printer).await,
         Command::Openapi => tools::openapi(printer),
         Command::Completions { shell } => tools::completions(printer, shell),
-        command => ask(command, connection, printer).await,
+        command => {
+            let done = ask(command, connection, printer).await;
+            connection.leave().await;
+            done
+        }
     }
 }
 
@@ -85,6 +90,7 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
         Command::Stop { all } => operator::stop(connection, printer, all).await,
         Command::Resume => operator::resume(connection, printer).await,
         Command::Audit { command } => audit::run(connection, printer, command).await,
+        Command::Session { command } => session::run(connection, printer, command).await,
         Command::Token { command } => token::run(connection, printer, command).await,
         Command::Secret { command } => secret::run(connection, printer, command).await,
         Command::Grant { command } => grant::run(connection, printer, command).await,

@@ -2,7 +2,7 @@
 
 use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
-use jarvis_safety::identity::TokenGrant;
+use jarvis_safety::identity::{TokenGrant, Whence};
 use jarvis_safety::port::{Feed as _, Identities as _, StoreError};
 use jarvis_safety::{Actor, ActorId, Reach, Role, Tier};
 use sqlx::Row as _;
@@ -88,7 +88,8 @@ async fn only_the_password_is_the_password_and_it_is_not_kept() {
 async fn setting_the_password_ends_all_sessions() {
     let world = World::new().await;
     set_password(&world, "one").await;
-    let (session, secret) = world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    let (session, secret) =
+        world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
     let mut ended = world.store.ended();
     set_password(&world, "two").await;
     assert_eq!(ended.recv().await.unwrap(), session.id.as_str());
@@ -100,7 +101,8 @@ async fn setting_the_password_ends_all_sessions() {
 #[tokio::test]
 async fn a_session_lasts_a_day_over_restarts_and_its_secret_is_not_kept() {
     let world = World::new().await;
-    let (session, secret) = world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    let (session, secret) =
+        world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
     let (event, _) = world.store.event(1).await.unwrap().unwrap();
     assert_eq!(event.subject, session.id.as_str());
     let world = world.restart().await;
@@ -119,8 +121,9 @@ async fn a_session_lasts_a_day_over_restarts_and_its_secret_is_not_kept() {
 #[tokio::test]
 async fn a_closed_session_is_over_at_once_and_is_told_once() {
     let world = World::new().await;
-    let (session, secret) = world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
-    let (other, kept) = world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    let (session, secret) =
+        world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
+    let (other, kept) = world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
     let mut ended = world.store.ended();
     for _ in 0..2 {
         let draft = row(EventKind::SessionClosed, session.id.as_str());
@@ -136,7 +139,8 @@ async fn a_closed_session_is_over_at_once_and_is_told_once() {
 #[tokio::test]
 async fn an_expired_session_is_told_to_its_streams() {
     let world = World::new().await;
-    let (session, secret) = world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    let (session, secret) =
+        world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
     let mut ended = world.store.ended();
     world.clock.turn(25 * 60 * 60 * 1000);
     assert_eq!(world.store.session(&secret).await.unwrap(), None);
@@ -228,7 +232,7 @@ async fn a_reset_ends_everything_and_gives_a_new_code() {
     let world = World::new().await;
     let first = world.store.setup_code().await.unwrap().unwrap();
     set_password(&world, "one").await;
-    let (_, secret) = world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    let (_, secret) = world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
     let code = world.store.reset_operator().await.unwrap();
     assert_ne!(code, first);
     assert!(world.store.check_setup_code(&code) && !world.store.check_setup_code(&first));
@@ -263,4 +267,26 @@ async fn a_token_keeps_its_terms_over_a_restart_and_ends_with_its_time() {
     assert_eq!(world.store.token(&secret).await.unwrap(), None);
     assert_eq!(world.store.standing(&token.actor().id).await.unwrap(), None);
     assert_eq!(world.store.tokens().await.unwrap().len(), 1, "it stays in the list");
+}
+
+#[tokio::test]
+async fn a_session_keeps_where_it_was_opened_and_when_it_was_used_over_a_restart() {
+    let world = World::new().await;
+    let whence = Whence { face: "dashboard".to_owned(), place: "192.0.2.7".to_owned() };
+    let opened =
+        async |whence: Whence| world.store.open_session(whence, row(EventKind::SessionOpened, "")).await.unwrap();
+    let (first, secret) = opened(whence.clone()).await;
+    world.clock.turn(60_000);
+    let (second, other) = opened(Whence::default()).await;
+    assert_eq!(world.store.session(&secret).await.unwrap().unwrap().used_at, first.created_at + 60_000);
+    let closed = row(EventKind::SessionClosed, "sessions");
+    let world = world.restart().await;
+    let listed = world.store.sessions().await.unwrap();
+    assert_eq!(listed.iter().map(|session| &session.id).collect::<Vec<_>>(), [&second.id, &first.id], "newest first");
+    assert_eq!((&listed[1].whence, listed[1].used_at), (&whence, first.created_at + 60_000));
+    let mut ended = world.store.ended();
+    assert_eq!(world.store.close_others(&first.id, closed).await.unwrap(), 1);
+    assert_eq!(ended.recv().await.unwrap(), second.id.to_string());
+    assert_eq!(world.store.session(&other).await.unwrap(), None);
+    assert_eq!(world.store.sessions().await.unwrap().len(), 1);
 }

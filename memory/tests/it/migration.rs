@@ -9,7 +9,7 @@ use jarvis_safety::call::CallState;
 use jarvis_safety::conversation::{Entry, TurnState};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
-use jarvis_safety::identity::TokenGrant;
+use jarvis_safety::identity::{TokenGrant, Whence};
 use jarvis_safety::port::{Conversations as _, Identities as _, Ledger as _};
 use jarvis_safety::{Digest, Role, Tier};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
@@ -58,7 +58,7 @@ async fn tables(connection: &mut AnyConnection) -> Vec<(String, i64)> {
 async fn filled(data: PathBuf) {
     let world = World::at(data, 1).await.unwrap();
     world.store.set_password("correct horse", row(EventKind::OperatorSet, "operator")).await.unwrap();
-    world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
     let grant = TokenGrant { role: Role::Approver, ..TokenGrant::client("bot", Tier::Yellow) };
     world.store.create_token(TokenId::new(world.id()), grant, row(EventKind::TokenCreated, "t")).await.unwrap();
     let kill = jarvis_safety::kernel::KillSwitch::Off;

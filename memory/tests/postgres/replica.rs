@@ -9,7 +9,7 @@ use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::{Event, EventKind};
 use jarvis_safety::id::TokenId;
-use jarvis_safety::identity::{Admission, Source, TokenGrant};
+use jarvis_safety::identity::{Admission, Source, TokenGrant, Whence};
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::port::{
     Asked, Decision, EventFilter, Feed as _, Identities as _, Intended, Ledger as _, StoreError,
@@ -315,7 +315,7 @@ async fn a_sign_in_on_one_replica_counts_on_the_other_and_a_new_password_ends_it
     assert!(!other.store.check_setup_code(&code) && !other.data.join("keys/setup.code").exists());
     assert!(other.store.check_password("long enough").await.unwrap());
 
-    let (session, secret) = one.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    let (session, secret) = one.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
     assert_eq!(other.store.session(&secret).await.unwrap(), Some(session.clone()));
 
     let mut ended = one.store.ended();

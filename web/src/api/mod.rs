@@ -66,6 +66,8 @@ fn looking() -> OpenApiRouter<Web> {
 fn entering() -> OpenApiRouter<Web> {
     OpenApiRouter::new()
         .routes(routes!(session::session_info, session::sign_in, session::sign_out))
+        .routes(routes!(session::list_sessions, session::revoke_other_sessions))
+        .routes(routes!(session::revoke_session))
         .routes(routes!(setup::set_up))
 }
 

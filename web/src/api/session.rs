@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Signing in and out, and what sessions are open.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,16 +8,18 @@ use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use jarvis_client::wire::{SessionInfo, SignInBody};
+use jarvis_client::wire::{OpenSession, SessionInfo, SessionList, SignInBody};
 use jarvis_safety::event::EventKind;
-use jarvis_safety::identity::{Admission, Session, Source};
+use jarvis_safety::id::SessionId;
+use jarvis_safety::identity::{Admission, Session, Source, Whence};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, ActorKind, Refusal};
 
 use crate::auth::attempt::{penalty_ms, source};
-use crate::auth::{Asker, Face, Via, authenticate, cookie};
+use crate::auth::{Asker, Face, Operator, Via, authenticate, cookie};
 use crate::guard::body::Brief;
 use crate::guard::door::Door;
+use crate::guard::locate::At;
 use crate::guard::record;
 use crate::problem::{Answered, Fault};
 use crate::web::Web;
@@ -26,6 +28,8 @@ use crate::web::Web;
 pub(super) struct From {
     pub(super) door: Door,
     pub(super) source: Source,
+    /// The peer's address, whole.
+    place: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for From {
@@ -34,7 +38,10 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let door = parts.extensions.get::<Door>().copied().unwrap_or(Door::Tcp);
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        Ok(Self { door, source: source(peer.filter(|_| door == Door::Tcp)) })
+        let peer = peer.filter(|_| door == Door::Tcp);
+        let source = source(peer);
+        let place = peer.map_or_else(|| source.name.clone(), |address| address.to_canonical().to_string());
+        Ok(Self { door, source, place })
     }
 }
 
@@ -72,7 +79,7 @@ pub(super) async fn sign_in(
         return Err(wrong(&web, before, "sign-in", message).await);
     }
     web.identities.forgive(&from.source).await?;
-    open(&web, &face, body.bearer).await
+    open(&web, &from, &face, body.bearer).await
 }
 
 /// Ends the caller's own session, and everything that it holds open.
@@ -88,6 +95,52 @@ pub(super) async fn sign_out(State(web): State<Web>, Asker(caller): Asker, face:
         response.headers_mut().insert(header::SET_COOKIE, cookie::closed());
     }
     Ok(response)
+}
+
+/// Sessions that are open, newest first.
+#[utoipa::path(get, path = "/api/sessions", tag = "session", responses((status = 200, body = SessionList)))]
+pub(super) async fn list_sessions(State(web): State<Web>, Operator(caller): Operator) -> Answered<Json<SessionList>> {
+    let sessions = web.identities.sessions().await?.into_iter().map(|session| OpenSession {
+        current: caller.session.as_ref() == Some(&session.id),
+        id: session.id.to_string(),
+        face: session.whence.face,
+        place: session.whence.place,
+        created_at: session.created_at,
+        used_at: session.used_at,
+        expires_at: session.expires_at,
+    });
+    Ok(Json(SessionList { sessions: sessions.collect() }))
+}
+
+/// Ends a session, and everything that it holds open.
+#[utoipa::path(delete, path = "/api/sessions/{id}", tag = "session",
+    params(("id" = String, Path, description = "Session id")), responses((status = 204, description = "Ended")))]
+pub(super) async fn revoke_session(
+    State(web): State<Web>,
+    Operator(caller): Operator,
+    face: Face,
+    At(id): At<SessionId>,
+) -> Answered<StatusCode> {
+    let row = face.row(EventKind::SessionClosed, &caller.actor, id.as_str(), "session ended by the operator");
+    if web.identities.close_session(&id, row).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Fault::not_found(format!("there is no open session {id}; `jarvis session list` lists them")))
+}
+
+/// Ends all sessions but the caller's own.
+#[utoipa::path(delete, path = "/api/sessions", tag = "session", responses((status = 204, description = "Ended")))]
+pub(super) async fn revoke_other_sessions(
+    State(web): State<Web>,
+    Operator(caller): Operator,
+    face: Face,
+) -> Answered<StatusCode> {
+    let Some(own) = &caller.session else {
+        return Err(Fault::invalid("there is no session of yours to keep; end the others one by one"));
+    };
+    let row = face.row(EventKind::SessionClosed, &caller.actor, "sessions", "all other sessions were ended");
+    web.identities.close_others(own, row).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Counts an attempt to get in.
@@ -120,10 +173,11 @@ pub(super) async fn wrong(web: &Web, before: usize, what: &str, message: &str) -
 }
 
 /// Opens a session of the operator and answers with it.
-pub(super) async fn open(web: &Web, face: &Face, bearer: bool) -> Answered<Response> {
+pub(super) async fn open(web: &Web, from: &From, face: &Face, bearer: bool) -> Answered<Response> {
     let operator = Actor::operator();
     let row = face.row(EventKind::SessionOpened, &operator, "session", "the operator signed in");
-    let (session, secret) = web.identities.open_session(row).await?;
+    let whence = Whence { face: if bearer { "cli" } else { "dashboard" }.to_owned(), place: from.place.clone() };
+    let (session, secret) = web.identities.open_session(whence, row).await?;
     let mut answer = info(web, Some(&operator)).await?;
     if bearer {
         answer.secret = Some(secret);

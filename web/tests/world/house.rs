@@ -17,7 +17,7 @@ use jarvis_safety::call::{Origin, Vouching};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::heard::Heard;
 use jarvis_safety::id::TokenId;
-use jarvis_safety::identity::TokenGrant;
+use jarvis_safety::identity::{TokenGrant, Whence};
 use jarvis_safety::job::{JobQueue, Kinds, QueueParts, Submission, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, Described, GateParts, KillSwitch, Policy, Registry};
 use jarvis_safety::port::{Document, EventFilter, Feed as _, Identities as _};
@@ -212,7 +212,7 @@ impl House {
 
     /// A session of the operator that was opened without the password, which takes its time.
     pub async fn session(&self) -> String {
-        self.open_session(row(EventKind::SessionOpened, "operator")).await.unwrap().1
+        self.open_session(Whence::default(), row(EventKind::SessionOpened, "operator")).await.unwrap().1
     }
 
     pub async fn token(&self, number: u128, ceiling: Tier, approve: bool) -> String {

@@ -3,8 +3,9 @@
 import type {
   ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, CancelInfo, ConversationInfo, ConversationList,
   ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, GrantBody, GrantInfo, GrantList, GrantTrial, ImportBody, ImportReport,
-  JobBody, JobInfo, JobPage, OutputPage, PlanBody, PlanRan, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SecretBody,
-  SecretInfo, SecretList, SessionInfo, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList, ToolList, TurnInfo, UndoPreview,
+  JobBody, JobInfo, JobPage, OutputPage, PlanBody, PlanRan, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo,
+  ScheduleList, SecretBody, SecretInfo, SecretList, SessionInfo, SessionList, SettingsInfo, StatusInfo, TokenBody,
+  TokenInfo, TokenList, ToolList, TurnInfo, UndoPreview,
 } from './wire';
 
 export class ProblemError extends Error {
@@ -152,6 +153,9 @@ export const api = {
   acknowledge: (id: string) => request<void>('POST', `/doubts/${encodeURIComponent(id)}/acknowledge`),
   stopAll: (level = 'effects') => request<void>('POST', '/kill', { body: { level } }),
   resume: () => request<void>('DELETE', '/kill'),
+  sessions: () => request<SessionList>('GET', '/sessions'),
+  endSession: (id: string) => request<void>('DELETE', at('/sessions', id)),
+  endOtherSessions: () => request<void>('DELETE', '/sessions'),
   tokens: () => request<TokenList>('GET', '/tokens'),
   newToken: (body: TokenBody) => request<TokenInfo>('POST', '/tokens', { body }),
   revokeToken: (id: string) => request<void>('DELETE', at('/tokens', id)),

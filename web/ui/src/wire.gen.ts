@@ -690,6 +690,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sessions that are open, newest first. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        /** Ends all sessions but the caller's own. */
+        delete: operations["revoke_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a session, and everything that it holds open. */
+        delete: operations["revoke_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/settings": {
         parameters: {
             query?: never;
@@ -1468,6 +1503,35 @@ export interface components {
              */
             cloud_accepted?: boolean;
         };
+        /** @description A session of the operator that is open. */
+        OpenSession: {
+            /** @description Id. */
+            id: string;
+            /** @description `dashboard`, or `cli` for a program; empty for one from before this was kept. */
+            face: string;
+            /**
+             * @description Address that it was opened from, as far as it is known: `socket` for this machine's own, a proxy's for what comes
+             *     through one.
+             */
+            place: string;
+            /**
+             * Format: int64
+             * @description When it was opened.
+             */
+            created_at: number;
+            /**
+             * Format: int64
+             * @description When it was last used, to the minute.
+             */
+            used_at: number;
+            /**
+             * Format: int64
+             * @description When it ends by itself.
+             */
+            expires_at: number;
+            /** @description Whether it is the caller's own. */
+            current: boolean;
+        };
         /** @description A piece of what a job has put out. May be text written by strangers. */
         OutputInfo: {
             /**
@@ -1750,6 +1814,11 @@ export interface components {
             version: string;
             /** @description A session secret for programs that keep no cookies; only in the answer to a sign-in without a cookie jar. */
             secret?: string | null;
+        };
+        /** @description Sessions that are open. */
+        SessionList: {
+            /** @description Newest first. */
+            sessions: components["schemas"]["OpenSession"][];
         };
         /** @description All settings. `PUT` takes the whole, so that what was seen is what is saved. */
         SettingsInfo: {
@@ -2122,6 +2191,7 @@ export type JobInfo = components['schemas']['JobInfo'];
 export type JobPage = components['schemas']['JobPage'];
 export type KillBody = components['schemas']['KillBody'];
 export type ModelInfo = components['schemas']['ModelInfo'];
+export type OpenSession = components['schemas']['OpenSession'];
 export type OutputInfo = components['schemas']['OutputInfo'];
 export type OutputPage = components['schemas']['OutputPage'];
 export type PlanBody = components['schemas']['PlanBody'];
@@ -2145,6 +2215,7 @@ export type SecretInfo = components['schemas']['SecretInfo'];
 export type SecretList = components['schemas']['SecretList'];
 export type SecretUse = components['schemas']['SecretUse'];
 export type SessionInfo = components['schemas']['SessionInfo'];
+export type SessionList = components['schemas']['SessionList'];
 export type SettingsInfo = components['schemas']['SettingsInfo'];
 export type SetupBody = components['schemas']['SetupBody'];
 export type SignInBody = components['schemas']['SignInBody'];
@@ -3763,6 +3834,91 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Signed out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Session id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
             204: {
                 headers: {
                     [name: string]: unknown;

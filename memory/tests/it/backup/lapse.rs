@@ -5,7 +5,7 @@ use jarvis_safety::approval::{Approval, ApprovalState, StepState};
 use jarvis_safety::call::{CallRecord, CallState};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::id::TokenId;
-use jarvis_safety::identity::TokenGrant;
+use jarvis_safety::identity::{TokenGrant, Whence};
 use jarvis_safety::job::{JobState, Jobs as _, Missed};
 use jarvis_safety::port::{Decision, Identities as _, Intended, Ledger as _};
 use jarvis_safety::{ActorId, Tier};
@@ -78,7 +78,8 @@ async fn a_restored_yes_is_never_replayed_and_what_ran_is_left_to_be_probed() {
     world.store.settle(&outcome(&first, CallState::Done), None, None, START + 2, done).await.unwrap();
     let (second, intended) = spend(&world, &plan, 1).await;
     assert!(matches!(intended, Intended::Recorded));
-    let (session, secret) = world.store.open_session(row(EventKind::SessionOpened, "")).await.unwrap();
+    let (session, secret) =
+        world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
     let grant = TokenGrant::client("ide", Tier::Yellow);
     let draft = row(EventKind::TokenCreated, "token");
     let (token, key) = world.store.create_token(TokenId::new(world.id()), grant, draft).await.unwrap();
