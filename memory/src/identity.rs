@@ -52,7 +52,7 @@ impl Store {
         }
     }
 
-    /// Forgets the operator's password, ends all sessions, and answers the new one-time code. For `jarvis operator
+    /// Forgets the operator's password and second factor, ends all sessions, and answers the new one-time code. For `jarvis operator
     /// reset`, which proves by its access to this machine that it may.
     ///
     /// # Errors
@@ -68,7 +68,8 @@ impl Store {
             tool: None,
             tier: None,
             summary:
-                "the operator's password was reset on this machine; all sessions ended, all grants were taken back"
+                "the operator's password and second factor were reset on this machine; all sessions ended, all grants were taken \
+                 back"
                     .to_owned(),
             body: None,
         })?;

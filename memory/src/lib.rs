@@ -24,6 +24,7 @@ mod directory;
 mod doubt;
 mod erase;
 mod error;
+mod factor;
 mod feed;
 mod follow;
 mod grant;

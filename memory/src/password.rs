@@ -14,6 +14,7 @@ use crate::chain;
 use crate::change::{Change, Tx};
 use crate::directory;
 use crate::error::OpenError;
+use crate::factor;
 use crate::grant;
 use crate::row::Row;
 use crate::session::Sessions;
@@ -196,7 +197,7 @@ impl Change for SetPassword {
     }
 }
 
-/// Forgets the password, ends all sessions, takes all grants back, and makes a new code.
+/// Forgets the password and the second factor, ends all sessions, takes all grants back, and makes a new code.
 pub(crate) struct Reset {
     pub(crate) operator: Arc<Operator>,
     pub(crate) sessions: Arc<Sessions>,
@@ -213,6 +214,7 @@ impl Change for Reset {
         sqlx::query("delete from session").execute(&mut *tx.connection).await?;
         // Whoever knew the password may have given them.
         grant::revoke_all(tx.connection, self.at).await?;
+        factor::forget(tx.connection).await?;
         tx.tell(self.row.clone());
         Ok(())
     }

@@ -16,6 +16,7 @@ pub mod conversation;
 pub mod digest;
 pub mod doubt;
 pub mod event;
+pub mod factor;
 mod follow;
 pub mod frame;
 pub mod grant;

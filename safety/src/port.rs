@@ -297,7 +297,8 @@ pub trait Identities: Send + Sync {
     async fn set_password(&self, password: &str, draft: Draft) -> Stored<()>;
     /// Whether this is the password. Takes about 50 ms on purpose.
     async fn check_password(&self, password: &str) -> Stored<bool>;
-    /// Counts an attempt to sign in, if it is not one too many: 5 a minute of one source, 60 of all distant ones.
+    /// Counts an attempt to sign in, if it is not one too many: 5 a minute of one source, 60 of all distant ones, and 15 of a
+    /// distant one until it has made none for 15 minutes.
     async fn admit(&self, source: &Source) -> Stored<Admission>;
     /// The attempt was right: its source starts anew.
     async fn forgive(&self, source: &Source) -> Stored<()>;

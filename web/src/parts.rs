@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jarvis_agents::Mind;
 use jarvis_client::wire::DoctorReport;
+use jarvis_safety::factor::SecondFactor;
 use jarvis_safety::heard::Heard;
 use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::Console;
@@ -57,6 +58,8 @@ pub struct WebParts {
     pub settings: Arc<dyn SettingStore>,
     /// Tells everything else that the settings have changed.
     pub settings_tx: watch::Sender<Settings>,
+    /// The second factor beside the password.
+    pub factor: Arc<dyn SecondFactor>,
     /// Keeps secrets.
     pub secrets: Arc<dyn SecretStore>,
     /// Strikes them out of what was kept before they were known.

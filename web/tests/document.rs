@@ -60,7 +60,7 @@ fn every_route_is_described() {
         GET /api/conversations\nGET /api/conversations/{id}\nPATCH /api/conversations/{id}\n\
         DELETE /api/conversations/{id}\nGET /api/conversations/{id}/replay\nGET /api/stream\nGET /api/history\nGET /api/events/{seq}\nGET /api/audit\n\
         POST /api/audit/verify\nGET /api/settings\nPUT /api/settings\nPOST /api/kill\nDELETE /api/kill\n\
-        GET /api/sessions\nDELETE /api/sessions\nDELETE /api/sessions/{id}\nGET /api/tokens\nPOST /api/tokens\nDELETE /api/tokens/{id}\n\
+        GET /api/sessions\nDELETE /api/sessions\nDELETE /api/sessions/{id}\nGET /api/second-factor\nPUT /api/second-factor\nPOST /api/second-factor/proposal\nPOST /api/second-factor/off\nGET /api/tokens\nPOST /api/tokens\nDELETE /api/tokens/{id}\n\
         GET /api/grants\nPOST /api/grants\nPOST /api/grants/trial\nDELETE /api/grants/{id}\n\
         GET /api/approvals/{id}/grant\nGET /api/secrets\nPUT /api/secrets/{name}\nDELETE /api/secrets/{name}\n\
         POST /api/secrets/import\nGET /api/doctor";

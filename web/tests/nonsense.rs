@@ -18,8 +18,13 @@ const GRANT: &str =
     r#"{"tool":"demo_wipe","target":"a","target_id":"b","actor":"local","when":{"name":"a"},"calls":1,"minutes":5}"#;
 
 /// A body that fits, for every operation that takes one: nonsense is made from it by one change.
-const FITTING: [(&str, &str); 19] = [
+const FITTING: [(&str, &str); 21] = [
     ("sign_in", r#"{"password":"correct horse battery","bearer":true}"#),
+    (
+        "turn_on_factor",
+        r#"{"password":"correct horse battery","secret":"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ","code":"123456"}"#,
+    ),
+    ("turn_off_factor", r#"{"password":"correct horse battery","code":"123456"}"#),
     ("set_up", r#"{"code":"one-time-code","password":"long enough pass"}"#),
     ("make_call", r#"{"tool":"demo_wipe","args":{"name":"a"}}"#),
     ("preview_call", r#"{"tool":"demo_wipe","args":{"name":"a"}}"#),

@@ -96,7 +96,11 @@ const MAY: [(&str, &[Who]); 57] = [
 ];
 
 /// The rest of them, so that the list above stays readable.
-const MAY_TOO: [(&str, &[Who]); 8] = [
+const MAY_TOO: [(&str, &[Who]); 12] = [
+    ("factor_info", RULE),
+    ("propose_factor", RULE),
+    ("turn_on_factor", RULE),
+    ("turn_off_factor", RULE),
     ("list_sessions", RULE),
     ("revoke_session", RULE),
     ("revoke_other_sessions", RULE),

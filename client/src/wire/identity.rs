@@ -23,6 +23,8 @@ pub struct SessionInfo {
     pub role: Option<String>,
     /// Whether the caller is the operator.
     pub operator: bool,
+    /// Whether the operator signs in with a code beside the password.
+    pub second_factor: bool,
     /// Name of the machine.
     pub host: String,
     /// Version of Jarvis.
@@ -75,9 +77,66 @@ pub struct SetupBody {
 pub struct SignInBody {
     /// The operator's password.
     pub password: String,
+    /// The code of the authenticator app, or a recovery code; where the second factor is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// Answer with the session's secret instead of a cookie.
     #[serde(default)]
     pub bearer: bool,
+}
+
+/// The second factor beside the operator's password.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FactorInfo {
+    /// Whether it is on.
+    pub on: bool,
+    /// When it was turned on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
+    /// Recovery codes that were not used.
+    pub recovery_left: u32,
+}
+
+/// A key for an authenticator app. It is kept nowhere until it comes back with a code of it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FactorProposal {
+    /// The key in base32.
+    pub secret: String,
+    /// The same as a link for apps on this device.
+    pub uri: String,
+    /// The link as a QR code: the path of an SVG in units of one module.
+    pub qr: String,
+    /// Side of the QR code in modules, its quiet border included.
+    pub qr_size: u32,
+}
+
+/// Turns the second factor on.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactorBody {
+    /// The operator's password.
+    pub password: String,
+    /// The proposed key.
+    pub secret: String,
+    /// The code that the app shows for it.
+    pub code: String,
+}
+
+/// Recovery codes, in this answer and never again. Each opens the door once, in place of a code of the app.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FactorCodes {
+    /// The codes.
+    pub recovery: Vec<String>,
+}
+
+/// Turns the second factor off.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactorOffBody {
+    /// The operator's password.
+    pub password: String,
+    /// A code of the app, or a recovery code.
+    pub code: String,
 }
 
 /// What to allow a new token.

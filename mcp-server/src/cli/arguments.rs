@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 }
 
 const EXITS: &str = "Exit codes: 0 done · 1 failed · 2 refused or invalid · 3 waiting for approval · 4 no server\n\
-JARVIS_URL and JARVIS_TOKEN reach another machine; JARVIS_OPERATOR_PASSWORD answers the password prompt.\n\
+JARVIS_URL and JARVIS_TOKEN reach another machine; JARVIS_OPERATOR_PASSWORD answers the password prompt, JARVIS_OPERATOR_CODE that for the code.\n\
 Example: jarvis say \"how is this machine?\"";
 
 const TIERS: [&str; 4] = ["green", "yellow", "orange", "red"];

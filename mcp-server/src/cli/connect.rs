@@ -101,11 +101,27 @@ impl Connection {
                 ));
             }
         };
-        let session: SessionInfo = client.post("/api/session", &SignInBody { password, bearer: true }, None).await?;
+        let code = if known.second_factor { Some(self.code()?) } else { None };
+        let session: SessionInfo =
+            client.post("/api/session", &SignInBody { password, code, bearer: true }, None).await?;
         let secret = session.secret.ok_or_else(|| Stop::new(Exit::Failed, "the server opened no session"))?;
         let client = client.with_bearer(secret);
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
         Ok(client)
+    }
+
+    /// The code beside the password, asked for only where the second factor is on.
+    fn code(&self) -> Result<String> {
+        match self.variable("JARVIS_OPERATOR_CODE") {
+            Some(code) => Ok(code),
+            None if std::io::stdin().is_terminal() => rpassword::prompt_password("Code of the authenticator app: ")
+                .map_err(|error| Stop::new(Exit::Failed, format!("the code could not be read: {error}"))),
+            None => Err(Stop::new(
+                Exit::Refused,
+                "the second factor is on: set JARVIS_OPERATOR_CODE to the code that the authenticator app shows now (or to a \
+                 recovery code), or run it in a terminal",
+            )),
+        }
     }
 
     /// Ends the session that was opened for this command: the list of sessions is of those that somebody still uses.

@@ -41,7 +41,7 @@ pub(super) async fn reset(connection: &Connection, printer: &Printer) -> Result 
     let code = reset?;
     printer.answer(&json!({ "code": code, "data": data.display().to_string() }), || {
         format!(
-            "The password of the Jarvis in {} is forgotten and all sessions are closed. Start the server and open the link \
+            "The password and the second factor of the Jarvis in {} are forgotten and all sessions are closed. Start the server and open the link \
              that it prints, /setup#code={code}",
             data.display()
         )

@@ -212,6 +212,7 @@ impl House {
             heard: Arc::clone(&self.heard),
             settings: Arc::new(self.store.clone()),
             settings_tx: self.settings.clone(),
+            factor: Arc::new(self.vault.clone()),
             secrets: Arc::new(self.vault.clone()),
             redactor: self.redactor.clone(),
             clock: Arc::clone(&self.clock),

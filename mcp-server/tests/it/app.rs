@@ -131,7 +131,7 @@ impl TestApp {
 
     /// The operator, signed in.
     pub(crate) async fn operator(&self) -> Client {
-        let body = SignInBody { password: PASSWORD.to_owned(), bearer: true };
+        let body = SignInBody { password: PASSWORD.to_owned(), code: None, bearer: true };
         let client = self.over_tcp(None);
         let session: SessionInfo = client.post("/api/session", &body, None).await.unwrap();
         client.with_bearer(session.secret.unwrap())

@@ -111,8 +111,40 @@ impl SecretVault {
         self.0.load().await;
     }
 
+    /// Keeps a secret, Jarvis's own too.
+    pub(crate) async fn keep(&self, name: &SecretName, change: SecretChange, draft: Draft) -> Stored<SecretRecord> {
+        let vault = &self.0;
+        let _changing = vault.changing.lock().await;
+        let (master, at) = (vault.master().await?, vault.store.0.clock.now());
+        // Whatever tells of it, from its row on, must not hold the value.
+        if let Some(value) = change.value.clone() {
+            let (redactor, name) = (vault.redactor.clone(), name.to_string());
+            let learned = tokio::task::spawn_blocking(move || redactor.learn(&name, &value)).await;
+            learned.map_err(|error| StoreError::Unavailable(error.to_string()))?.map_err(StoreError::Conflict)?;
+        }
+        let row = Row::new(&vault.redactor, draft)?;
+        let kept = vault.store.0.writer.submit(Keep { master, name: name.clone(), change, at, row }).await;
+        vault.load().await;
+        kept
+    }
+
+    /// The value of a secret that is Jarvis's own.
+    pub(crate) fn value(&self, name: &SecretName) -> Result<Secret, String> {
+        let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
+        match (&open.fault, open.kept.get(name)) {
+            (Some(fault), _) => Err(format!("the vault is closed: {fault}")),
+            (None, Some((_, Some(secret)))) => Ok(secret.clone()),
+            (None, _) => Err("its key is not there".to_owned()),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
     fn find(&self, reference: &str) -> Result<(SecretRecord, Secret), String> {
         let name = SecretName::referred(reference)
+            .filter(|name| !is_own(name))
             .ok_or_else(|| format!("`{}` is no reference to a secret; write secret://NAME", shorten(reference, 40)))?;
         let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
         match (&open.fault, open.kept.get(&name)) {
@@ -327,6 +359,11 @@ fn marks(rows: &[Sealed]) -> Vec<Mark> {
     rows.iter().map(|row| (row.record.clone(), row.retired, row.key_id.clone())).collect()
 }
 
+/// Whether nobody but Jarvis keeps, opens or removes it.
+fn is_own(name: &SecretName) -> bool {
+    name.as_str() == crate::factor::NAME
+}
+
 fn other_key(name: &SecretName, id: &str) -> String {
     format!(
         "the secret {name} is sealed under another key ({id}); give the vault that key again, or name it as \
@@ -352,7 +389,7 @@ fn draft(by: &ActorId, summary: String) -> Draft {
 impl SecretStore for SecretVault {
     fn secrets(&self) -> Vec<SecretRecord> {
         let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.kept.values().map(|(record, _)| record.clone()).collect()
+        open.kept.values().map(|(record, _)| record.clone()).filter(|record| !is_own(&record.name)).collect()
     }
 
     fn key_words(&self) -> String {
@@ -367,22 +404,16 @@ impl SecretStore for SecretVault {
     }
 
     async fn keep_secret(&self, name: &SecretName, change: SecretChange, draft: Draft) -> Stored<SecretRecord> {
-        let vault = &self.0;
-        let _changing = vault.changing.lock().await;
-        let (master, at) = (vault.master().await?, vault.store.0.clock.now());
-        // Whatever tells of it, from its row on, must not hold the value.
-        if let Some(value) = change.value.clone() {
-            let (redactor, name) = (vault.redactor.clone(), name.to_string());
-            let learned = tokio::task::spawn_blocking(move || redactor.learn(&name, &value)).await;
-            learned.map_err(|error| StoreError::Unavailable(error.to_string()))?.map_err(StoreError::Conflict)?;
+        if is_own(name) {
+            return Err(StoreError::Conflict(format!("{name} is Jarvis's own; take another name")));
         }
-        let row = Row::new(&vault.redactor, draft)?;
-        let kept = vault.store.0.writer.submit(Keep { master, name: name.clone(), change, at, row }).await;
-        vault.load().await;
-        kept
+        self.keep(name, change, draft).await
     }
 
     async fn remove_secret(&self, name: &SecretName, draft: Draft) -> Stored<bool> {
+        if is_own(name) {
+            return Ok(false);
+        }
         let vault = &self.0;
         let _changing = vault.changing.lock().await;
         let (at, row) = (vault.store.0.clock.now(), Row::new(&vault.redactor, draft)?);

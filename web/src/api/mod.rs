@@ -9,6 +9,7 @@ mod conversation;
 mod doctor;
 mod doubt;
 mod event;
+mod factor;
 mod grant;
 mod health;
 mod job;
@@ -68,6 +69,9 @@ fn entering() -> OpenApiRouter<Web> {
         .routes(routes!(session::session_info, session::sign_in, session::sign_out))
         .routes(routes!(session::list_sessions, session::revoke_other_sessions))
         .routes(routes!(session::revoke_session))
+        .routes(routes!(factor::factor_info, factor::turn_on_factor))
+        .routes(routes!(factor::propose_factor))
+        .routes(routes!(factor::turn_off_factor))
         .routes(routes!(setup::set_up))
 }
 

@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use jarvis_client::wire::{OpenSession, SessionInfo, SessionList, SignInBody};
 use jarvis_safety::event::EventKind;
+use jarvis_safety::factor::Spent;
 use jarvis_safety::id::SessionId;
 use jarvis_safety::identity::{Admission, Session, Source, Whence};
 use jarvis_safety::refusal::Code;
@@ -78,8 +79,30 @@ pub(super) async fn sign_in(
         };
         return Err(wrong(&web, before, "sign-in", message).await);
     }
+    let how = second(&web, before, body.code.as_deref()).await?;
     web.identities.forgive(&from.source).await?;
-    open(&web, &from, &face, body.bearer).await
+    open(&web, &from, &face, body.bearer, how).await
+}
+
+/// Asks for the second factor, where it is on; answers how the operator signed in.
+pub(super) async fn second(web: &Web, before: usize, code: Option<&str>) -> Answered<&'static str> {
+    if web.factor.factor().await?.is_none() {
+        return Ok("the operator signed in");
+    }
+    let Some(code) = code.map(str::trim).filter(|code| !code.is_empty()) else {
+        let said =
+            "the second factor is on: send the code of the authenticator app with the password, or a recovery code";
+        return Err(Fault::door(StatusCode::UNAUTHORIZED, "code_required", said));
+    };
+    match web.factor.spend(code).await? {
+        Spent::Code => Ok("the operator signed in with a code"),
+        Spent::Recovery => Ok("the operator signed in with a recovery code, which is used up by that"),
+        Spent::Wrong => {
+            let said = "the code is wrong, too old, or was used before; take the one that the app shows now, or a \
+                        recovery code; `jarvis operator reset` on the host turns the second factor off";
+            Err(wrong(web, before, "code", said).await)
+        }
+    }
 }
 
 /// Ends the caller's own session, and everything that it holds open.
@@ -161,21 +184,32 @@ pub(super) async fn admit(web: &Web, from: &From) -> Answered<usize> {
 
 /// A wrong password or code: held back for a while, and recorded whoever it was.
 pub(super) async fn wrong(web: &Web, before: usize, what: &str, message: &str) -> Fault {
+    held_back(web, before).await;
+    refused(Code::Unauthenticated, what, message)
+}
+
+/// The same of somebody who is signed in and stays so.
+pub(super) async fn wrong_again(web: &Web, before: usize, what: &str, message: &str) -> Fault {
+    held_back(web, before).await;
+    refused(Code::Forbidden, what, message)
+}
+
+async fn held_back(web: &Web, before: usize) {
     tokio::select! {
         () = tokio::time::sleep(Duration::from_millis(penalty_ms(before))) => {}
         () = web.shutdown.cancelled() => {}
     }
-    Fault::from(Refusal::new(Code::Unauthenticated, "sign in", message)).recorded(
-        EventKind::SessionRefused,
-        Some(&record::nobody()),
-        what,
-    )
+}
+
+fn refused(code: Code, what: &str, message: &str) -> Fault {
+    let fault = Fault::from(Refusal::new(code, "sign in", message));
+    fault.recorded(EventKind::SessionRefused, Some(&record::nobody()), what)
 }
 
 /// Opens a session of the operator and answers with it.
-pub(super) async fn open(web: &Web, from: &From, face: &Face, bearer: bool) -> Answered<Response> {
+pub(super) async fn open(web: &Web, from: &From, face: &Face, bearer: bool, how: &str) -> Answered<Response> {
     let operator = Actor::operator();
-    let row = face.row(EventKind::SessionOpened, &operator, "session", "the operator signed in");
+    let row = face.row(EventKind::SessionOpened, &operator, "session", how);
     let whence = Whence { face: if bearer { "cli" } else { "dashboard" }.to_owned(), place: from.place.clone() };
     let (session, secret) = web.identities.open_session(whence, row).await?;
     let mut answer = info(web, Some(&operator)).await?;
@@ -213,6 +247,7 @@ async fn info(web: &Web, actor: Option<&Actor>) -> Answered<SessionInfo> {
         may_approve: actor.is_some_and(Actor::may_approve),
         role: actor.and_then(role).map(str::to_owned),
         operator: actor.is_some_and(|actor| actor.kind == ActorKind::Operator),
+        second_factor: web.factor.factor().await?.is_some(),
         host: web.host.clone(),
         version: web.version.clone(),
         secret: None,

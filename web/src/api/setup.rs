@@ -48,7 +48,7 @@ pub(super) async fn set_up(
     let row = face.row(EventKind::OperatorSet, &operator, "operator", "the operator's password was set");
     web.identities.set_password(&body.password, row).await?;
     drop(changing);
-    open(&web, &from, &face, false).await
+    open(&web, &from, &face, false, "the operator signed in").await
 }
 
 fn check_password(password: &str) -> Answered<()> {

@@ -159,6 +159,7 @@ impl House {
             identities: Arc::new(kept.store.clone()),
             settings: Arc::new(kept.store.clone()),
             settings_tx,
+            factor: Arc::new(vault.clone()),
             secrets: Arc::new(vault),
             redactor: secrets.redactor,
             clock: kept.clock.clone(),

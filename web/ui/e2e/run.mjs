@@ -8,6 +8,7 @@ import { comingBack } from './suite/again.mjs';
 import { denying, docker, makeContainers } from './suite/approve.mjs';
 import { importing } from './suite/env.mjs';
 import { grants } from './suite/grant.mjs';
+import { identity } from './suite/identity.mjs';
 import { jobs, jobsWithDocker, makeJobContainer } from './suite/job.mjs';
 import { keyboardOnly } from './suite/keyboard.mjs';
 import { killing } from './suite/kill.mjs';
@@ -48,6 +49,7 @@ try {
   } else skip('needs a Docker engine', DOCKER_TESTS);
   await killing(world);
   await settings(world);
+  await identity(world);
   await activity(world);
   await comingBack(world);
   await keyboardOnly(world);

@@ -2,10 +2,11 @@
 
 import type {
   ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, CancelInfo, ConversationInfo, ConversationList,
-  ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, GrantBody, GrantInfo, GrantList, GrantTrial, ImportBody, ImportReport,
-  JobBody, JobInfo, JobPage, OutputPage, PlanBody, PlanRan, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo,
-  ScheduleList, SecretBody, SecretInfo, SecretList, SessionInfo, SessionList, SettingsInfo, StatusInfo, TokenBody,
-  TokenInfo, TokenList, ToolList, TurnInfo, UndoPreview,
+  ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, FactorBody, FactorCodes, FactorInfo, FactorOffBody,
+  FactorProposal, GrantBody, GrantInfo, GrantList, GrantTrial, ImportBody, ImportReport, JobBody, JobInfo, JobPage,
+  OutputPage, PlanBody, PlanRan, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SecretBody,
+  SecretInfo, SecretList, SessionInfo, SessionList, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList, ToolList,
+  TurnInfo, UndoPreview,
 } from './wire';
 
 export class ProblemError extends Error {
@@ -95,7 +96,7 @@ export interface HistoryQuery { before?: number | null; limit?: number; kind?: s
 export const api = {
   session: () => request<SessionInfo>('GET', '/session'),
   setup: (code: string, password: string) => request<SessionInfo>('POST', '/setup', { body: { code, password } }),
-  signIn: (password: string) => request<SessionInfo>('POST', '/session', { body: { password } }),
+  signIn: (password: string, code?: string) => request<SessionInfo>('POST', '/session', { body: { password, ...(code && { code }) } }),
   signOut: () => request<void>('DELETE', '/session'),
 
   status: () => request<StatusInfo>('GET', '/status'),
@@ -156,6 +157,10 @@ export const api = {
   sessions: () => request<SessionList>('GET', '/sessions'),
   endSession: (id: string) => request<void>('DELETE', at('/sessions', id)),
   endOtherSessions: () => request<void>('DELETE', '/sessions'),
+  factor: () => request<FactorInfo>('GET', '/second-factor'),
+  proposeFactor: () => request<FactorProposal>('POST', '/second-factor/proposal'),
+  factorOn: (body: FactorBody) => request<FactorCodes>('PUT', '/second-factor', { body }),
+  factorOff: (body: FactorOffBody) => request<void>('POST', '/second-factor/off', { body }),
   tokens: () => request<TokenList>('GET', '/tokens'),
   newToken: (body: TokenBody) => request<TokenInfo>('POST', '/tokens', { body }),
   revokeToken: (id: string) => request<void>('DELETE', at('/tokens', id)),

@@ -616,6 +616,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether it is on, and how many recovery codes are left. */
+        get: operations["factor_info"];
+        /** Turns it on with a proposed key, a code of it and the password. The answer holds the recovery codes. */
+        put: operations["turn_on_factor"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/second-factor/off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turns it off with the password and a code; key and recovery codes are forgotten. */
+        post: operations["turn_off_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/second-factor/proposal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A new key for an authenticator app. Nothing is kept. */
+        post: operations["propose_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/secrets": {
         parameters: {
             query?: never;
@@ -1253,6 +1305,56 @@ export interface components {
              */
             next?: number | null;
         };
+        /** @description Turns the second factor on. */
+        FactorBody: {
+            /** @description The operator's password. */
+            password: string;
+            /** @description The proposed key. */
+            secret: string;
+            /** @description The code that the app shows for it. */
+            code: string;
+        };
+        /** @description Recovery codes, in this answer and never again. Each opens the door once, in place of a code of the app. */
+        FactorCodes: {
+            /** @description The codes. */
+            recovery: string[];
+        };
+        /** @description The second factor beside the operator's password. */
+        FactorInfo: {
+            /** @description Whether it is on. */
+            on: boolean;
+            /**
+             * Format: int64
+             * @description When it was turned on.
+             */
+            since?: number | null;
+            /**
+             * Format: int32
+             * @description Recovery codes that were not used.
+             */
+            recovery_left: number;
+        };
+        /** @description Turns the second factor off. */
+        FactorOffBody: {
+            /** @description The operator's password. */
+            password: string;
+            /** @description A code of the app, or a recovery code. */
+            code: string;
+        };
+        /** @description A key for an authenticator app. It is kept nowhere until it comes back with a code of it. */
+        FactorProposal: {
+            /** @description The key in base32. */
+            secret: string;
+            /** @description The same as a link for apps on this device. */
+            uri: string;
+            /** @description The link as a QR code: the path of an SVG in units of one module. */
+            qr: string;
+            /**
+             * Format: int32
+             * @description Side of the QR code in modules, its quiet border included.
+             */
+            qr_size: number;
+        };
         /** @description One thing that `doctor` looked at. */
         Finding: {
             /** @description What was looked at. */
@@ -1808,6 +1910,8 @@ export interface components {
             role?: string | null;
             /** @description Whether the caller is the operator. */
             operator: boolean;
+            /** @description Whether the operator signs in with a code beside the password. */
+            second_factor: boolean;
             /** @description Name of the machine. */
             host: string;
             /** @description Version of Jarvis. */
@@ -1853,6 +1957,8 @@ export interface components {
         SignInBody: {
             /** @description The operator's password. */
             password: string;
+            /** @description The code of the authenticator app, or a recovery code; where the second factor is on. */
+            code?: string | null;
             /** @description Answer with the session's secret instead of a cookie. */
             bearer?: boolean;
         };
@@ -2177,6 +2283,11 @@ export type DoubtInfo = components['schemas']['DoubtInfo'];
 export type DoubtList = components['schemas']['DoubtList'];
 export type EventInfo = components['schemas']['EventInfo'];
 export type EventPage = components['schemas']['EventPage'];
+export type FactorBody = components['schemas']['FactorBody'];
+export type FactorCodes = components['schemas']['FactorCodes'];
+export type FactorInfo = components['schemas']['FactorInfo'];
+export type FactorOffBody = components['schemas']['FactorOffBody'];
+export type FactorProposal = components['schemas']['FactorProposal'];
 export type Finding = components['schemas']['Finding'];
 export type GrantBody = components['schemas']['GrantBody'];
 export type GrantInfo = components['schemas']['GrantInfo'];
@@ -3627,6 +3738,125 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    factor_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    turn_on_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorCodes"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    turn_off_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorOffBody"];
+            };
+        };
+        responses: {
+            /** @description It is off */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    propose_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorProposal"];
+                };
             };
             /** @description Not carried out; `code` says why */
             default: {

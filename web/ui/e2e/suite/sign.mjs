@@ -20,7 +20,7 @@ export async function signing(world) {
 
   await world.test('signing out shows the sign-in, a wrong password is told, the right one lets in', async () => {
     await world.open('/settings');
-    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     const field = page.getByLabel("Operator's password");
     await field.fill('not the password');
     await field.press('Enter');

@@ -19,8 +19,8 @@ class Session {
     }
   }
 
-  async signIn(password: string): Promise<void> {
-    this.info = await api.signIn(password);
+  async signIn(password: string, code?: string): Promise<void> {
+    this.info = await api.signIn(password, code);
     this.ended = false;
   }
 
