@@ -2,7 +2,8 @@
 //!
 //! An attempt is counted when it begins and forgotten when it was right, so many at once gain nothing. Sources are
 //! counted singly, and all distant ones together, so that many addresses do not add up. This machine is not part of the
-//! sum: a stranger cannot lock the owner out of it. Replicas count together, but for their own machines.
+//! sum: a stranger cannot lock the owner out of it. Whoever goes on from afar is locked out for a while; this machine never
+//! is. Replicas count together, but for their own machines.
 
 use std::collections::HashMap;
 
@@ -19,7 +20,11 @@ const PER_SOURCE: usize = 5;
 const ALTOGETHER: usize = 60;
 /// The window.
 const WINDOW_MS: i64 = 60_000;
-/// Sources that are remembered; more than can reach [`ALTOGETHER`].
+/// Wrong attempts of one distant source within [`LOCK_MS`] after which it is locked out.
+const LOCKED: usize = 15;
+/// So long it is, from the last of them on, in milliseconds; and so long an attempt is remembered.
+const LOCK_MS: i64 = 15 * 60_000;
+/// Sources of the last minute that are taken; more than can reach [`ALTOGETHER`].
 const MAX_SOURCES: usize = 256;
 
 /// Counts an attempt, if it is not one too many.
@@ -39,7 +44,7 @@ fn key(source: &Source, replica: Option<&str>) -> String {
     }
 }
 
-/// Attempts of the last minute, and whether their source is distant.
+/// Attempts that are remembered, and whether their source is distant.
 type Attempts = HashMap<String, (bool, Vec<i64>)>;
 
 async fn read(tx: &mut Tx<'_>, now: i64) -> Result<Attempts, Halt> {
@@ -47,7 +52,7 @@ async fn read(tx: &mut Tx<'_>, now: i64) -> Result<Attempts, Halt> {
     let mut attempts = Attempts::with_capacity(rows.len());
     for row in &rows {
         let mut times: Vec<i64> = from_json("attempt", row.try_get(2)?)?;
-        times.retain(|at| is_recent(*at, now));
+        times.retain(|at| is_within(*at, now, LOCK_MS));
         if !times.is_empty() {
             attempts.insert(row.try_get(0)?, (row.try_get::<i64, _>(1)? != 0, times));
         }
@@ -55,20 +60,27 @@ async fn read(tx: &mut Tx<'_>, now: i64) -> Result<Attempts, Halt> {
     Ok(attempts)
 }
 
-const fn is_recent(at: i64, now: i64) -> bool {
-    at > now - WINDOW_MS && at <= now
+const fn is_within(at: i64, now: i64, window: i64) -> bool {
+    at > now - window && at <= now
 }
 
 fn judge(attempts: &Attempts, key: &str, far: bool, now: i64) -> Admission {
+    let recent = |at: &i64| is_within(*at, now, WINDOW_MS);
     let own: &[i64] = attempts.get(key).map_or(&[], |(_, times)| times);
-    if own.len() >= PER_SOURCE {
-        return too_many(own.iter().copied(), now);
+    if far && own.len() >= LOCKED {
+        let latest = own.iter().max().copied().unwrap_or(now);
+        return Admission::TooMany { wait_ms: (latest + LOCK_MS - now).max(1) };
     }
-    let distant = || attempts.values().filter(|(far, _)| *far).flat_map(|(_, times)| times).copied();
-    if far && (distant().count() >= ALTOGETHER || attempts.len() >= MAX_SOURCES) {
+    let before = own.iter().copied().filter(recent);
+    if before.clone().count() >= PER_SOURCE {
+        return too_many(before, now);
+    }
+    let distant = || attempts.values().filter(|(far, _)| *far).flat_map(|(_, times)| times).copied().filter(recent);
+    let sources = || attempts.values().filter(|(_, times)| times.iter().any(recent)).count();
+    if far && (distant().count() >= ALTOGETHER || sources() >= MAX_SOURCES) {
         return too_many(distant(), now);
     }
-    Admission::Admitted { before: own.len() }
+    Admission::Admitted { before: before.count() }
 }
 
 fn too_many(times: impl Iterator<Item = i64>, now: i64) -> Admission {
@@ -92,7 +104,7 @@ impl Change for Admit {
         times.push(self.now);
         let times = to_json("attempt", &times)?;
         sqlx::query("delete from attempt where latest <= $1 or latest > $2")
-            .bind(self.now - WINDOW_MS)
+            .bind(self.now - LOCK_MS)
             .bind(self.now)
             .execute(&mut *tx.connection)
             .await?;

@@ -76,3 +76,24 @@ async fn a_clock_that_was_set_back_locks_nobody_out() {
     world.clock.turn(-3_600_000);
     assert_eq!(admit(&world, &far("192.0.2.1")).await, Admission::Admitted { before: 0 });
 }
+
+#[tokio::test]
+async fn who_goes_on_from_afar_is_locked_out_for_a_quarter_of_an_hour_and_this_machine_never_is() {
+    let world = World::new().await;
+    for minute in 0..3 {
+        for before in 0..5 {
+            let both = [far("192.0.2.1"), near("loopback")].map(|source| (source, before));
+            for (source, before) in both {
+                assert_eq!(admit(&world, &source).await, Admission::Admitted { before }, "minute {minute}");
+            }
+        }
+        world.clock.turn(60_000);
+    }
+    assert_eq!(admit(&world, &far("192.0.2.1")).await, Admission::TooMany { wait_ms: 14 * 60_000 });
+    assert_eq!(admit(&world, &near("loopback")).await, Admission::Admitted { before: 0 });
+    assert_eq!(admit(&world, &far("192.0.2.2")).await, Admission::Admitted { before: 0 });
+    world.clock.turn(14 * 60_000 - 1);
+    assert_eq!(admit(&world, &far("192.0.2.1")).await, Admission::TooMany { wait_ms: 1 });
+    world.clock.turn(1);
+    assert_eq!(admit(&world, &far("192.0.2.1")).await, Admission::Admitted { before: 0 });
+}
