@@ -98,8 +98,12 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Result<String, Fault> {
         (None, _) => uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()),
         (Some(_), Some(_)) => None,
     };
-    host.filter(|host| !host.is_empty() && host.len() <= 300).ok_or_else(|| {
-        Fault::door(StatusCode::MISDIRECTED_REQUEST, "misdirected", "send exactly one readable Host header")
+    // A name in the address counts more than the header (RFC 9112, 3.2.2). Where they differ, whoever stands in front of
+    // us may have looked at the other one.
+    let one = |host: &String| uri.authority().is_none_or(|named| named.as_str().eq_ignore_ascii_case(host));
+    host.filter(|host| !host.is_empty() && host.len() <= 300 && one(host)).ok_or_else(|| {
+        let said = "send exactly one readable Host header, and no other name in the address";
+        Fault::door(StatusCode::MISDIRECTED_REQUEST, "misdirected", said)
     })
 }
 
@@ -193,6 +197,24 @@ mod tests {
         headers.append(header::HOST, "localhost".parse().unwrap());
         headers.append(header::HOST, "evil.example".parse().unwrap());
         assert!(names.check(&Uri::from_static("/"), &headers).is_err());
+    }
+
+    #[test]
+    fn a_name_in_the_address_counts_like_the_header() {
+        let names = Names::default();
+        let check = |uri: &'static str| {
+            let headers = HeaderMap::from_iter([(header::HOST, "localhost:7878".parse().unwrap())]);
+            names.check(&Uri::from_static(uri), &headers).map_err(|fault| fault.code())
+        };
+        assert_eq!(check("http://LOCALHOST:7878/api/status"), Ok(()));
+        for uri in [
+            "http://evil.example/api/status",
+            "http://127.0.0.1:7878/",
+            "http://x@localhost:7878/",
+            "http://localhost/",
+        ] {
+            assert_eq!(check(uri), Err("misdirected"), "{uri}");
+        }
     }
 
     #[test]
