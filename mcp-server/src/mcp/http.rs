@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use jarvis_safety::Actor;
@@ -51,8 +51,7 @@ async fn strictly(State(face): State<Face>, request: Request, next: Next) -> Res
     let (parts, body) = request.into_parts();
     let judged = match to_bytes(body, MAX_BODY).await {
         Err(_) => Err((StatusCode::PAYLOAD_TOO_LARGE, strict::too_large(MAX_BODY as u64))),
-        Ok(bytes) if bytes.is_empty() => Ok(bytes),
-        Ok(bytes) => strict::judge(&bytes).map(|_| bytes).map_err(|unread| (StatusCode::BAD_REQUEST, unread)),
+        Ok(bytes) => once(&parts.headers, bytes).map_err(|unread| (StatusCode::BAD_REQUEST, unread)),
     };
     match judged {
         Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
@@ -62,6 +61,15 @@ async fn strictly(State(face): State<Face>, request: Request, next: Next) -> Res
             }
             refused(status, &unread)
         }
+    }
+}
+
+/// The body, if it and the headers can be read in one way only.
+fn once(headers: &HeaderMap, bytes: Bytes) -> Result<Bytes, Unread> {
+    match strict::said_twice(headers) {
+        Some(unread) => Err(unread),
+        None if bytes.is_empty() => Ok(bytes),
+        None => strict::judge(&bytes).map(|_| bytes),
     }
 }
 

@@ -2,12 +2,16 @@
 //!
 //! What is refused here never becomes a call, so the face tells the audit of it itself.
 
+use axum::http::HeaderMap;
 use jarvis_safety::call::{Request, Vouching};
 use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::{Actor, Refusal, json};
 use serde_json::{Value, json};
 
 use super::Face;
+
+/// Code of the protocol for headers that do not fit the message.
+const HEADER_MISMATCH: i64 = -32_020;
 
 /// Why a message was not read.
 pub(super) struct Unread {
@@ -57,6 +61,15 @@ pub(super) fn judge(bytes: &[u8]) -> Result<Value, Unread> {
     Err(Unread { code: -32602, message: format!("{wrong}. Nothing was done"), id })
 }
 
+/// Refuses headers of the protocol that are there twice: they repeat what the message says, and of two values one reader
+/// takes the first and another the last.
+pub(super) fn said_twice(headers: &HeaderMap) -> Option<Unread> {
+    let mut ours = headers.keys().filter(|name| name.as_str().starts_with("mcp-"));
+    let twice = ours.find(|name| headers.get_all(*name).iter().nth(1).is_some())?;
+    let message = format!("the header `{twice}` is there more than once. Nothing was done");
+    Some(Unread { code: HEADER_MISMATCH, message, id: Value::Null })
+}
+
 /// Refuses a message that is longer than allowed.
 pub(super) fn too_large(most: u64) -> Unread {
     let message = format!("the request is larger than {most} bytes. Nothing was done");
@@ -81,6 +94,20 @@ impl Face {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_of_the_protocol_is_said_once() {
+        let twice = |headers: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(*name, value.parse().unwrap());
+            }
+            said_twice(&map).map(|unread| unread.code)
+        };
+        assert_eq!(twice(&[("mcp-method", "tools/call"), ("mcp-name", "a"), ("cookie", "a"), ("cookie", "b")]), None);
+        assert_eq!(twice(&[("mcp-name", "a"), ("mcp-name", "b")]), Some(HEADER_MISMATCH));
+        assert_eq!(twice(&[("mcp-name", "a"), ("mcp-name", "a")]), Some(HEADER_MISMATCH));
+    }
 
     #[test]
     fn what_two_readers_could_read_differently_is_not_read() {
