@@ -10,7 +10,7 @@ use jarvis_client::wire::AuditReport;
 use crate::auth::{AuthState, McpDoor};
 use crate::guard::door::{Door, Names};
 use crate::guard::record::Nameless;
-use crate::guard::{door, header, strike, trace};
+use crate::guard::{body, door, header, strike, trace};
 use crate::metric::Metrics;
 use crate::parts::WebParts;
 use crate::stream::Seats;
@@ -88,6 +88,7 @@ impl Web {
             .fallback(dashboard::serve)
             .method_not_allowed_fallback(dashboard::wrong_method)
             .layer(from_fn_with_state((Arc::clone(&self.names), door), door::layer))
+            .layer(from_fn(body::layer))
             .layer(from_fn_with_state(self.clone(), trace::layer))
             .layer(from_fn(header::layer))
     }

@@ -1,14 +1,19 @@
 //! Request bodies: bounded, JSON, and read strictly.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream, HttpBody as _};
 use axum::extract::{FromRequest, Request};
+use axum::middleware::Next;
+use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
 use jarvis_safety::plain::{shorten, visible};
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 
 use crate::problem::Fault;
 
@@ -17,6 +22,8 @@ pub const MAX_BODY: usize = 2 * 1024 * 1024;
 /// How much of a body that is too large is still read and thrown away, so that the client reads the answer instead of a
 /// broken connection.
 const MAX_DRAIN: usize = 16 * 1024 * 1024;
+/// Longest time in which what nobody reads is read and thrown away.
+const LINGER: Duration = Duration::from_secs(5);
 /// Longest time for a body to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
@@ -30,6 +37,47 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
         return Err(too_large(MAX_BODY));
     }
     tokio::time::timeout(ARRIVAL, collect(body)).await.map_err(|_| late(ARRIVAL))?
+}
+
+/// The layer that reads on what a route left unread of its body, within [`MAX_DRAIN`] and [`LINGER`], while the answer is on
+/// its way: a connection that is closed with unread bytes takes the answer with it.
+pub async fn layer(request: Request, next: Next) -> Response {
+    let lingering = |body: Body| Body::from_stream(Lingering(Some(body.into_data_stream())));
+    next.run(request.map(|body| if body.is_end_stream() { body } else { lingering(body) })).await
+}
+
+/// A body that is read to its end when nobody wants it any more.
+struct Lingering(Option<BodyDataStream>);
+
+impl Stream for Lingering {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(body) = self.0.as_mut() else { return Poll::Ready(None) };
+        let polled = Pin::new(body).poll_next(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        if let (Some(left), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(LINGER, drain(left)));
+        }
+    }
+}
+
+async fn drain(mut left: BodyDataStream) {
+    let mut length = 0;
+    while let Some(Ok(chunk)) = left.next().await {
+        length += chunk.len();
+        if length > MAX_DRAIN {
+            return;
+        }
+    }
 }
 
 async fn collect(body: Body) -> Result<Bytes, Fault> {
@@ -153,6 +201,16 @@ mod tests {
         assert_eq!(decoded("application/json", r#"["a"]"#), Err(400));
         assert_eq!(decoded("application/json", ""), Ok(String::new()));
         assert_eq!(decoded("text/plain", r#"{"name":"a"}"#), Err(415));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_reads_of_a_body_is_read_to_its_end() {
+        let (sent, received) = tokio::sync::mpsc::channel::<Result<Bytes, axum::Error>>(1);
+        let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(received));
+        drop(Lingering(Some(body.into_data_stream())));
+        for _ in 0..100 {
+            sent.send(Ok(Bytes::from_static(b"more"))).await.unwrap();
+        }
     }
 
     #[tokio::test]
