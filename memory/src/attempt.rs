@@ -22,7 +22,7 @@ const ALTOGETHER: usize = 60;
 const WINDOW_MS: i64 = 60_000;
 /// Wrong attempts of one distant source within [`LOCK_MS`] after which it is locked out.
 const LOCKED: usize = 15;
-/// So long it is, from the last of them on, in milliseconds; and so long an attempt is remembered.
+/// So long it is, from the last of them on, in milliseconds.
 const LOCK_MS: i64 = 15 * 60_000;
 /// Sources of the last minute that are taken; more than can reach [`ALTOGETHER`].
 const MAX_SOURCES: usize = 256;
@@ -52,7 +52,8 @@ async fn read(tx: &mut Tx<'_>, now: i64) -> Result<Attempts, Halt> {
     let mut attempts = Attempts::with_capacity(rows.len());
     for row in &rows {
         let mut times: Vec<i64> = from_json("attempt", row.try_get(2)?)?;
-        times.retain(|at| is_within(*at, now, LOCK_MS));
+        // Whoever is locked out was locked by what came before his last attempt.
+        times.retain(|at| is_within(*at, now, 2 * LOCK_MS));
         if !times.is_empty() {
             attempts.insert(row.try_get(0)?, (row.try_get::<i64, _>(1)? != 0, times));
         }
@@ -67,9 +68,10 @@ const fn is_within(at: i64, now: i64, window: i64) -> bool {
 fn judge(attempts: &Attempts, key: &str, far: bool, now: i64) -> Admission {
     let recent = |at: &i64| is_within(*at, now, WINDOW_MS);
     let own: &[i64] = attempts.get(key).map_or(&[], |(_, times)| times);
-    if far && own.len() >= LOCKED {
-        let latest = own.iter().max().copied().unwrap_or(now);
-        return Admission::TooMany { wait_ms: (latest + LOCK_MS - now).max(1) };
+    let latest = own.iter().max().copied().unwrap_or(now);
+    let run = own.iter().filter(|at| is_within(**at, latest, LOCK_MS)).count();
+    if far && run >= LOCKED && now < latest + LOCK_MS {
+        return Admission::TooMany { wait_ms: latest + LOCK_MS - now };
     }
     let before = own.iter().copied().filter(recent);
     if before.clone().count() >= PER_SOURCE {

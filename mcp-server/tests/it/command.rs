@@ -57,6 +57,10 @@ const FORKS: &str = r#"perl -e 'for (1..200) { $p = fork; die "$!\n" unless defi
 
 /// None on a machine that cannot confine anything.
 fn start() -> Option<TestApp> {
+    start_with("")
+}
+
+fn start_with(head: &str) -> Option<TestApp> {
     let probed = Command::new(env!("CARGO_BIN_EXE_jarvis")).args(["confine", "probe"]).output().unwrap();
     let probed: Value = serde_json::from_slice(&probed.stdout).unwrap();
     if probed["landlock"] == 0 || probed["filter"] == false {
@@ -64,7 +68,7 @@ fn start() -> Option<TestApp> {
         return None;
     }
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("commands.toml"), FORMS).unwrap();
+    std::fs::write(directory.path().join("commands.toml"), format!("{head}{FORMS}")).unwrap();
     Some(TestApp::start_on(directory, &[]))
 }
 
@@ -189,6 +193,53 @@ fn is_root() -> bool {
 }
 
 #[test]
+fn a_command_that_shares_jarviss_user_cannot_touch_him_either() {
+    let Some(app) = start_with("[unknown]\nreads = [\"/\"]\nas_root = true\n") else { return };
+    let (pid, data) = (app.pid(), app.data());
+    let tries = [
+        format!("cat {}/keys/audit.key", data.display()),
+        format!("chmod 755 {}", data.display()),
+        format!("touch {}/jarvis.db", data.display()),
+        format!("chown 4242 {}/jarvis.db", data.display()),
+        format!("prlimit --pid {pid} --nofile=15:15"),
+        format!("prlimit --pid {pid} --fsize=0:0"),
+        format!("taskset -p 1 {pid}"),
+        format!("chrt -i -p 0 {pid}"),
+        format!("renice -n 19 -p {pid}"),
+        format!("ionice -c 3 -p {pid}"),
+        format!("cat /proc/{pid}/environ"),
+        format!("cat /proc/{pid}/root{}/jarvis.db", data.display()),
+        format!("kill -9 {pid}"),
+        "perl -MSocket -e 'socketpair(A, B, AF_UNIX, SOCK_DGRAM, 0) or die $!'".to_owned(),
+        "ipcmk -M 4096".to_owned(),
+        "head -c 1 /dev/tty".to_owned(),
+        "ls /dev/pts".to_owned(),
+    ];
+    let lines: Vec<_> = tries.iter().map(|line| format!("( {line} ) >/dev/null 2>&1; echo $?")).collect();
+    let done = approved(&app, &script(&lines.join("\n")));
+    let ends: Vec<_> = done["output"]["stdout"].as_str().unwrap_or_else(|| panic!("{done}")).lines().collect();
+    assert_eq!(ends.len(), tries.len(), "{done}");
+    for (line, end) in tries.iter().zip(ends) {
+        assert_ne!(end, "0", "`{line}` succeeded");
+    }
+}
+
+#[test]
+fn a_long_command_is_shown_to_its_last_word() {
+    let Some(app) = start() else { return };
+    let text = format!("echo {}; rm -rf /srv", "a".repeat(6000));
+    let (code, asked) = call(&app, &script(&text));
+    assert_eq!(code, 3, "{asked}");
+    let (_, cards) = app.cli_json(&["approvals"]);
+    assert!(cards["approvals"][0]["steps"][0]["preview"]["effects"].to_string().contains("; rm -rf /srv'"), "{cards}");
+    let shown = String::from_utf8(app.cli(&["approvals"]).stdout).unwrap();
+    assert!(shown.contains("; rm -rf /srv'"), "{shown}");
+    // What is too long for the sentence is asked, whatever a form says.
+    let (code, asked) = call(&app, &json!({ "program": "/bin/echo", "args": ["a".repeat(400)] }));
+    assert_eq!((code, asked["tier"].as_str()), (3, Some("red")), "{asked}");
+}
+
+#[test]
 fn what_a_call_asks_for_beyond_is_on_the_card_and_given_after_a_yes() {
     let Some(app) = start() else { return };
     let open = tempfile::tempdir().unwrap();
@@ -202,7 +253,10 @@ fn what_a_call_asks_for_beyond_is_on_the_card_and_given_after_a_yes() {
     assert!(open.path().join("made").exists());
     let (_, cards) = app.cli_json(&["approvals", "--all"]);
     let told = cards.to_string();
-    assert!(told.contains(&format!("free to change files below {shown}, with the network")), "{told}");
+    assert!(
+        told.contains(&format!("Run with the network, free to change files below {shown}, /bin/bash -c")),
+        "{told}"
+    );
 }
 
 fn port(app: &TestApp) -> String {

@@ -34,5 +34,5 @@ mod stream;
 mod table;
 mod terminal;
 mod turn;
-mod undo;
 mod understanding;
+mod undo;

@@ -74,7 +74,7 @@ async fn what_was_taken_back_alone_is_left_out_and_a_strict_level_asks_for_all_o
 async fn a_turn_of_somebody_else_and_one_that_changed_nothing_are_refused_in_words() {
     let app = TestApp::start();
     let id = turn(&app).await;
-    let token = app.token("ide", "yellow", &[]).await;
+    let token = app.token("ide", "yellow", "client").await;
     let stranger = app.over_tcp(token.secret.as_deref());
     let refused = stranger.get::<Value>(&format!("/api/turns/{id}/undo")).await;
     assert_eq!(app::code(refused), "not_found");

@@ -4,7 +4,6 @@
 //! it is taken off the kernel's list, so that the group can be killed while its number can belong to nobody else.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -23,17 +22,6 @@ pub(super) struct Ended {
     pub(super) status: ExitStatus,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
-}
-
-/// Makes a folder of a command's own, that only its user can open. It is removed when it is dropped.
-pub(super) fn scratch(owner: Option<u32>) -> std::io::Result<tempfile::TempDir> {
-    let top = std::env::temp_dir().canonicalize()?;
-    let mode = std::fs::Permissions::from_mode(0o700);
-    let folder = tempfile::Builder::new().prefix("jarvis-").permissions(mode).tempdir_in(top)?;
-    if let Some(owner) = owner {
-        std::os::unix::fs::chown(folder.path(), Some(owner), Some(owner))?;
-    }
-    Ok(folder)
 }
 
 /// Kills the whole group when it goes, whatever made it go.

@@ -16,6 +16,7 @@ use landlock::{
     path_beneath_rules,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
 use super::reach::{Reach, around};
@@ -29,7 +30,7 @@ const KNOWN: ABI = ABI::V6;
 pub(super) const NOT_BEGUN: u8 = 125;
 /// `nobody` on every Linux (the kernel's overflow id).
 pub(super) const NOBODY: u32 = 65_534;
-/// Most bytes that may be written to one file.
+/// Most bytes of a file that a command leaves in the folder of its own, where it may write nowhere else.
 const LARGEST_FILE: u64 = 1024 * 1024 * 1024;
 const OPEN_FILES: u64 = 1024;
 
@@ -71,6 +72,8 @@ const SYSTEM: &[&str] = &[
     "/dev/random",
 ];
 const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full"];
+/// Not part of what is around them: terminals, credentials of services, sockets of sessions.
+const HIDDEN: &[&str] = &["/dev", "/run/credentials", "/run/user"];
 
 /// What the launcher is told, as its one argument.
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,8 +100,8 @@ pub(super) struct Order {
 /// What the launcher is told, if this process is one: to be asked before anything else is begun.
 #[must_use]
 pub fn ordered() -> Option<String> {
-    let mut words = std::env::args().skip(1);
-    (words.next()? == WORD).then(|| words.next().unwrap_or_default())
+    let mut words = std::env::args_os().skip(1);
+    (words.next()? == WORD).then(|| words.next().unwrap_or_default().to_string_lossy().into_owned())
 }
 
 /// Confines this process and becomes the program.
@@ -133,13 +136,17 @@ pub(super) struct Probed {
 #[expect(clippy::print_stdout, reason = "the answer is its output")]
 fn probe() -> ExitCode {
     let landlock = restrict_files(&Reach::default(), &[]).unwrap_or(0);
-    let filter = syscall::restrict(&[]).is_ok();
+    let filter = syscall::restrict(&Reach::default()).is_ok();
     let probed = Probed { landlock, filter, root: rustix::process::geteuid().is_root() };
     println!("{}", serde_json::to_string(&probed).unwrap_or_default());
     ExitCode::SUCCESS
 }
 
 fn become_it(order: &Order) -> Result<Infallible, String> {
+    // Nothing that whoever started Jarvis left open goes on to the program.
+    close_fds::set_fds_cloexec(3, &[]);
+    // When memory is short, the command is the one to end. Where that cannot be said, nothing is lost.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let reach = &order.reach;
     let below = |tops: &[PathBuf]| tops.iter().flat_map(|top| open(top, order)).collect::<Vec<_>>();
     let mut reads = below(&reach.reads);
@@ -150,13 +157,14 @@ fn become_it(order: &Order) -> Result<Infallible, String> {
     let leaves_root = rustix::process::geteuid().is_root() && !reach.as_root;
     limit(order, leaves_root)?;
     let landlock = restrict_files(&wide, &order.own);
-    let filter = syscall::restrict(&reach.sockets);
+    let filter = syscall::restrict(reach);
     if order.must {
         landlock.map_err(|fault| format!("Landlock: {fault}"))?;
         filter.map_err(|fault| format!("the filter of system calls: {fault}"))?;
     }
     let mut command = Command::new(&order.program);
     command.args(&order.args).current_dir(&order.folder);
+    give_up_rights();
     if leaves_root {
         command.uid(NOBODY).gid(NOBODY);
     }
@@ -164,16 +172,29 @@ fn become_it(order: &Order) -> Result<Infallible, String> {
     Err(format!("{} cannot be begun in {}: {error}", order.program.display(), order.folder.display()))
 }
 
+/// Even root reads no memory and no variables of others: these rights go past what Landlock holds back. Whoever has none
+/// of them cannot give them up.
+fn give_up_rights() {
+    for right in [CapabilitySet::SYS_PTRACE, CapabilitySet::PERFMON, CapabilitySet::SYS_ADMIN] {
+        let _ = rustix::thread::remove_capability_from_bounding_set(right);
+    }
+}
+
 /// What may be opened of a folder that is named.
 fn open(top: &Path, order: &Order) -> Vec<PathBuf> {
     let Ok(top) = top.canonicalize() else { return Vec::new() };
-    if top.starts_with(&order.files) { vec![top] } else { around(&top, &order.own) }
+    if top.starts_with(&order.files) {
+        return vec![top];
+    }
+    // Devices and what belongs to one user's session are opened only where they are named.
+    let hidden = HIDDEN.iter().map(PathBuf::from).filter(|hidden| !top.starts_with(hidden));
+    around(&top, &order.own.iter().cloned().chain(hidden).collect::<Vec<_>>())
 }
 
 /// Answers the ABI that is in force.
 fn restrict_files(reach: &Reach, own: &[PathBuf]) -> Result<u32, String> {
     let system = SYSTEM.iter().filter_map(|path| Path::new(path).canonicalize().ok());
-    let system = system.filter(|path| !own.iter().any(|own| path.starts_with(own)));
+    let system: Vec<_> = system.flat_map(|path| around(&path, own)).collect();
     let told = |error: &dyn Display| error.to_string();
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(KNOWN))
@@ -197,14 +218,15 @@ fn limit(order: &Order, leaves_root: bool) -> Result<(), String> {
     let table = [
         (Resource::Cpu, order.seconds.saturating_add(1)),
         (Resource::Data, order.reach.memory.saturating_mul(1024 * 1024)),
-        (Resource::Fsize, LARGEST_FILE),
+        (Resource::Fsize, if order.reach.writes.is_empty() { LARGEST_FILE } else { u64::MAX }),
         (Resource::Nofile, OPEN_FILES),
         (Resource::Core, 0),
         (Resource::Nproc, tasks_of(user).saturating_add(order.reach.processes)),
     ];
     for (resource, most) in table {
-        let most = rustix::process::getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+        let hard = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let most = Some(hard.min(most)).filter(|most| *most < u64::MAX);
+        setrlimit(resource, Rlimit { current: most, maximum: most })
             .map_err(|error| format!("the limit {resource:?} cannot be set: {error}"))?;
     }
     Ok(())

@@ -30,6 +30,46 @@ use super::value::{Kind, Named};
 const BUILT_IN: &str = include_str!("builtin.toml");
 /// Programs that run whatever they are told: a form for one of them leaves nothing to choose.
 const RUNNERS: &[&str] = &[
+    "ansible",
+    "at",
+    "bun",
+    "bwrap",
+    "capsh",
+    "chrt",
+    "crontab",
+    "dbus-run-session",
+    "deno",
+    "docker",
+    "ed",
+    "emacs",
+    "ex",
+    "flock",
+    "gdb",
+    "kubectl",
+    "less",
+    "man",
+    "more",
+    "mysql",
+    "nano",
+    "nodejs",
+    "npm",
+    "nvim",
+    "openssl",
+    "pip",
+    "pkexec",
+    "podman",
+    "psql",
+    "pypy",
+    "run-parts",
+    "screen",
+    "sqlite",
+    "start-stop-daemon",
+    "strace",
+    "taskset",
+    "tclsh",
+    "tmux",
+    "view",
+    "zip",
     "ash",
     "awk",
     "bash",
@@ -140,7 +180,9 @@ fn zero() -> Vec<u8> {
 /// Whether a program runs whatever its arguments say, by the name of its file with or without a version.
 pub(super) fn is_runner(program: &Path) -> bool {
     let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    RUNNERS.contains(&name) || RUNNERS.contains(&name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'))
+    name.starts_with("ld-linux")
+        || RUNNERS.contains(&name)
+        || RUNNERS.contains(&name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'))
 }
 
 /// One way to call a program that is understood.
@@ -271,10 +313,16 @@ impl Form {
         });
         let odd_variable = self.environment.keys().find(|name| {
             let plain = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-            !plain || name.starts_with("LD_") || name.is_empty()
+            let loaders = ["LD_", "GCONV_", "GLIBC_", "JARVIS_", "MALLOC_"];
+            let ours = ["PATH", "HOME", "TMPDIR", "BASH_ENV", "ENV"];
+            !plain
+                || name.is_empty()
+                || loaders.iter().any(|start| name.starts_with(start))
+                || ours.contains(&name.as_str())
         });
         let talks = self.reach.sockets.iter().any(|socket| *socket != Socket::Netlink);
-        let changes = !self.reach.writes.is_empty() || talks || self.reach.as_root;
+        let opens = self.environment.values().any(|value| value.starts_with("secret://"));
+        let changes = opens || !self.reach.writes.is_empty() || talks || self.reach.as_root;
         if self.name.trim().is_empty() || self.name.chars().count() > 60 {
             return Some("its name has 1 to 60 characters".to_owned());
         }
@@ -298,7 +346,7 @@ impl Form {
         }
         if self.tier == Tier::Green && changes {
             return Some(
-                "it is green, which only looks: `writes`, `as_root`, `internet` and `unix` need yellow or more"
+                "it is green, which only looks: `writes`, `as_root`, `internet`, `unix` and secrets need yellow or more"
                     .to_owned(),
             );
         }

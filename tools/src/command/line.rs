@@ -10,12 +10,13 @@ use jarvis_safety::tool::{RunContext, ToolError, ToolErrorKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::child::{Ended, ending, run, scratch};
+use super::child::{Ended, ending, run};
 use super::confine::{NOBODY, Order};
 use super::form::{Form, MOST_SECONDS, is_runner};
 use super::output::text;
 use super::program::{self, Program};
 use super::reach::{Reach, Socket, is_plain};
+use super::scratch::Scratch;
 use super::{Commands, launcher, posture, weaker};
 
 /// Most arguments, and most bytes of all of them: what a person can still read on a card.
@@ -25,6 +26,8 @@ const MOST_BYTES: usize = 8 * 1024;
 pub(super) const MOST_FOLDERS: usize = 8;
 /// Characters of output in plain words.
 const SHOWN: usize = 4_000;
+/// Longest command that the sentence of a card shows whole.
+const AT_A_GLANCE: usize = 300;
 /// Longest time of a command that no form gives another, in seconds.
 const SECONDS: u64 = 30;
 
@@ -64,7 +67,7 @@ impl Line {
         Ok(Target::new("program", id, program.path.to_string_lossy()))
     }
 
-    /// The form that understands it.
+    /// The form that understands it. What is too long to be read at a glance is not understood: it is asked, in full.
     ///
     /// # Errors
     /// What stands in the way, for people.
@@ -72,26 +75,36 @@ impl Line {
         if !self.writes.is_empty() || self.network {
             return Err("it asks for more than a form gives".to_owned());
         }
+        if self.command(target).chars().count() > AT_A_GLANCE {
+            return Err(format!("it is longer than {AT_A_GLANCE} characters"));
+        }
         let forms = commands.forms().map_err(|fault| fault.message)?;
         forms.understand(target.name.as_ref(), &self.args, self.folder.as_deref())
     }
 
     /// As a person reads it, written as in a shell, so that where one argument ends is never in doubt.
     pub(super) fn sentence(&self, target: &Target) -> String {
-        let mut line = format!("Run {}", visible(&target.name));
-        for arg in &self.args {
-            line.push_str(&format!(" {}", visible(&quoted(arg))));
-        }
-        if let Some(folder) = &self.folder {
-            line.push_str(&format!(", in the folder {}", visible(folder)));
+        // First what is not the command itself: what is long is cut at its end.
+        let mut line = "Run".to_owned();
+        if self.network {
+            line.push_str(" with the network,");
         }
         if !self.writes.is_empty() {
-            line.push_str(&format!(", free to change files below {}", visible(&self.writes.join(", "))));
+            let folders: Vec<_> = self.writes.iter().map(|folder| quoted(folder)).collect();
+            line.push_str(&format!(" free to change files below {},", visible(&folders.join(" "))));
         }
-        if self.network {
-            line.push_str(", with the network");
+        if let Some(folder) = &self.folder {
+            line.push_str(&format!(" in the folder {},", visible(&quoted(folder))));
         }
+        line.push(' ');
+        line.push_str(&self.command(target));
         line
+    }
+
+    /// The command as one would type it: where one argument ends is never in doubt.
+    fn command(&self, target: &Target) -> String {
+        let words = std::iter::once(&target.name).chain(&self.args).map(|word| quoted(word)).collect::<Vec<_>>();
+        visible(&words.join(" "))
     }
 
     /// What a person should know before saying yes.
@@ -106,7 +119,20 @@ impl Line {
         };
         let runner = is_runner(target.name.as_ref())
             .then(|| format!("{} does whatever its arguments say: read them as a program", visible(&target.name)));
-        Ok(std::iter::once(why).chain(runner).chain(reach.words()).chain([format!("confined by {confined}")]).collect())
+        // The sentence of a card is cut; here every word is shown.
+        let command = self.command(target);
+        let long = (command.chars().count() > AT_A_GLANCE).then(|| format!("in full: {command}"));
+        let shared = (!reach.writes.is_empty()).then(|| {
+            "it may change rights and times of every file of the user that it runs as: the kernel does not hold that back"
+                .to_owned()
+        });
+        Ok(std::iter::once(why)
+            .chain(long)
+            .chain(runner)
+            .chain(shared)
+            .chain(reach.words())
+            .chain([format!("confined by {confined}")])
+            .collect())
     }
 
     /// Runs it to its end.
@@ -125,7 +151,7 @@ impl Line {
         let reach = form.map_or_else(|| self.widened(&forms.unknown), |form| form.reach.clone());
         let seconds = self.seconds.or(form.map(|form| form.seconds)).unwrap_or(SECONDS).min(MOST_SECONDS);
         let owner = (probed.root && !reach.as_root).then_some(NOBODY);
-        let scratch = scratch(owner).map_err(|error| {
+        let scratch = Scratch::new(owner).map_err(|error| {
             let said = format!("no folder can be made for it ({error}); nothing was run");
             ToolError::new(ToolErrorKind::Unavailable, said)
         })?;

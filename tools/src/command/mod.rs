@@ -13,11 +13,13 @@ mod grammar;
 mod line;
 mod list;
 mod look;
+mod mount;
 mod output;
 mod posture;
 mod program;
 mod reach;
 mod run;
+mod scratch;
 mod syscall;
 mod value;
 
@@ -101,7 +103,9 @@ impl Commands {
         let model = self.0.settings.as_ref().and_then(|settings| settings.borrow().model.clone());
         let key = model.and_then(|model| model.key).and_then(|key| key.strip_prefix("file:").map(PathBuf::from));
         let key = key.map(|path| path.canonicalize().unwrap_or(path));
-        self.0.own.iter().cloned().chain(key).collect()
+        let mut own: Vec<_> = self.0.own.iter().cloned().chain(key).collect();
+        own.extend(mount::aliases(&own, &std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()));
+        own
     }
 
     /// Found out once, by a launcher that confines itself and says what came of it.

@@ -1,6 +1,7 @@
 //! What one argument of a command may be.
 //!
-//! Each kind says what is allowed, never what is forbidden, and only what is written out word for word may begin with `-`:
+//! Each kind says what is allowed, never what is forbidden, and only what is written out word for word may begin with
+//! `-`, `+` or `@`:
 //! what a form takes for a value can then not be an option to the program.
 
 use std::net::IpAddr;
@@ -54,7 +55,7 @@ impl Kind {
         if let Self::Choice(choices) = self {
             return choices.iter().any(|choice| choice == value);
         }
-        if value.is_empty() || value.len() > LONGEST || value.starts_with('-') {
+        if value.is_empty() || value.len() > LONGEST || value.starts_with(['-', '+', '@']) {
             return false;
         }
         match self {
