@@ -95,6 +95,9 @@ pub(crate) struct Snapshot {
 
 /// What is read of calls, cards and jobs. What was carried to its end says so as a number: the databases have different
 /// types for yes and no.
+const ROWS: &str = "select e.seq, e.at, e.kind, e.actor, e.owner, e.subject, e.correlation, e.tool, e.tier, e.summary, \
+                    e.body, b.salt, b.json, e.hash from event e left join body b on b.seq = e.seq \
+                    where e.seq > $1 order by e.seq limit $2";
 const CALL: &str =
     "select id, state, idempotency, approval, case when outcome is null then 0 else 1 end, replica from call";
 const CARD: &str = "select id, actor, state, because, replica from approval";
@@ -171,13 +174,7 @@ impl Book {
     pub(crate) async fn snapshot(&self, seq: i64, sealed: &[i64]) -> Result<Snapshot, sqlx::Error> {
         let mut reading = self.connect(true).await?;
         sqlx::raw_sql(self.begin()).execute(&mut reading).await?;
-        let rows = sqlx::query(
-            "select e.seq, e.at, e.kind, e.actor, e.owner, e.subject, e.correlation, e.tool, e.tier, e.summary, e.body, \
-             b.salt, b.json, e.hash from event e left join body b on b.seq = e.seq where e.seq > $1 order by e.seq",
-        )
-        .bind(seq)
-        .fetch_all(&mut reading)
-        .await?;
+        let rows = sqlx::query(ROWS).bind(seq).bind(i64::MAX).fetch_all(&mut reading).await?;
         let head = sqlx::query("select seq, hash from head").fetch_one(&mut reading).await?;
         let orphans = sqlx::query("select count(*) from body where seq not in (select seq from event)");
         let mut found = Snapshot {
@@ -196,6 +193,14 @@ impl Book {
         sqlx::raw_sql("rollback").execute(&mut reading).await?;
         reading.close().await?;
         Ok(found)
+    }
+
+    /// At most so many rows of the audit after one.
+    pub(crate) async fn rows(&self, seq: i64, most: i64) -> Result<Vec<Row>, sqlx::Error> {
+        let mut reading = self.connect(true).await?;
+        let rows = sqlx::query(ROWS).bind(seq).bind(most).fetch_all(&mut reading).await?;
+        reading.close().await?;
+        rows.iter().map(row).collect()
     }
 
     /// Cards whose approved call has not come to its end.

@@ -18,6 +18,13 @@ impl Chance {
         Ok((Self(seed), seed))
     }
 
+    /// The stream of one of many things that are numbered: each can be brought back without those before it.
+    pub(crate) const fn of(seed: u64, number: u64) -> Self {
+        let mut chance = Self(seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
+        chance.next();
+        chance
+    }
+
     pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,7 +1,7 @@
 //! `proof`: holds the real program to its word, from outside.
 //!
 //! Each suite starts the binary that people run, does to it what the world does (kills it, fills its disk, lets its disk
-//! fail), writes down every answer that was read to its end, and then looks for what was promised: in the database by
+//! fail, sends it what no client would), writes down every answer that was read to its end, and then looks for what was promised: in the database by
 //! queries of its own, in the files, and along the hash chain by an implementation of its own. It depends on no crate
 //! of ours.
 //!
@@ -18,6 +18,7 @@ mod chain;
 mod chance;
 mod disk;
 mod fault;
+mod hostile;
 mod kill;
 mod life;
 mod postgres;
@@ -60,6 +61,8 @@ enum Suite {
     Postgres(KillArguments),
     /// Secrets of the vault, planted in every form and looked for on every way out.
     Secrets(SecretArguments),
+    /// Hostile HTTP and MCP: strangers, broken messages, nonsense, on everything that the program offers.
+    Hostile(HostileArguments),
 }
 
 /// What every suite is told.
@@ -163,6 +166,40 @@ impl SecretArguments {
     }
 }
 
+#[derive(Debug, Args)]
+struct HostileArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Requests; with --minutes the most.
+    #[arg(long)]
+    cycles: Option<u64>,
+    /// Goes on for so long instead of for a number of requests.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Number of the first request: with --seed and --cycles 1, one that was told of.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// Breaks one promise on purpose, to see that this is found.
+    #[arg(long)]
+    sabotage: Option<hostile::Sabotage>,
+}
+
+/// Hostile requests when nothing else is said.
+const HOSTILE: u64 = 20_000;
+
+impl HostileArguments {
+    fn options(self) -> hostile::Options {
+        let unlimited = if self.minutes.is_some() { u64::MAX } else { HOSTILE };
+        hostile::Options {
+            common: self.common,
+            requests: self.cycles.unwrap_or(unlimited),
+            minutes: self.minutes,
+            first: self.first,
+            sabotage: self.sabotage,
+        }
+    }
+}
+
 /// Outages when nothing else is said.
 const OUTAGES: u64 = 500;
 
@@ -209,6 +246,7 @@ async fn main() -> ExitCode {
         Suite::Boundary(given) => boundary::run(given.options(u64::MAX, false)).await,
         Suite::Postgres(given) => postgres::run(given.options(AWAY, false)).await,
         Suite::Secrets(given) => secret::run(given.options()).await,
+        Suite::Hostile(given) => hostile::run(given.options()).await,
         Suite::Power(given) => kill::run(given.options(CUTS, true)).await,
     };
     match ended {

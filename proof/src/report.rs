@@ -53,6 +53,18 @@ pub(crate) enum Kind {
     NoService,
     /// A defect stopped a part of it: its log tells of a panic.
     Panic,
+    /// It told of a fault of its own (a status of the five hundreds, an internal error) where the request was to blame.
+    ServerError,
+    /// It did not answer in time.
+    Hang,
+    /// Somebody got in who may not.
+    Opened,
+    /// Something happened that nobody who may had asked for.
+    StrayEffect,
+    /// An answer could steer a terminal or a page, or lacks what holds a page to itself.
+    Unsafe,
+    /// It holds much more memory than before.
+    Memory,
 }
 
 impl Kind {
@@ -76,6 +88,12 @@ impl Kind {
             Self::NoStart => "no-start",
             Self::NoService => "no-service",
             Self::Panic => "panic",
+            Self::ServerError => "server-error",
+            Self::Hang => "hang",
+            Self::Opened => "opened",
+            Self::StrayEffect => "stray-effect",
+            Self::Unsafe => "unsafe",
+            Self::Memory => "memory",
         }
     }
 }

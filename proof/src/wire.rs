@@ -59,6 +59,15 @@ impl<'a> Ask<'a> {
         Self { method: Method::PUT, path, secret, wait: 0, body: Some(body), mcp: None }
     }
 
+    pub(crate) const fn delete(path: &'a str, secret: &'a str) -> Self {
+        Self { method: Method::DELETE, path, secret, wait: 0, body: None, mcp: None }
+    }
+
+    /// Method and path, for whoever reads of it.
+    pub(crate) fn shown(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
     /// A request of MCP, revision 2026-07-28.
     pub(crate) const fn mcp(secret: &'a str, method: &'a str, name: &'a str, body: Value) -> Self {
         Self { method: Method::POST, path: "/mcp", secret, wait: 0, body: Some(body), mcp: Some((method, name)) }

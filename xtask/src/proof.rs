@@ -29,7 +29,7 @@ struct Suite {
     room: &'static [&'static str],
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     Suite {
         name: "kill",
         sabotages: &[
@@ -74,6 +74,21 @@ const SUITES: [Suite; 6] = [
             ("lost-decision", &["lost-decision"]),
         ],
         room: &["--cycles", "8"],
+    },
+    Suite {
+        name: "hostile",
+        // The longest first.
+        sabotages: &[
+            ("swallowed", &["hang"]),
+            ("growth", &["memory"]),
+            ("open-door", &["opened", "stray-effect"]),
+            ("server-error", &["server-error"]),
+            ("page-refusal", &["wrong-answer"]),
+            ("stray-file", &["stray-effect"]),
+            ("told-panic", &["panic"]),
+            ("forged-row", &["chain", "verify"]),
+        ],
+        room: &["--cycles", "500"],
     },
 ];
 
@@ -137,11 +152,13 @@ fn read(arguments: &[String]) -> Result<Wanted, String> {
         match word {
             "--release" => wanted.release = true,
             "--suite" => wanted.suite = Some(value()?),
-            "--minutes" | "--cycles" | "--seed" | "--lanes" => wanted.rest.extend([word.to_owned(), value()?]),
+            "--minutes" | "--cycles" | "--seed" | "--lanes" | "--first" => {
+                wanted.rest.extend([word.to_owned(), value()?]);
+            }
             _ => {
                 return Err(format!(
                     "`{word}` is unknown; use --suite NAME, --minutes N or --cycles N (of each suite), --seed N, \
-                     --lanes N (programs at once), --release"
+                     --lanes N (programs at once), --first N (number of the first request of `hostile`), --release"
                 ));
             }
         }
