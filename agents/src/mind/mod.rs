@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jarvis_safety::conversation::TurnState;
 use jarvis_safety::kernel::Gate;
-use jarvis_safety::port::{Clock, Conversations, Identities, Ids, Index, Live};
+use jarvis_safety::port::{Clock, Conversations, Identities, Ids, Index, Live, StoreError};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::secret::{Redactor, Secrets};
 use jarvis_safety::{Actor, Refusal, TurnId};
@@ -135,6 +135,26 @@ fn not_found(what: &str) -> Refusal {
     Refusal::new(Code::NotFound, "conversations", format!("there is no {what} of yours by this id"))
 }
 
-fn store(error: &jarvis_safety::port::StoreError) -> Refusal {
-    Refusal::new(Code::StoreUnavailable, "store", error.to_string())
+/// What the store answered. What is gone by now, because somebody else was quicker, is no fault of the store's.
+fn store(error: &StoreError) -> Refusal {
+    let code = match error {
+        StoreError::NotFound(_) => Code::NotFound,
+        StoreError::Conflict(_) => Code::AlreadyDecided,
+        StoreError::Unavailable(_) | StoreError::Unknown(_) => Code::StoreUnavailable,
+    };
+    Refusal::new(code, "store", error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_has_erased_meanwhile_is_not_there_and_the_store_is() {
+        let code = |error| store(&error).code;
+        assert_eq!(code(StoreError::NotFound("conversation".to_owned())), Code::NotFound);
+        assert_eq!(code(StoreError::Conflict("taken".to_owned())), Code::AlreadyDecided);
+        assert_eq!(code(StoreError::Unavailable("locked".to_owned())), Code::StoreUnavailable);
+        assert_eq!(code(StoreError::Unknown("cut off".to_owned())), Code::StoreUnavailable);
+    }
 }
