@@ -21,6 +21,7 @@ mod fault;
 mod hostile;
 mod kill;
 mod life;
+mod openapi;
 mod postgres;
 mod report;
 mod seal;
@@ -63,6 +64,8 @@ enum Suite {
     Secrets(SecretArguments),
     /// Hostile HTTP and MCP: strangers, broken messages, nonsense, on everything that the program offers.
     Hostile(HostileArguments),
+    /// The OpenAPI document, held against the live program by schemathesis. Needs that.
+    Openapi(OpenapiArguments),
 }
 
 /// What every suite is told.
@@ -184,6 +187,18 @@ struct HostileArguments {
     sabotage: Option<hostile::Sabotage>,
 }
 
+#[derive(Debug, Args)]
+struct OpenapiArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Requests of each operation, at most.
+    #[arg(long, default_value_t = 20)]
+    cycles: u64,
+    /// Breaks one promise on purpose, to see that this is found.
+    #[arg(long)]
+    sabotage: Option<openapi::Sabotage>,
+}
+
 /// Hostile requests when nothing else is said.
 const HOSTILE: u64 = 20_000;
 
@@ -246,6 +261,9 @@ async fn main() -> ExitCode {
         Suite::Boundary(given) => boundary::run(given.options(u64::MAX, false)).await,
         Suite::Postgres(given) => postgres::run(given.options(AWAY, false)).await,
         Suite::Secrets(given) => secret::run(given.options()).await,
+        Suite::Openapi(OpenapiArguments { common, cycles: examples, sabotage }) => {
+            openapi::run(openapi::Options { common, examples, sabotage }).await
+        }
         Suite::Hostile(given) => hostile::run(given.options()).await,
         Suite::Power(given) => kill::run(given.options(CUTS, true)).await,
     };

@@ -29,7 +29,7 @@ struct Suite {
     room: &'static [&'static str],
 }
 
-const SUITES: [Suite; 7] = [
+const SUITES: [Suite; 8] = [
     Suite {
         name: "kill",
         sabotages: &[
@@ -89,6 +89,11 @@ const SUITES: [Suite; 7] = [
             ("forged-row", &["chain", "verify"]),
         ],
         room: &["--cycles", "500"],
+    },
+    Suite {
+        name: "openapi",
+        sabotages: &[("server-error", &["server-error"]), ("page-refusal", &["wrong-answer"])],
+        room: &["--cycles", "5"],
     },
 ];
 

@@ -29,10 +29,10 @@ use self::judge::judge;
 use self::ledger::Fixed;
 use self::memory::{resident, settled};
 use self::raw::Line;
-use self::relay::Relay;
-pub(crate) use self::relay::Sabotage;
+pub(crate) use self::relay::{Relay, Sabotage};
 use self::tally::Tally;
 use self::world::World;
+pub(crate) use self::world::{lay_out, sign_in};
 use crate::Common;
 use crate::book::Book;
 use crate::budget::Budget;
@@ -75,7 +75,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
     let (work, binary) = options.common.prepare()?;
     say(&format!("hostile: seed {seed}, in {}", work.display()));
     let house = House { binary, data: work.join("data"), log: work.join("log"), clock: None };
-    world::lay_out(&house)?;
+    lay_out(&house)?;
     let server = house.start().await?;
     let world = World::furnish(&server.host, &house.data).await?;
     let mut found = warm::warm(&world, seed).await?;
@@ -101,7 +101,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
 /// Sends everything, over many connections at once.
 async fn beset(options: &Options, mut world: World, seed: u64) -> anyhow::Result<Arc<Shared>> {
     let relay = match options.sabotage.filter(|it| it.is_between()) {
-        Some(sabotage) => Some(Relay::start(&world, sabotage).await?),
+        Some(sabotage) => Some(Relay::start(world.to, &world.host, &world.people.operator, sabotage).await?),
         None => None,
     };
     let to = world.to;

@@ -49,8 +49,8 @@ const UNFINISHED: u64 = 300;
 const PART: usize = 1_900_000;
 
 /// Somebody between the server and us.
-pub(super) struct Relay {
-    pub(super) at: SocketAddr,
+pub(crate) struct Relay {
+    pub(crate) at: SocketAddr,
     _running: JoinSet<()>,
 }
 
@@ -63,15 +63,12 @@ struct Between {
 }
 
 impl Relay {
-    pub(super) async fn start(world: &World, sabotage: Sabotage) -> anyhow::Result<Self> {
+    /// Begins to stand before the program at an address, which is called so and obeys who has this secret.
+    pub(crate) async fn start(to: SocketAddr, host: &str, operator: &str, sabotage: Sabotage) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let (at, to) = (listener.local_addr()?, world.to);
-        let between = Arc::new(Between {
-            sabotage,
-            host: world.host.clone(),
-            operator: world.people.operator.clone(),
-            seen: AtomicU64::new(0),
-        });
+        let at = listener.local_addr()?;
+        let seen = AtomicU64::new(0);
+        let between = Arc::new(Between { sabotage, host: host.to_owned(), operator: operator.to_owned(), seen });
         let mut running = JoinSet::new();
         running.spawn(async move {
             let mut connections = JoinSet::new();

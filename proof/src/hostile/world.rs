@@ -64,7 +64,7 @@ pub(super) fn mark(number: u64, powerless: bool) -> String {
 }
 
 /// Lays the data directory out: Docker and the system's bus are not there, so that no guess reaches this machine.
-pub(super) fn lay_out(house: &House) -> anyhow::Result<()> {
+pub(crate) fn lay_out(house: &House) -> anyhow::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(&house.data)?;
     let nowhere = house.data.join("nowhere");
     let shut = format!("docker = \"unix://{0}\"\ndbus = \"unix:path={0}\"\n", nowhere.display());
@@ -218,7 +218,7 @@ impl People {
 /// What lies in the vault. It stands in no answer.
 pub(super) const VAULTED: &str = "kT7vaulted9qLm2Xw";
 
-pub(super) async fn sign_in(wire: &mut Wire) -> anyhow::Result<String> {
+pub(crate) async fn sign_in(wire: &mut Wire) -> anyhow::Result<String> {
     let body = json!({ "password": PASSWORD, "bearer": true });
     Ok(text(&done(wire, Ask::post("/api/session", "", Some(body))).await?, "secret"))
 }
