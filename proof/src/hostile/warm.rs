@@ -46,6 +46,39 @@ fn repeated(operation: &Operation) -> bool {
     (operation.is_safe() && operation.name != "proposed_grant") || REPEATED.contains(&operation.name.as_str())
 }
 
+/// What strangers were kept from, tried by who may: where that does nothing, keeping them from it proved nothing. The last
+/// ones end it. Nothing is erased: the audit is to be whole with all its texts.
+const KEPT_FROM: [&str; 13] = [
+    "put_settings",
+    "keep_secret",
+    "import_secrets",
+    "change_schedule",
+    "rename_conversation",
+    "approve",
+    "undo_call",
+    "remove_schedule",
+    "remove_secret",
+    "stop",
+    "resume",
+    "revoke_token",
+    "sign_out",
+];
+
+/// Does everything that nobody else could do.
+pub(super) async fn last(world: &World, seed: u64) -> anyhow::Result<Vec<Violation>> {
+    let (mut found, mut chance) = (Vec::new(), Chance::of(seed, u64::MAX - ROUNDS));
+    for name in KEPT_FROM {
+        let request = world.fitting(name, "sane", &mut chance);
+        let Some(request) = request else {
+            found.push(Violation::new(Kind::Untried, format!("the document has no `{name}` any more")));
+            continue;
+        };
+        let failed = ask(world, &request.bearer(&world.people.operator), name).await?;
+        found.extend(failed.map(|failed| Violation::new(Kind::Untried, failed.what)));
+    }
+    Ok(found)
+}
+
 /// Both eras.
 async fn mcp(world: &World, round: u64) -> anyhow::Result<Vec<Violation>> {
     let mut found = Vec::new();
@@ -67,7 +100,9 @@ async fn ask(world: &World, request: &Request, name: &str) -> anyhow::Result<Opt
     let answer = heard.answers.first();
     let sane = answer.is_some_and(|answer| {
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        (200..300).contains(&answer.status) && said.get("error").is_none()
+        // What is limited in number may be used up by what was taken of the others.
+        let limited = answer.status == 429 && said.get("code").is_some_and(|code| code == "rate_limited");
+        limited || ((200..300).contains(&answer.status) && said.get("error").is_none())
     });
     let told = answer.map(|answer| format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)));
     Ok((!sane).then(|| Violation::new(Kind::NoService, format!("a sane `{name}` was answered with {told:?}"))))

@@ -81,6 +81,8 @@ impl World {
         let operator = sign_in(&mut wire).await?;
         let mut settings = wire.ask(Ask::get("/api/settings", &operator)).await?.body;
         settings["mcp_hold_seconds"] = json!(0);
+        // The open question is to be open at the end of a long run, too.
+        settings["approval_minutes"] = json!(1_440);
         done(&mut wire, Ask::put("/api/settings", &operator, settings)).await?;
         let (cookie, closed) = (sign_in(&mut wire).await?, sign_in(&mut wire).await?);
         let mut people = People { operator, cookie, closed, ..People::default() };

@@ -35,7 +35,9 @@ pub(super) fn method(maker: &mut Maker<'_>) -> Deed {
         ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get", "CONNECT", "PROPFIND", "M-SEARCH"];
     let wrong: Vec<_> = all.into_iter().filter(|it| !taken.iter().any(|taken| taken == it)).collect();
     let mut request = maker.fitting(operation, &mark).bearer(&maker.world.people.operator);
-    request.method = maker.one(&wrong).to_owned();
+    // One in ten that never was before and never comes again: nothing may be kept for it.
+    let fresh = maker.chance.percent(10).then(|| format!("X{}", maker.number));
+    request.method = fresh.unwrap_or_else(|| maker.one(&wrong).to_owned());
     let deed = powerless(Deed::one(&request).refused());
     // CONNECT asks for a tunnel and has no path.
     Deed { whole: request.method != "CONNECT", api: request.method != "CONNECT" && deed.api, ..deed }
