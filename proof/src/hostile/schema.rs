@@ -26,6 +26,9 @@ const LEFT_OUT: [&str; 14] = [
     "plan",
 ];
 
+/// Fields without which nothing would come of it, though their schema lets them be absent.
+const NEEDED: [&str; 2] = ["args", "value"];
+
 /// A value that fits. `field` is the name under which it stands.
 pub(super) fn fit(schema: &Value, field: &str, mark: &str, chance: &mut Chance) -> Value {
     if let Some(known) = known(schema, field, mark) {
@@ -64,7 +67,7 @@ fn object(schema: &Value, mark: &str, chance: &mut Chance) -> Value {
     let must = |name: &str| required.is_some_and(|all| all.iter().any(|one| one == name));
     let mut fields = Map::new();
     for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        if must(name) || name == "args" || (!LEFT_OUT.contains(&name.as_str()) && chance.percent(70)) {
+        if must(name) || NEEDED.contains(&name.as_str()) || (!LEFT_OUT.contains(&name.as_str()) && chance.percent(70)) {
             fields.insert(name.clone(), fit(inner, name, mark, chance));
         }
     }
