@@ -90,15 +90,11 @@ async fn ask(command: Command, connection: &Connection, printer: &Printer) -> ex
         Command::Stop { all } => operator::stop(connection, printer, all).await,
         Command::Resume => operator::resume(connection, printer).await,
         Command::Audit { command } => audit::run(connection, printer, command).await,
-        Command::Session { command } => session::run(connection, printer, command).await,
-        Command::Token { command } => token::run(connection, printer, command).await,
-        Command::Secret { command } => secret::run(connection, printer, command).await,
-        Command::Grant { command } => grant::run(connection, printer, command).await,
         command => decide(command, connection, printer).await,
     }
 }
 
-/// What a person decides.
+/// What a person decides, and who may do what.
 async fn decide(command: Command, connection: &Connection, printer: &Printer) -> exit::Result {
     match command {
         Command::Approvals { all } => approve::list(connection, printer, all).await,
@@ -108,6 +104,10 @@ async fn decide(command: Command, connection: &Connection, printer: &Printer) ->
         Command::Deny { approval, because } => approve::deny(connection, printer, &approval, because).await,
         Command::Doubts => doubt::list(connection, printer).await,
         Command::Acknowledge { id } => doubt::acknowledge(connection, printer, &id).await,
+        Command::Session { command } => session::run(connection, printer, command).await,
+        Command::Token { command } => token::run(connection, printer, command).await,
+        Command::Secret { command } => secret::run(connection, printer, command).await,
+        Command::Grant { command } => grant::run(connection, printer, command).await,
         // What needs no server was done before.
         _ => Err(Stop::new(Exit::Failed, "this command is not one that a server carries out")),
     }

@@ -169,14 +169,14 @@ impl World {
 impl People {
     async fn tokens(&mut self, wire: &mut Wire, ids: &mut BTreeMap<&'static str, String>) -> anyhow::Result<()> {
         let mut made = Vec::new();
-        for (name, ceiling, scopes) in [
-            ("green", "green", json!([])),
-            ("yellow", "yellow", json!([])),
-            ("approver", "yellow", json!(["approve"])),
-            ("revoked", "orange", json!([])),
-            ("bystander", "green", json!([])),
+        for (name, ceiling, role) in [
+            ("green", "green", "client"),
+            ("yellow", "yellow", "client"),
+            ("approver", "yellow", "approver"),
+            ("revoked", "orange", "client"),
+            ("bystander", "green", "client"),
         ] {
-            let body = json!({ "name": name, "ceiling": ceiling, "scopes": scopes });
+            let body = json!({ "name": name, "ceiling": ceiling, "role": role });
             let token = done(wire, Ask::post("/api/tokens", &self.operator, Some(body))).await?;
             made.push((text(&token, "id"), text(&token, "secret")));
         }

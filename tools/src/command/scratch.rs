@@ -102,7 +102,7 @@ mod tests {
         std::fs::create_dir_all(top.join("closed/inner")).unwrap();
         std::fs::write(top.join("closed/inner/file"), "x").unwrap();
         std::fs::write(top.join("lifted-1"), "taken").unwrap();
-        set_permissions(top.join("closed"), Permissions::from_mode(0)).unwrap();
+        set_permissions(top.join("closed"), Permissions::from_mode(0o000)).unwrap();
         // Deeper than any stack, and never more than two levels at a time while it is made.
         std::fs::create_dir(top.join("deep")).unwrap();
         for _ in 0..30_000 {
