@@ -35,7 +35,7 @@ const OVERSEE: &[Who] = &[Local, Operator];
 const RULE: &[Who] = &[Operator];
 
 /// Who is let in by which operation. What the gate says behind the door is another matter: a tier, a target, a card.
-const MAY: [(&str, &[Who]); 57] = [
+const MAY: [(&str, &[Who]); 60] = [
     ("health", &ALL),
     ("openapi_json", &ALL),
     ("session_info", &ALL),
@@ -61,7 +61,10 @@ const MAY: [(&str, &[Who]); 57] = [
     ("status", WATCH),
     ("metrics", WATCH),
     ("list_doubts", WATCH),
+    ("show_undo_call", ACT),
     ("undo_call", ACT),
+    ("show_undo_turn", ACT),
+    ("undo_turn", ACT),
     ("cancel_call", ACT),
     ("make_plan", ACT),
     ("approve", ACT),

@@ -32,6 +32,7 @@ async fn every_tool_above_green_is_refused_or_asked_where_the_table_says_so() {
     let job: Value = local.post("/api/jobs", &later, None).await.unwrap();
     let service = json!({ "service": "lab-demo.service" });
     let samples = [
+        ("command_run", json!({ "program": "uptime" })),
         ("docker_pull", json!({ "image": "lab/nowhere:1" })),
         ("docker_remove", container.clone()),
         ("docker_restart", container.clone()),
