@@ -54,7 +54,7 @@ const FIXED: [(&str, &str); 7] = [
     ("the operator", "select password || set_at from operator"),
     (
         "what is allowed to tokens",
-        "select id || name || ceiling || confirm || approve || coalesce(revoked_at, 0) from token where name in ('green', 'yellow', 'approver', 'revoked', 'bystander') order by id",
+        "select id || name || ceiling || confirm || role || targets || coalesce(expires_at, 0) || coalesce(per_minute, 0) || coalesce(revoked_at, 0) from token where name in ('green', 'yellow', 'approver', 'revoked', 'bystander') order by id",
     ),
     (
         "the secrets",

@@ -42,8 +42,9 @@ pub(super) async fn warm(world: &World, seed: u64) -> anyhow::Result<Vec<Violati
 }
 
 fn repeated(operation: &Operation) -> bool {
-    // There is no grant to propose for what a rule asks.
-    (operation.is_safe() && operation.name != "proposed_grant") || REPEATED.contains(&operation.name.as_str())
+    // There is no grant to propose for what a rule asks, and nothing to take back of a turn that only looked.
+    let empty = ["proposed_grant", "show_undo_turn"].contains(&operation.name.as_str());
+    (operation.is_safe() && !empty) || REPEATED.contains(&operation.name.as_str())
 }
 
 /// What strangers were kept from, tried by who may: where that does nothing, keeping them from it proved nothing. The last
