@@ -81,7 +81,8 @@ const SUITES: [Suite; 8] = [
         sabotages: &[
             ("swallowed", &["hang"]),
             ("growth", &["memory"]),
-            ("open-door", &["opened", "stray-effect"]),
+            // What comes in may end the session first, so that nothing else can be done: `stray-file` shows that effects are seen.
+            ("open-door", &["opened"]),
             ("server-error", &["server-error"]),
             ("page-refusal", &["wrong-answer"]),
             ("stray-file", &["stray-effect"]),

@@ -27,7 +27,7 @@ const LEFT_OUT: [&str; 14] = [
 ];
 
 /// Fields without which nothing would come of it, though their schema lets them be absent.
-const NEEDED: [&str; 2] = ["args", "value"];
+const NEEDED: [&str; 3] = ["args", "ceiling", "value"];
 
 /// A value that fits. `field` is the name under which it stands.
 pub(super) fn fit(schema: &Value, field: &str, mark: &str, chance: &mut Chance) -> Value {
