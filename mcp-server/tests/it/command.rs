@@ -94,6 +94,18 @@ fn script(text: &str) -> Value {
     json!({ "program": "/bin/bash", "args": ["-c", text] })
 }
 
+/// Tries all in one script, so that one yes is enough; each tells how it ended.
+fn none_succeeds(app: &TestApp, tries: &[String]) {
+    let lines: Vec<_> = tries.iter().map(|line| format!("( {line} ) >/dev/null 2>&1; echo $?")).collect();
+    let done = approved(app, &script(&lines.join("\n")));
+    let ends: Vec<_> = done["output"]["stdout"].as_str().unwrap_or_else(|| panic!("{done}")).lines().collect();
+    assert_eq!(ends.len(), tries.len(), "{done}");
+    for (line, end) in tries.iter().zip(ends) {
+        // 127: the program is not there, so nothing was tried.
+        assert!(!["0", "127"].contains(&end), "`{line}` ended with {end}");
+    }
+}
+
 fn lives(sought: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
@@ -166,14 +178,7 @@ fn a_confined_command_reaches_nothing_of_jarvis_and_leaves_nothing_behind() {
         "setsid true".to_owned(),
         "cat /etc/shadow".to_owned(),
     ];
-    // All in one script, so that one yes is enough; each tells how it ended.
-    let lines: Vec<_> = tries.iter().map(|line| format!("( {line} ) >/dev/null 2>&1; echo $?")).collect();
-    let done = approved(&app, &script(&lines.join("\n")));
-    let ends: Vec<_> = done["output"]["stdout"].as_str().unwrap_or_else(|| panic!("{done}")).lines().collect();
-    assert_eq!(ends.len(), tries.len(), "{done}");
-    for (line, end) in tries.iter().zip(ends) {
-        assert_ne!(end, "0", "`{line}` succeeded");
-    }
+    none_succeeds(&app, &tries);
     assert!(!mark.exists());
     let done =
         approved(&app, &script("id -u; pwd; env; echo > here && ls; ulimit -u; grep NoNewPrivs /proc/self/status"));
@@ -215,13 +220,7 @@ fn a_command_that_shares_jarviss_user_cannot_touch_him_either() {
         "head -c 1 /dev/tty".to_owned(),
         "ls /dev/pts".to_owned(),
     ];
-    let lines: Vec<_> = tries.iter().map(|line| format!("( {line} ) >/dev/null 2>&1; echo $?")).collect();
-    let done = approved(&app, &script(&lines.join("\n")));
-    let ends: Vec<_> = done["output"]["stdout"].as_str().unwrap_or_else(|| panic!("{done}")).lines().collect();
-    assert_eq!(ends.len(), tries.len(), "{done}");
-    for (line, end) in tries.iter().zip(ends) {
-        assert_ne!(end, "0", "`{line}` succeeded");
-    }
+    none_succeeds(&app, &tries);
 }
 
 #[test]
