@@ -42,6 +42,11 @@ impl Canary {
         ]
     }
 
+    /// What stands where it was struck out.
+    pub(super) fn mark(&self) -> String {
+        format!("[secret {}]", self.name)
+    }
+
     /// What an unstruck form would leave behind: parts of it that no accident makes.
     pub(super) fn traces(&self) -> Vec<String> {
         let middle = &self.core[1..12];

@@ -119,7 +119,7 @@ async fn batch(shared: &Shared, place: &Path, chance: &mut Chance) -> anyhow::Re
     }
     plant(&house.data, &canaries)?;
     let mut ways = Ways::default();
-    drive(&server.host, &secret, &canaries, &mut ways).await?;
+    drive(&server.host, &secret, &canaries, mouth.ear(), &mut ways).await?;
     server.end().await?;
     if shared.sabotage == Some(Sabotage::PlainRow) {
         let value = json!({ "token": canaries[0].value }).to_string().replace('\'', "''");

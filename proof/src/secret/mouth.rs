@@ -14,15 +14,15 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::canary::Canary;
 use crate::speech::Speech;
 
-/// How long it thinks before its last words, so that whoever listens has seen the others.
-const THOUGHT: Duration = Duration::from_millis(100);
+/// How long it waits at most before its last words, until whoever listens has heard the others.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Characters in a piece of what it says.
 const PIECE: usize = 3;
 
@@ -31,6 +31,8 @@ pub(super) struct Mouth {
     url: String,
     /// Everything that it was sent.
     heard: Arc<Mutex<String>>,
+    /// What the listener on the event stream has heard.
+    ear: watch::Sender<String>,
     _server: JoinSet<()>,
 }
 
@@ -39,19 +41,22 @@ impl Mouth {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/v1", listener.local_addr()?);
         let heard = Arc::new(Mutex::new(String::new()));
-        let (mut server, hears) = (JoinSet::new(), Arc::clone(&heard));
+        let (mut server, hears, ear) = (JoinSet::new(), Arc::clone(&heard), watch::Sender::default());
+        let listens = ear.clone();
         server.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let (canaries, hears) = (Arc::clone(&canaries), Arc::clone(&hears));
+                let (canaries, hears, ear) = (Arc::clone(&canaries), Arc::clone(&hears), listens.clone());
                 connections.spawn(async move {
-                    let answer = service_fn(move |request| answer(request, Arc::clone(&canaries), Arc::clone(&hears)));
+                    let answer = service_fn(move |request| {
+                        answer(request, Arc::clone(&canaries), Arc::clone(&hears), ear.subscribe())
+                    });
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
                 });
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { url, heard, _server: server })
+        Ok(Self { url, heard, ear, _server: server })
     }
 
     /// What stands in the settings.
@@ -64,6 +69,11 @@ impl Mouth {
         format!("what would a poet make of the file of number {number}?")
     }
 
+    /// Where the listener on the event stream writes what it hears.
+    pub(super) fn ear(&self) -> watch::Sender<String> {
+        self.ear.clone()
+    }
+
     pub(super) fn heard(&self) -> String {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -73,6 +83,7 @@ async fn answer(
     request: Request<Incoming>,
     canaries: Arc<Vec<Canary>>,
     heard: Arc<Mutex<String>>,
+    ear: watch::Receiver<String>,
 ) -> Result<Response<Speech>, Infallible> {
     let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     heard.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&body));
@@ -100,25 +111,31 @@ async fn answer(
             say(json!({ "content": piece.iter().collect::<String>() }), None);
         }
         say(json!({}), Some("stop"));
-        tokio::spawn(speak(text, THOUGHT, out));
+        tokio::spawn(speak(text, canaries.get(number).cloned(), ear, out));
     } else {
         let args = json!({ "path": format!("canary-{number}.txt") }).to_string();
         let call = json!({ "index": 0, "id": format!("call_{number}"), "type": "function",
             "function": { "name": "file_read", "arguments": args } });
         say(json!({ "tool_calls": [call] }), None);
         say(json!({}), Some("tool_calls"));
-        tokio::spawn(speak(text, Duration::ZERO, out));
+        tokio::spawn(speak(text, None, ear, out));
     }
     let mut response = Response::new(Speech(speech));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(response)
 }
 
-/// Says everything but the end, thinks, and ends.
-async fn speak(text: String, thought: Duration, out: mpsc::Sender<Bytes>) {
+/// Says everything but the end, waits until the listener has heard of the secret, struck out or not, and ends.
+async fn speak(text: String, canary: Option<Canary>, mut ear: watch::Receiver<String>, out: mpsc::Sender<Bytes>) {
     let end = text.rfind("data: ").unwrap_or(0);
     let (words, end) = text.split_at(end);
+    let from = ear.borrow_and_update().len();
     let _ = out.send(Bytes::from(words.to_owned())).await;
-    sleep(thought).await;
+    if let Some(canary) = canary {
+        let mut traces = canary.traces();
+        traces.push(canary.mark());
+        let heard = |heard: &String| traces.iter().any(|trace| heard[from..].contains(trace.as_str()));
+        let _ = timeout(PATIENCE, ear.wait_for(heard)).await;
+    }
     let _ = out.send(Bytes::from(format!("{end}data: [DONE]\n\n"))).await;
 }

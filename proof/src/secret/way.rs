@@ -11,6 +11,7 @@ use hyper::header::{AUTHORIZATION, HOST};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::canary::Canary;
@@ -48,7 +49,7 @@ impl Ways {
                 let at = canary.traces().iter().find_map(|trace| text.find(trace.as_str()));
                 if let Some(at) = at {
                     found.push(leak(way, canary, text, at));
-                } else if !QUIET.contains(way) && !text.contains(&format!("[secret {}]", canary.name)) {
+                } else if !QUIET.contains(way) && !text.contains(&canary.mark()) {
                     found.push(Violation::new(Kind::Untried, format!("{way}: nothing of {} came there", canary.name)));
                 }
             }
@@ -58,8 +59,14 @@ impl Ways {
 }
 
 /// Drives all ways over HTTP.
-pub(super) async fn drive(host: &str, secret: &str, canaries: &[Canary], ways: &mut Ways) -> anyhow::Result<()> {
-    let stream = listen(host, secret).await?;
+pub(super) async fn drive(
+    host: &str,
+    secret: &str,
+    canaries: &[Canary],
+    ear: watch::Sender<String>,
+    ways: &mut Ways,
+) -> anyhow::Result<()> {
+    let stream = listen(host, secret, ear).await?;
     let mut wire = Wire::connect(host).await?;
     let token = json!({ "name": "client", "ceiling": "green" });
     let token = wire.ask(Ask::post("/api/tokens", secret, Some(token))).await?.text("secret").to_owned();
@@ -138,7 +145,7 @@ async fn audit(wire: &mut Wire, secret: &str, ways: &mut Ways) -> anyhow::Result
 }
 
 /// Somebody who listens to everything that happens.
-struct Listener(JoinHandle<anyhow::Result<String>>, tokio::sync::oneshot::Sender<()>);
+struct Listener(JoinHandle<anyhow::Result<String>>, oneshot::Sender<()>);
 
 impl Listener {
     async fn end(self) -> anyhow::Result<String> {
@@ -147,7 +154,7 @@ impl Listener {
     }
 }
 
-async fn listen(host: &str, secret: &str) -> anyhow::Result<Listener> {
+async fn listen(host: &str, secret: &str, ear: watch::Sender<String>) -> anyhow::Result<Listener> {
     let stream = TcpStream::connect(host).await?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move { connection.await.ok() });
@@ -155,15 +162,19 @@ async fn listen(host: &str, secret: &str) -> anyhow::Result<Listener> {
     let request = request.header(AUTHORIZATION, format!("Bearer {secret}")).body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     ensure!(response.status() == 200, "the stream answered {}", response.status());
-    let (stop, mut stopped) = tokio::sync::oneshot::channel();
+    let (stop, mut stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let (mut body, mut heard, _sender) = (response.into_body(), Vec::new(), sender);
+        let (mut body, _sender) = (response.into_body(), sender);
         loop {
             tokio::select! {
-                _ = &mut stopped => return Ok(String::from_utf8_lossy(&heard).into_owned()),
+                _ = &mut stopped => return Ok(ear.borrow().clone()),
                 frame = body.frame() => match frame {
-                    Some(frame) => heard.extend_from_slice(frame?.data_ref().map_or(&[][..], |bytes| bytes)),
-                    None => return Ok(String::from_utf8_lossy(&heard).into_owned()),
+                    Some(frame) => {
+                        let frame = frame?;
+                        let bytes = frame.data_ref().map_or(&[][..], |bytes| bytes);
+                        ear.send_modify(|heard| heard.push_str(&String::from_utf8_lossy(bytes)));
+                    }
+                    None => return Ok(ear.borrow().clone()),
                 },
             }
         }
