@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jarvis_memory::JobDesk;
+use jarvis_safety::foreign::Annex;
 use jarvis_safety::kernel::Registry;
 use jarvis_safety::port::{Clock, Ids};
 use jarvis_safety::setting::Settings;
@@ -24,6 +25,8 @@ pub(crate) struct Hands {
     pub(crate) settings: watch::Receiver<Settings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
+    /// Where the tools of mounted servers stand.
+    pub(crate) annex: Annex,
     /// Whether the fixtures are added, which are never part of a default start.
     pub(crate) fixtures: bool,
 }
@@ -37,7 +40,7 @@ pub(crate) fn registry(hands: Hands) -> anyhow::Result<Registry> {
         clock: hands.clock,
         ids: hands.ids,
     })?;
-    let mut tools = Registry::builder();
+    let mut tools = Registry::builder().with_annex(hands.annex);
     tools = system::register(tools, system::System::new());
     tools = service::register(tools, hands.bus);
     tools = log::register(tools, log::LogOptions::default());

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use jarvis_client::wire::MountBody;
 use jarvis_memory::{Database, OpenError, Retention};
+use jarvis_safety::mount::{LONGEST_NAME, Line, is_name};
 use jarvis_tools::command::CommandOptions;
 use serde::Deserialize;
 
@@ -43,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     /// Where the key of the vault comes from.
     pub(crate) vault: VaultFile,
+    /// Mounted MCP servers: `[mount.NAME]`.
+    pub(crate) mounts: BTreeMap<String, Line>,
     /// The file that was read, if there was one.
     pub(crate) file: Option<PathBuf>,
     /// Whether tools for tests and measurements are there; only the command line can say so.
@@ -79,6 +83,8 @@ struct File {
     retention: Option<Retention>,
     database: Option<String>,
     vault: Option<VaultFile>,
+    #[serde(default)]
+    mount: BTreeMap<String, MountBody>,
 }
 
 /// `[vault]`: references to its key, `env:NAME`, `file:/path` or `credential:NAME`.
@@ -155,6 +161,7 @@ pub(crate) fn read(
     let database = variable("JARVIS_DATABASE").or(file.database).unwrap_or_default().parse();
     let database = database.map_err(|fault: OpenError| faults.push(fault.to_string())).unwrap_or_default();
     let listen = listen.map_err(|fault| faults.push(fault)).ok();
+    let mounts = mounts(file.mount, &mut faults);
     let public_url = public_url.map_err(|fault| faults.push(fault)).unwrap_or_default();
     match listen {
         Some(listen) if faults.is_empty() => Ok(Config {
@@ -178,6 +185,7 @@ pub(crate) fn read(
                 .unwrap_or_else(|| data.join("prompts")),
             retention: file.retention.unwrap_or_default(),
             vault: file.vault.unwrap_or_default(),
+            mounts,
             file: path,
             fixtures: false,
             data,
@@ -198,6 +206,21 @@ fn read_file(data: &Path, environment: &Environment, faults: &mut Vec<String>) -
         Err(error) => faults.push(format!("{}: {error}", path.display())),
     }
     (None, File::default())
+}
+
+fn mounts(given: BTreeMap<String, MountBody>, faults: &mut Vec<String>) -> BTreeMap<String, Line> {
+    let mut mounts = BTreeMap::new();
+    for (name, body) in given {
+        let line = match is_name(&name) {
+            true => jarvis_web::mounted_line(body),
+            false => Err(format!("a name has 1 to {LONGEST_NAME} of a-z and 0-9, a letter first")),
+        };
+        match line {
+            Ok(line) => drop(mounts.insert(name, line)),
+            Err(why) => faults.push(format!("[mount.{name}]: {why}")),
+        }
+    }
+    mounts
 }
 
 fn unknown_variables(environment: &Environment) -> Vec<String> {

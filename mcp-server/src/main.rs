@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod fixture;
 mod mcp;
+mod mount;
 mod serve;
 
 use std::process::ExitCode;

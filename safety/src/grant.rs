@@ -159,7 +159,7 @@ impl Console {
         for card in cards {
             let [step] = card.steps.as_slice() else { continue };
             let carried = !card.vouching.by_clients_model()
-                || terms.spells_out(&step.args, self.inner().registry.describe(&step.tool));
+                || terms.spells_out(&step.args, self.inner().registry.describe(&step.tool).as_deref());
             if carried && card.is_grantable() && compiled.fits(&step.tool, &step.args, &step.target, &card.actor.id) {
                 let approved = match card.state {
                     ApprovalState::Pending | ApprovalState::Expired => None,

@@ -22,6 +22,7 @@ use crate::grant::Grant;
 use crate::id::{ActorId, ApprovalId, CallId, ConversationId, GrantId, SessionId, TokenId, TurnId};
 use crate::identity::{Admission, Session, Source, Token, TokenGrant, Whence};
 use crate::kernel::KillSwitch;
+use crate::mount::MountView;
 use crate::outcome::Outcome;
 use crate::setting::{AuditReads, Settings};
 use crate::target::Target;
@@ -388,4 +389,19 @@ pub struct Document {
 pub trait Index: Send + Sync {
     /// The best matches of free text, best first, with a score that compares within one answer only.
     fn search(&self, text: &str, limit: usize) -> Vec<(String, f32)>;
+}
+
+/// Mounted MCP servers, as they are.
+pub trait MountDesk: Send + Sync {
+    /// All of them, by name.
+    fn mounts(&self) -> Vec<MountView>;
+
+    /// Whether one of this name stands in `jarvis.toml`, where it cannot be changed from outside.
+    fn is_configured(&self, name: &str) -> bool;
+
+    /// Brings what calls find in line with the settings, before it returns.
+    fn apply(&self);
+
+    /// Reaches one again now instead of later. False if there is none of this name.
+    fn retry(&self, name: &str) -> bool;
 }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::digest::Digest;
+use crate::foreign::Annex;
 use crate::plain::{shorten, visible};
 use crate::refusal::{Code, Refusal};
 use crate::target::Target;
@@ -51,7 +53,7 @@ pub(crate) struct Product {
 /// A tool without its types. Running one takes a [`RawPermit`], which only the gate makes.
 #[async_trait]
 pub(crate) trait Erased: Send + Sync {
-    fn described(&self) -> &Described;
+    fn described(&self) -> &Arc<Described>;
     fn canonical(&self, args: Value) -> Result<Value, String>;
     async fn resolve(&self, args: &Value, look: &Look) -> Result<Target, ToolError>;
     fn judge(&self, args: &Value, target: &Target) -> Result<(Tier, String), ToolError>;
@@ -62,7 +64,7 @@ pub(crate) trait Erased: Send + Sync {
 
 struct Entry<T> {
     tool: T,
-    described: Described,
+    described: Arc<Described>,
 }
 
 fn typed<T: Tool>(args: &Value) -> Result<T::Args, ToolError> {
@@ -72,7 +74,7 @@ fn typed<T: Tool>(args: &Value) -> Result<T::Args, ToolError> {
 
 #[async_trait]
 impl<T: Tool> Erased for Entry<T> {
-    fn described(&self) -> &Described {
+    fn described(&self) -> &Arc<Described> {
         &self.described
     }
 
@@ -105,7 +107,7 @@ impl<T: Tool> Erased for Entry<T> {
     }
 
     async fn run(&self, args: Value, cx: &RunContext, permit: RawPermit) -> Result<Product, ToolError> {
-        let permit = permit.typed::<T>().ok_or_else(|| {
+        let permit = permit.typed::<T>(T::SPEC.name).ok_or_else(|| {
             ToolError::new(ToolErrorKind::Panicked, "the permit was made for another tool; nothing was run")
         })?;
         let done = self.tool.run(typed::<T>(&args)?, cx, permit).await?;
@@ -150,6 +152,7 @@ pub enum RegistryError {
 #[derive(Default)]
 pub struct RegistryBuilder {
     tools: BTreeMap<&'static str, Arc<dyn Erased>>,
+    annex: Annex,
     fault: Option<RegistryError>,
 }
 
@@ -164,10 +167,17 @@ impl RegistryBuilder {
                 self.fault = self.fault.or(Some(RegistryError::Twice(name)));
             }
             Ok(described) => {
-                self.tools.insert(name, Arc::new(Entry { tool, described }));
+                self.tools.insert(name, Arc::new(Entry { tool, described: Arc::new(described) }));
             }
             Err(error) => self.fault = self.fault.or(Some(error)),
         }
+        self
+    }
+
+    /// Adds what stands in an annex, now and later. A name of ours is never another's.
+    #[must_use]
+    pub fn with_annex(mut self, annex: Annex) -> Self {
+        self.annex = annex;
         self
     }
 
@@ -178,7 +188,7 @@ impl RegistryBuilder {
     pub fn build(self) -> Result<Registry, RegistryError> {
         match self.fault {
             Some(error) => Err(error),
-            None => Ok(Registry { tools: self.tools }),
+            None => Ok(Registry { tools: self.tools, annex: self.annex }),
         }
     }
 }
@@ -228,6 +238,7 @@ fn describe<T: Tool>() -> Result<Described, RegistryError> {
 /// All tools, in the order of their names.
 pub struct Registry {
     tools: BTreeMap<&'static str, Arc<dyn Erased>>,
+    annex: Annex,
 }
 
 impl Registry {
@@ -237,27 +248,39 @@ impl Registry {
         RegistryBuilder::default()
     }
 
-    /// All tools, described.
-    pub fn described(&self) -> impl Iterator<Item = &Described> {
-        self.tools.values().map(|tool| tool.described())
+    /// All tools, described: ours, then those of mounted servers.
+    pub fn described(&self) -> impl Iterator<Item = Arc<Described>> + use<> {
+        let foreign = self.annex.tools();
+        let all = self.tools.values().chain(foreign.values()).map(|tool| Arc::clone(tool.described()));
+        all.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Tells of every change of what there is.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.annex.changes()
     }
 
     /// One tool, described.
     #[must_use]
-    pub fn describe(&self, name: &str) -> Option<&Described> {
-        self.tools.get(name).map(|tool| tool.described())
+    pub fn describe(&self, name: &str) -> Option<Arc<Described>> {
+        match self.tools.get(name) {
+            Some(tool) => Some(Arc::clone(tool.described())),
+            None => self.annex.tools().get(name).map(|tool| Arc::clone(tool.described())),
+        }
     }
 
     pub(crate) fn tool(&self, name: &str) -> Option<Arc<dyn Erased>> {
-        self.tools.get(name).cloned()
+        self.tools.get(name).cloned().or_else(|| self.annex.tools().get(name).cloned())
     }
 
     /// The tool of this name, or a refusal that names its neighbours.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn Erased>, Refusal> {
         self.tool(name).ok_or_else(|| {
             let family = name.split('_').next().unwrap_or_default();
-            let near = self.tools.keys().filter(|tool| tool.split('_').next() == Some(family)).take(12);
-            let near = near.copied().collect::<Vec<_>>().join(", ");
+            let near =
+                self.described().map(|tool| tool.spec.name).filter(|tool| tool.split('_').next() == Some(family));
+            let near = near.take(12).collect::<Vec<_>>().join(", ");
             let hint =
                 if near.is_empty() { "`jarvis tools` lists them all".to_owned() } else { format!("there is: {near}") };
             let shown = shorten(&visible(name), 60);

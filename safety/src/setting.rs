@@ -1,8 +1,11 @@
 //! What the operator can set while Jarvis runs. Everything has a default that is useful and safe.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::Autonomy;
+use crate::mount::{Line, Review};
 
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,10 @@ pub struct Settings {
     pub mcp_hold_seconds: u32,
     /// How durable the row of a green call is before it is answered.
     pub audit_reads: AuditReads,
+    /// Mounted MCP servers, by name.
+    pub mounts: BTreeMap<String, Line>,
+    /// What the operator said of their tools: by server, by the tool's name there.
+    pub reviews: BTreeMap<String, BTreeMap<String, Review>>,
 }
 
 impl Default for Settings {
@@ -34,6 +41,8 @@ impl Default for Settings {
             approval_minutes: 15,
             mcp_hold_seconds: 20,
             audit_reads: AuditReads::Wal,
+            mounts: BTreeMap::new(),
+            reviews: BTreeMap::new(),
         }
     }
 }

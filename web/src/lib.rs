@@ -18,6 +18,7 @@ mod parts;
 mod straight;
 mod web;
 
+pub use api::mount::check::line as mounted_line;
 pub use guard::door::Door;
 pub use openapi::document as openapi;
 pub use parts::{Doctor, SetupCode, Warnings, WebParts};

@@ -13,7 +13,7 @@ use jarvis_safety::factor::SecondFactor;
 use jarvis_safety::heard::Heard;
 use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::Console;
-use jarvis_safety::port::{Clock, Feed, Identities, Ids, Ledger, Live, SettingStore};
+use jarvis_safety::port::{Clock, Feed, Identities, Ids, Ledger, Live, MountDesk, SettingStore};
 use jarvis_safety::secret::{Redactor, SecretStore};
 use jarvis_safety::setting::Settings;
 use tokio::sync::watch;
@@ -58,6 +58,8 @@ pub struct WebParts {
     pub settings: Arc<dyn SettingStore>,
     /// Tells everything else that the settings have changed.
     pub settings_tx: watch::Sender<Settings>,
+    /// Mounted MCP servers.
+    pub mounts: Arc<dyn MountDesk>,
     /// The second factor beside the password.
     pub factor: Arc<dyn SecondFactor>,
     /// Keeps secrets.

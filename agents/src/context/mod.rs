@@ -107,7 +107,7 @@ fn described(material: &Material<'_>, room: usize) -> Vec<ChatCompletionTools> {
     let mut tools = Vec::new();
     for name in material.tools {
         let Some(described) = material.registry.describe(name) else { continue };
-        let tool = ChatCompletionTools::Function(ChatCompletionTool { function: schema::function(described) });
+        let tool = ChatCompletionTools::Function(ChatCompletionTool { function: schema::function(&described) });
         let size = size(&tool) + 1;
         if size <= left {
             left -= size;

@@ -101,7 +101,7 @@ impl Mind {
     /// Like [`Mind::new`], with other waiting times for model servers.
     #[must_use]
     pub fn patient(parts: MindParts, patience: Patience) -> Self {
-        let tools: Vec<ToolText> = parts.gate.registry().described().map(ToolText::from).collect();
+        let tools: Vec<ToolText> = parts.gate.registry().described().map(|tool| ToolText::from(&*tool)).collect();
         Self(Arc::new(Last(Arc::new(Inner {
             understanding: Understanding::new(&tools, Arc::clone(&parts.index)),
             redactor: parts.secrets.redactor.clone(),

@@ -48,7 +48,7 @@ impl Driver {
             _ if by_rule => Choice::of(Vouching::Person),
             Some(tool) if strangers || strangers_in_sight(registry, log, index) => {
                 let orders = if tool.spec.changes_or_goes_out() { self.orders().await } else { &[] };
-                Witness { registry, log, asked: &self.turn.asked, orders }.choice(index, tool, call.args)
+                Witness { registry, log, asked: &self.turn.asked, orders }.choice(index, &tool, call.args)
             }
             _ => Choice::of(Vouching::Client),
         };

@@ -90,7 +90,8 @@ fn naming(call: &CallView<'_>, facts: &Facts<'_>) -> String {
 fn named_in<'a>(call: &CallView<'a>, facts: &Facts<'_>) -> Option<&'a str> {
     let args = call.args.as_object()?;
     let described = facts.registry.describe(call.tool);
-    let entity = |field: &str| described.is_some_and(|tool| !tool.input["properties"][field]["x-entity"].is_null());
+    let entity =
+        |field: &str| described.as_ref().is_some_and(|tool| !tool.input["properties"][field]["x-entity"].is_null());
     let thing = args.iter().find(|(field, _)| entity(field)).map(|(_, value)| value);
     thing.or_else(|| args.values().next().filter(|_| args.len() == 1)).and_then(Value::as_str)
 }

@@ -95,7 +95,7 @@ impl crate::mind::Inner {
         many: &BTreeMap<String, usize>,
     ) -> String {
         let registry = self.gate.registry();
-        let mut families: Vec<_> = registry.described().map(jarvis_safety::kernel::Described::family).collect();
+        let mut families: Vec<_> = registry.described().map(|tool| tool.family()).collect();
         families.dedup();
         let model = self.gate.settings().model.is_some();
         self.prompts.courtesy(&SmallTalk { kind: kind.as_str(), said, examples, families: &families, many, model })

@@ -5,6 +5,8 @@
 //! words by the rules, and every value is one that they said, an id of what they named, an id that a tool of ours made, or
 //! what is usual. Otherwise a log line that says “stop the database” would be as good as an order.
 
+use std::sync::Arc;
+
 use jarvis_safety::call::Vouching;
 use jarvis_safety::conversation::{CallEnd, Entry};
 use jarvis_safety::kernel::{Described, Registry};
@@ -81,7 +83,7 @@ impl Witness<'_> {
     fn is_used(&self, order: &Meant, index: u32) -> bool {
         self.log.iter().any(|entry| match entry {
             Entry::Called { index: earlier, tool, args } if *earlier < index => {
-                self.registry.describe(tool).is_some_and(|tool| self.is_for(order, tool, args))
+                self.registry.describe(tool).is_some_and(|tool| self.is_for(order, &tool, args))
             }
             _ => false,
         })
@@ -134,7 +136,7 @@ impl Witness<'_> {
     }
 
     /// What the calls of this turn answered.
-    fn outcomes(&self) -> impl Iterator<Item = (&Described, &Value)> {
+    fn outcomes(&self) -> impl Iterator<Item = (Arc<Described>, &Value)> {
         self.log.iter().filter_map(|entry| match entry {
             Entry::Answered { answer: CallEnd::Ran { outcome }, .. } => {
                 Some((self.registry.describe(&outcome.tool)?, &outcome.output))

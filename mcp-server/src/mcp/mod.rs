@@ -30,6 +30,8 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 
+use listing::Listed;
+
 pub(crate) use http::routes;
 pub(crate) use stateless::StraightDoor;
 pub(crate) use stdio::{SOCKET as STDIO_SOCKET, serve as serve_stdio};
@@ -49,7 +51,7 @@ pub(crate) struct Face {
     jobs: JobQueue,
     ids: Arc<dyn Ids>,
     heard: Arc<Heard>,
-    tools: Arc<Vec<Tool>>,
+    tools: Arc<Listed>,
     /// Set where the transport has one identity; over HTTP it comes with each request.
     actor: Option<Actor>,
 }
@@ -57,7 +59,7 @@ pub(crate) struct Face {
 impl Face {
     /// A face without a fixed identity, for HTTP.
     pub(crate) fn new(gate: Console, jobs: JobQueue, ids: Arc<dyn Ids>, heard: Arc<Heard>) -> Self {
-        let tools = Arc::new(gate.registry().described().map(listing::tool).collect());
+        let tools = Arc::new(Listed::new(gate.registry()));
         Self { gate, jobs, ids, heard, tools, actor: None }
     }
 
@@ -91,10 +93,9 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let ceiling = self.actor(&context)?.ceiling;
-        let below = |tool: &&Tool| {
-            self.gate.registry().describe(&tool.name).is_some_and(|described| described.spec.tier <= ceiling)
-        };
-        Ok(ListToolsResult::with_all_items(self.tools.iter().filter(below).cloned().collect()))
+        let tools = self.tools.now(self.gate.registry());
+        let below = tools.iter().filter(|(tier, _)| *tier <= ceiling);
+        Ok(ListToolsResult::with_all_items(below.map(|(_, tool)| tool.clone()).collect()))
     }
 
     async fn call_tool(
@@ -135,6 +136,7 @@ impl ServerHandler for Face {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.iter().find(|tool| tool.name == name).cloned()
+        let tools = self.tools.now(self.gate.registry());
+        tools.iter().find(|(_, tool)| tool.name == name).map(|(_, tool)| tool.clone())
     }
 }

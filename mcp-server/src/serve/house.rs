@@ -7,13 +7,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use jarvis_agents::{Mind, MindParts, Prompts};
-use jarvis_memory::{JobDesk, JobStore, LiveHub, SecretVault, Store, ToolIndex};
+use jarvis_memory::{JobDesk, JobStore, LiveHub, SecretVault, Store};
 use jarvis_safety::Actor;
 use jarvis_safety::event::{Draft, EventKind};
+use jarvis_safety::foreign::Annex;
 use jarvis_safety::heard::Heard;
 use jarvis_safety::job::{JobQueue, Kinds, Peers, QueueParts, ToolCall, Worker, WorkerOptions};
-use jarvis_safety::kernel::{Console, GateParts};
-use jarvis_safety::port::{Clock, Document, Identities as _, Ids, Index, Ledger as _, Live, SettingStore as _};
+use jarvis_safety::kernel::{Console, GateParts, Registry};
+use jarvis_safety::port::{Clock, Identities as _, Ids, Ledger as _, Live, SettingStore as _};
 use jarvis_safety::secret::{Redactor, SecretStore as _, Secrets};
 use jarvis_safety::setting::{AuditReads, Settings};
 use jarvis_tools::command::Commands;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::UuidIds;
 use super::doctor::Doctor;
+use super::index::LiveIndex;
 use super::replica::Replica;
 use super::vault::{self, References};
 use super::{gauges, policy};
@@ -32,6 +34,7 @@ use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
 use crate::fixture;
 use crate::mcp::{self, Face};
+use crate::mount::Mounts;
 
 /// Everything that serves, before it listens.
 pub(super) struct House {
@@ -48,6 +51,8 @@ pub(super) struct House {
     settings: watch::Sender<Settings>,
     heard: Arc<Heard>,
     hands: Hands,
+    mounts: Mounts,
+    index: Arc<LiveIndex>,
 }
 
 impl House {
@@ -69,10 +74,11 @@ impl House {
         let (sender, receiver) = watch::channel(settings.clone());
         let hands = hands(config, receiver, &clock, &ids);
         let registry = catalogue::registry(hands.clone())?;
+        let mounts = mounts(config, &hands, &registry, secrets.clone())?;
         if config.fixtures {
             tracing::warn!("{}", fixture::WARNING);
         }
-        let index: Arc<dyn Index> = Arc::new(ToolIndex::new(registry.described().map(document).collect())?);
+        let index = Arc::new(LiveIndex::new(&registry)?);
         let kill = store.kill_switch().await?;
         let grants = store.grants(Some(clock.now())).await?;
         let policy = policy::against(policy::load(&config.policy), &registry);
@@ -106,7 +112,7 @@ impl House {
             conversations: Arc::new(store.clone()),
             identities: Arc::new(store.clone()),
             live: live.clone(),
-            index,
+            index: index.clone(),
             secrets,
             clock: Arc::clone(&clock),
             ids: ids.clone(),
@@ -114,7 +120,23 @@ impl House {
         });
         let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
         let (config, settings) = (config.clone(), sender);
-        Ok(Self { config, clock, ids, store, vault, redactor, live, console, jobs, mind, settings, heard, hands })
+        Ok(Self {
+            config,
+            clock,
+            ids,
+            store,
+            vault,
+            redactor,
+            live,
+            console,
+            jobs,
+            mind,
+            settings,
+            heard,
+            hands,
+            mounts,
+            index,
+        })
     }
 
     /// Settles what a crash left in doubt, and goes on with what was approved or asked.
@@ -167,6 +189,15 @@ impl House {
                 }
             });
         }
+        let (mounts, stopped) = (self.mounts.clone(), stop.clone());
+        let (index, gate) = (Arc::clone(&self.index), self.console.gate());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = mounts.run() => {}
+                () = index.follow(&gate) => {}
+                () = stopped.cancelled() => {}
+            }
+        });
         tokio::spawn(gauges::show(Arc::clone(&self.live) as Arc<dyn Live>, stop.clone()));
     }
 
@@ -178,6 +209,7 @@ impl House {
         if let Err(error) = worked {
             tracing::error!(%error, "the worker broke; the next start looks what came of its jobs");
         }
+        self.mounts.end();
         if left > 0 {
             tracing::warn!(left, "effects are still running; the next start looks what came of them");
         }
@@ -212,6 +244,7 @@ impl House {
             heard: Arc::clone(&self.heard),
             settings: Arc::new(self.store.clone()),
             settings_tx: self.settings.clone(),
+            mounts: Arc::new(self.mounts.clone()),
             factor: Arc::new(self.vault.clone()),
             secrets: Arc::new(self.vault.clone()),
             redactor: self.redactor.clone(),
@@ -262,6 +295,15 @@ pub(super) struct Working {
     stop: CancellationToken,
 }
 
+/// Mounted servers; those of the configuration must not be called like a family of ours.
+fn mounts(config: &Config, hands: &Hands, ours: &Registry, secrets: Secrets) -> anyhow::Result<Mounts> {
+    if let Some(name) = config.mounts.keys().find(|name| ours.described().any(|tool| tool.family() == **name)) {
+        anyhow::bail!("[mount.{name}] in jarvis.toml: `{name}` is a family of Jarvis's own tools; use another name");
+    }
+    let (settings, annex, commands) = (hands.settings.clone(), hands.annex.clone(), hands.commands.clone());
+    Ok(Mounts::new(config.mounts.clone(), settings, annex, commands, secrets))
+}
+
 /// What the families of tools need from outside.
 fn hands(config: &Config, settings: watch::Receiver<Settings>, clock: &Arc<dyn Clock>, ids: &Arc<UuidIds>) -> Hands {
     Hands {
@@ -274,6 +316,7 @@ fn hands(config: &Config, settings: watch::Receiver<Settings>, clock: &Arc<dyn C
         settings,
         clock: Arc::clone(clock),
         ids: Arc::clone(ids) as Arc<dyn Ids>,
+        annex: Annex::default(),
         fixtures: config.fixtures,
     }
 }
@@ -338,13 +381,4 @@ fn own_files(config: &Config) -> Vec<std::path::PathBuf> {
 fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
-}
-
-fn document(tool: &jarvis_safety::kernel::Described) -> Document {
-    Document {
-        key: tool.spec.name.to_owned(),
-        name: tool.spec.name.replace('_', " "),
-        examples: tool.spec.examples.join(". "),
-        text: tool.description.clone(),
-    }
 }

@@ -4,6 +4,7 @@ mod clock;
 mod doctor;
 mod gauges;
 mod house;
+mod index;
 mod listen;
 mod log;
 mod policy;

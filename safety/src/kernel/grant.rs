@@ -75,7 +75,9 @@ impl Inner {
         let live = grants.iter().filter(|(grant, _)| grant.is_live(now));
         let mut fitting = live.filter(|(_, compiled)| compiled.fits(tool, args, target, actor));
         let tool = self.registry.describe(tool);
-        fitting.find(|(grant, _)| !unseen || grant.terms.spells_out(args, tool)).map(|(grant, _)| grant.id.clone())
+        fitting
+            .find(|(grant, _)| !unseen || grant.terms.spells_out(args, tool.as_deref()))
+            .map(|(grant, _)| grant.id.clone())
     }
 
     /// Changes what is in force.

@@ -45,8 +45,8 @@ pub(crate) struct RawPermit {
 }
 
 impl RawPermit {
-    /// Types the permit to the tool it was made for; a permit for another tool yields none.
-    pub(crate) fn typed<T: crate::tool::Tool>(self) -> Option<Permit<T>> {
-        (self.tool == T::SPEC.name).then_some(Permit { target: self.target, digest: self.digest, _tool: PhantomData })
+    /// Types the permit to the tool of this name, which it was made for; a permit for another tool yields none.
+    pub(crate) fn typed<T>(self, name: &str) -> Option<Permit<T>> {
+        (self.tool == name).then_some(Permit { target: self.target, digest: self.digest, _tool: PhantomData })
     }
 }

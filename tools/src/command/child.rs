@@ -25,7 +25,15 @@ pub(super) struct Ended {
 }
 
 /// Kills the whole group when it goes, whatever made it go.
-struct Group(Pid);
+#[derive(Debug)]
+pub(super) struct Group(Pid);
+
+impl Group {
+    /// The group that a child leads.
+    pub(super) fn of(child: &Child) -> Option<Self> {
+        child.id().and_then(|id| Pid::from_raw(id.cast_signed())).map(Self)
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
@@ -59,9 +67,7 @@ pub(super) async fn run(
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| ToolError::new(ToolErrorKind::Unavailable, format!("no command can be begun: {error}")))?;
-    let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    let pid = pid.ok_or_else(|| failed("the command has no process".to_owned()))?;
-    let group = Group(pid);
+    let group = Group::of(&child).ok_or_else(|| failed("the command has no process".to_owned()))?;
     let ended = tokio::time::timeout(longest, to_the_end(&mut child, group)).await;
     let ended = ended.unwrap_or_else(|_| {
         Err(ToolError::new(

@@ -237,7 +237,7 @@ fn quoted(arg: &str) -> String {
 }
 
 /// Looks for it on a thread where waiting for a disk hurts nobody.
-async fn find(name: &str) -> Result<Program, ToolError> {
+pub(super) async fn find(name: &str) -> Result<Program, ToolError> {
     let name = name.to_owned();
     let found = tokio::task::spawn_blocking(move || program::find(&name)).await;
     found.unwrap_or_else(|_| Err(ToolError::new(ToolErrorKind::Panicked, "looking for the program broke off")))

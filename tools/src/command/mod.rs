@@ -18,6 +18,7 @@ mod output;
 mod posture;
 mod program;
 mod reach;
+mod resident;
 mod run;
 mod scratch;
 mod syscall;
@@ -36,8 +37,10 @@ use tokio::sync::{OnceCell, watch};
 
 use self::confine::{PROBE, Probed, WORD};
 use self::form::Forms;
+use self::posture::Strength;
 
 pub use self::confine::{confine, ordered};
+pub use self::resident::{Resident, Running};
 
 /// What the family needs.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+#[derive(Debug)]
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {

@@ -114,7 +114,7 @@ fn unreadable(fault: Fault, caller: &Caller, subject: &str) -> Fault {
 
 /// The same, where it can be read which tool was meant.
 pub(super) fn misfit(web: &Web, fault: Fault, caller: &Caller, tool: &str) -> Fault {
-    unreadable(fault, caller, tool).about(web.gate.registry().describe(tool))
+    unreadable(fault, caller, tool).about(web.gate.registry().describe(tool).as_deref())
 }
 
 pub(super) fn key(headers: &HeaderMap, given: Option<&str>) -> Answered<Option<String>> {

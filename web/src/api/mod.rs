@@ -15,6 +15,7 @@ mod health;
 mod job;
 mod kill;
 mod metric;
+pub(crate) mod mount;
 mod plan;
 mod say;
 mod schedule;
@@ -141,6 +142,10 @@ fn ruling() -> OpenApiRouter<Web> {
         .routes(routes!(secret::list_secrets))
         .routes(routes!(secret::keep_secret, secret::remove_secret))
         .routes(routes!(secret::import_secrets))
+        .routes(routes!(mount::list_mounts))
+        .routes(routes!(mount::mount, mount::unmount))
+        .routes(routes!(mount::retry_mount))
+        .routes(routes!(mount::review_tools))
         .routes(routes!(grant::list_grants, grant::give_grant))
         .routes(routes!(grant::try_grant))
         .routes(routes!(grant::revoke_grant))

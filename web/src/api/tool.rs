@@ -13,5 +13,5 @@ use crate::web::Web;
 pub(super) async fn list_tools(State(web): State<Web>, Asker(caller): Asker) -> Json<ToolList> {
     let reach = caller.actor.ceiling;
     let tools = web.gate.registry().described().filter(|tool| tool.spec.tier <= reach);
-    Json(ToolList { tools: tools.map(view::tool::tool).collect() })
+    Json(ToolList { tools: tools.map(|tool| view::tool::tool(&tool)).collect() })
 }

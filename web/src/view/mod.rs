@@ -8,6 +8,7 @@ pub mod call;
 pub mod event;
 pub mod grant;
 pub mod job;
+pub mod mount;
 pub mod replay;
 pub mod secret;
 pub mod setting;

@@ -106,7 +106,7 @@ impl House {
         let (wiped, bench) = (Arc::default(), Arc::new(Bench::default()));
         let registry = Registry::builder().with(Read).with(Wipe(Arc::clone(&wiped))).with(Tend(Arc::clone(&bench)));
         let registry = registry.build().unwrap();
-        let index = Arc::new(ToolIndex::new(registry.described().map(document).collect()).unwrap());
+        let index = Arc::new(ToolIndex::new(registry.described().map(|tool| document(&tool)).collect()).unwrap());
         let vault = SecretVault::unlock(&kept.store, VaultOptions::default()).await;
         let secrets = Secrets { vault: Arc::new(Nothing), redactor: kept.redactor.clone() };
         let gate = Console::new(GateParts {

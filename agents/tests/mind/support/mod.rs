@@ -62,7 +62,8 @@ impl House {
         store.set_password("correct horse battery", password_set()).await.expect("the password is set");
         let (lamps, live) = (Arc::new(Lamps::default()), Arc::new(Frames::default()));
         let registry = lamps::registry(&lamps);
-        let index = ToolIndex::new(registry.described().map(document).collect()).expect("the index is built");
+        let index =
+            ToolIndex::new(registry.described().map(|tool| document(&tool)).collect()).expect("the index is built");
         let gate = Console::new(GateParts {
             registry,
             ledger: Arc::new(store.clone()),

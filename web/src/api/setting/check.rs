@@ -23,7 +23,7 @@ const MAX_NEAR: usize = 3;
 /// What is wrong, or the settings.
 type Checked<T> = Result<T, String>;
 
-/// Checks all of them. `data` is the data directory, `families` are those of all tools.
+/// Checks all of them; mounted servers are set elsewhere, and stand as by default. `data` is the data directory, `families` are those of all tools.
 pub(super) async fn settings(given: &SettingsInfo, data: &Path, families: &BTreeSet<&str>) -> Checked<Settings> {
     let mut roots = Vec::with_capacity(given.roots.len().min(MAX_ITEMS));
     few("roots", given.roots.len())?;
@@ -47,6 +47,7 @@ pub(super) async fn settings(given: &SettingsInfo, data: &Path, families: &BTree
             "fsync" => AuditReads::Fsync,
             _ => return Err("audit_reads must be `wal` or `fsync`".to_owned()),
         },
+        ..Settings::default()
     })
 }
 

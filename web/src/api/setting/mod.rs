@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use jarvis_client::wire::SettingsInfo;
 use jarvis_safety::event::EventKind;
-use jarvis_safety::kernel::Described;
 use jarvis_safety::setting::Settings;
 
 use crate::auth::{Face, Operator};
@@ -30,12 +29,14 @@ pub(super) async fn put_settings(
     face: Face,
     Sent(body): Sent<SettingsInfo>,
 ) -> Answered<Json<SettingsInfo>> {
-    let families = web.gate.registry().described().map(Described::family).collect();
-    let settings = check::settings(&body, &web.data, &families)
+    let families = web.gate.registry().described().map(|tool| tool.family()).collect();
+    let mut settings = check::settings(&body, &web.data, &families)
         .await
         .map_err(|why| Fault::invalid(format!("{why}. Nothing was changed")))?;
     let _changing = web.changing.lock().await;
     let before = web.settings.settings().await?;
+    settings.mounts.clone_from(&before.mounts);
+    settings.reviews.clone_from(&before.reviews);
     let shown = view::setting::settings(&settings);
     let mut row = face.row(EventKind::SettingChanged, &caller.actor, "settings", &summary(&before, &settings));
     row.body = serde_json::to_value(&shown).ok();

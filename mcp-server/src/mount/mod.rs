@@ -1,0 +1,122 @@
+//! Mounted MCP servers: tools of others, governed like our own.
+//!
+//! Each server has a task that reaches it (`link`), asks for its tools (`server`) and puts them where the gate finds them
+//! (`tool`). What a server says of a tool decides nothing: it is red until the operator has read it and given it a tier,
+//! its words reach a model only then, and a change of any word takes it back. What it answers is text by strangers.
+
+mod answer;
+mod link;
+mod name;
+mod schema;
+mod server;
+mod tool;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jarvis_safety::foreign::Annex;
+use jarvis_safety::mount::{Line, MountView};
+use jarvis_safety::port::MountDesk;
+use jarvis_safety::secret::Secrets;
+use jarvis_safety::setting::Settings;
+use jarvis_tools::command::Commands;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use self::link::Means;
+use self::server::Kept;
+
+/// All mounted servers. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Mounts(Arc<Inner>);
+
+struct Inner {
+    /// Those of `jarvis.toml`.
+    configured: BTreeMap<String, Line>,
+    settings: watch::Receiver<Settings>,
+    annex: Annex,
+    means: Means,
+    /// None once they were let go of.
+    kept: Mutex<Option<BTreeMap<String, Held>>>,
+}
+
+struct Held {
+    server: Arc<Kept>,
+    task: AbortHandle,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.server.end();
+        self.task.abort();
+    }
+}
+
+impl Mounts {
+    pub(crate) fn new(
+        configured: BTreeMap<String, Line>,
+        settings: watch::Receiver<Settings>,
+        annex: Annex,
+        commands: Commands,
+        secrets: Secrets,
+    ) -> Self {
+        let means = Means { commands, secrets };
+        Self(Arc::new(Inner { configured, settings, annex, means, kept: Mutex::new(Some(BTreeMap::new())) }))
+    }
+
+    /// Keeps them as the settings say, for as long as this is polled.
+    pub(crate) async fn run(&self) {
+        let mut settings = self.0.settings.clone();
+        loop {
+            self.0.follow(&settings.borrow_and_update().mounts);
+            if settings.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Lets go of all of them.
+    pub(crate) fn end(&self) {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Inner {
+    fn follow(&self, set: &BTreeMap<String, Line>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kept) = kept.as_mut() else { return };
+        let wanted = |name: &str| self.configured.get(name).or_else(|| set.get(name));
+        kept.retain(|name, held| wanted(name) == Some(held.server.line()));
+        for name in self.configured.keys().chain(set.keys()) {
+            let (Some(line), false) = (wanted(name), kept.contains_key(name)) else { continue };
+            let (means, annex) = (self.means.clone(), self.annex.clone());
+            let configured = self.configured.contains_key(name);
+            let server = Arc::new(Kept::new(name, line, configured, means, annex, self.settings.clone()));
+            let keeping = Arc::clone(&server);
+            let task = tokio::spawn(async move { keeping.keep().await }).abort_handle();
+            kept.insert(name.clone(), Held { server, task });
+        }
+    }
+}
+
+impl MountDesk for Mounts {
+    fn mounts(&self) -> Vec<MountView> {
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().flatten().map(|(_, held)| held.server.view()).collect()
+    }
+
+    fn is_configured(&self, name: &str) -> bool {
+        self.0.configured.contains_key(name)
+    }
+
+    fn apply(&self) {
+        self.0.follow(&self.0.settings.borrow().mounts.clone());
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().flatten().for_each(|(_, held)| held.server.publish());
+    }
+
+    fn retry(&self, name: &str) -> bool {
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().and_then(|kept| kept.get(name)).map(|held| held.server.nudge.notify_one()).is_some()
+    }
+}
