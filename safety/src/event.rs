@@ -97,6 +97,8 @@ kinds! {
     PolicyUnreadable = "policy.unreadable",
     /// The operator changed settings.
     SettingChanged = "setting.changed",
+    /// A mounted MCP server answers, stopped answering, or changed tools that were reviewed.
+    MountChanged = "mount.changed",
     /// A token was made.
     TokenCreated = "token.created",
     /// A token was revoked.

@@ -63,7 +63,8 @@ fn every_route_is_described() {
         GET /api/sessions\nDELETE /api/sessions\nDELETE /api/sessions/{id}\nGET /api/second-factor\nPUT /api/second-factor\nPOST /api/second-factor/proposal\nPOST /api/second-factor/off\nGET /api/tokens\nPOST /api/tokens\nDELETE /api/tokens/{id}\n\
         GET /api/grants\nPOST /api/grants\nPOST /api/grants/trial\nDELETE /api/grants/{id}\n\
         GET /api/approvals/{id}/grant\nGET /api/secrets\nPUT /api/secrets/{name}\nDELETE /api/secrets/{name}\n\
-        POST /api/secrets/import\nGET /api/doctor";
+        POST /api/secrets/import\nGET /api/mounts\nPUT /api/mounts/{name}\nDELETE /api/mounts/{name}\n\
+        POST /api/mounts/{name}/retry\nPOST /api/mounts/{name}/reviews\nGET /api/doctor";
     let promised: BTreeSet<String> = promised.lines().map(|line| line.trim().to_owned()).collect();
     assert_eq!(described, promised);
 }

@@ -41,6 +41,8 @@ const FITTING: [(&str, &str); 21] = [
     ("give_grant", GRANT),
     ("try_grant", GRANT),
     ("keep_secret", r#"{"note":"a note","uses":[{"tool":"http_fetch","target":"example.org"}]}"#),
+    ("keep_mount", r#"{"program":"node","args":["server.js"],"network":true,"seconds":30}"#),
+    ("review_tools", r#"{"reviews":[{"tool":"echo","digest":"00","tier":"green"}]}"#),
     ("import_secrets", r#"{"text":"A=1","replace":false}"#),
     (
         "put_settings",

@@ -99,7 +99,7 @@ const MAY: [(&str, &[Who]); 60] = [
 ];
 
 /// The rest of them, so that the list above stays readable.
-const MAY_TOO: [(&str, &[Who]); 12] = [
+const MAY_TOO: [(&str, &[Who]); 17] = [
     ("factor_info", RULE),
     ("propose_factor", RULE),
     ("turn_on_factor", RULE),
@@ -112,6 +112,11 @@ const MAY_TOO: [(&str, &[Who]); 12] = [
     ("keep_secret", RULE),
     ("remove_secret", RULE),
     ("import_secrets", RULE),
+    ("list_mounts", RULE),
+    ("keep_mount", RULE),
+    ("remove_mount", RULE),
+    ("retry_mount", RULE),
+    ("review_tools", RULE),
 ];
 
 fn may() -> impl Iterator<Item = (&'static str, &'static [Who])> {

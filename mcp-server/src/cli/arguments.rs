@@ -204,6 +204,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: GrantCommand,
     },
+    /// Mount MCP servers of others: their tools become governed tools. Needs the operator.
+    Mount {
+        #[command(subcommand)]
+        command: MountCommand,
+    },
     /// The operator's password.
     Operator {
         #[command(subcommand)]
@@ -400,6 +405,84 @@ pub(super) struct TokenWanted {
     /// Most requests a minute; left out: no limit, but 30 for a guest.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub(super) per_minute: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MountCommand {
+    /// List the servers, how they are, and how many tools of theirs wait to be reviewed.
+    List,
+    /// Show the tools of a server in its own words.
+    Show {
+        /// Name of the server.
+        #[arg(value_name = "NAME")]
+        server: String,
+    },
+    /// Mount a server, or change how one is reached. Its tools are red until they are reviewed.
+    #[command(
+        after_help = "Examples: jarvis mount add notes --url http://192.168.1.20:8000/mcp --key secret://notes\n\
+                                       jarvis mount add files --reads /srv/media -- mcp-server-filesystem /srv/media"
+    )]
+    Add(MountWanted),
+    /// Give tools of a server their tiers, as `show` tells what they are.
+    #[command(after_help = "Examples: jarvis mount review files --tier green read_file list_directory\n\
+                                       jarvis mount review files --tier yellow --all")]
+    Review {
+        /// Name of the server.
+        #[arg(value_name = "NAME")]
+        server: String,
+        /// What calls of them are: green, yellow, orange or red. `none` makes them tools that nobody has reviewed.
+        #[arg(long)]
+        tier: String,
+        /// Every tool that is not reviewed yet, or was changed since.
+        #[arg(long, conflicts_with = "tools")]
+        all: bool,
+        /// What the server calls them.
+        #[arg(value_name = "TOOL", required_unless_present = "all")]
+        tools: Vec<String>,
+    },
+    /// Reach a server again now that would be tried later.
+    Retry {
+        /// Name of the server.
+        #[arg(value_name = "NAME")]
+        server: String,
+    },
+    /// Take a server away, with all that was said of its tools.
+    Remove {
+        /// Name of the server.
+        #[arg(value_name = "NAME")]
+        server: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MountWanted {
+    /// Name of the server, and the beginning of its tools' names: 1 to 24 of a-z and 0-9.
+    #[arg(value_name = "NAME")]
+    pub(super) server: String,
+    /// Address of a server that speaks Streamable HTTP.
+    #[arg(long, conflicts_with = "program", required_unless_present = "program")]
+    pub(super) url: Option<String>,
+    /// Its bearer token, as `secret://NAME`.
+    #[arg(long, value_name = "SECRET", requires = "url")]
+    pub(super) key: Option<String>,
+    /// A folder that the program may read, beside programs and libraries.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) reads: Vec<String>,
+    /// A folder that it may change.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) writes: Vec<String>,
+    /// It may reach the network.
+    #[arg(long)]
+    pub(super) network: bool,
+    /// A variable of it, NAME=VALUE; the value may be `secret://NAME`.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) env: Vec<String>,
+    /// Longest time of a call, 1 to 540.
+    #[arg(long, default_value_t = 60)]
+    pub(super) seconds: u64,
+    /// The program and its arguments, after `--`.
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(super) program: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

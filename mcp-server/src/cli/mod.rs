@@ -15,6 +15,7 @@ mod grant;
 mod job;
 mod mcp;
 mod migrate;
+mod mount;
 mod operator;
 mod print;
 mod replay;
@@ -108,6 +109,7 @@ async fn decide(command: Command, connection: &Connection, printer: &Printer) ->
         Command::Token { command } => token::run(connection, printer, command).await,
         Command::Secret { command } => secret::run(connection, printer, command).await,
         Command::Grant { command } => grant::run(connection, printer, command).await,
+        Command::Mount { command } => mount::run(connection, printer, command).await,
         // What needs no server was done before.
         _ => Err(Stop::new(Exit::Failed, "this command is not one that a server carries out")),
     }

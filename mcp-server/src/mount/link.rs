@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jarvis_memory::Store;
 use jarvis_safety::mount::{Http, Line, Program};
 use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::secret::{SCHEME, Secrets};
@@ -50,9 +51,11 @@ pub(super) struct Link {
 
 /// What is needed to reach a server.
 #[derive(Clone)]
-pub(super) struct Means {
-    pub(super) commands: Commands,
-    pub(super) secrets: Secrets,
+pub(crate) struct Means {
+    pub(crate) commands: Commands,
+    pub(crate) secrets: Secrets,
+    /// Where it is written down what became of a server.
+    pub(crate) store: Store,
 }
 
 impl Means {

@@ -15,16 +15,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jarvis_safety::foreign::Annex;
-use jarvis_safety::mount::{Line, MountView};
+use jarvis_safety::mount::{Line, MountState, MountView, ToolStanding};
+use jarvis_safety::plain::shorten;
 use jarvis_safety::port::MountDesk;
-use jarvis_safety::secret::Secrets;
 use jarvis_safety::setting::Settings;
-use jarvis_tools::command::Commands;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use self::link::Means;
 use self::server::Kept;
+
+pub(crate) use self::link::Means;
 
 /// All mounted servers. Cheap to clone.
 #[derive(Clone)]
@@ -57,10 +57,8 @@ impl Mounts {
         configured: BTreeMap<String, Line>,
         settings: watch::Receiver<Settings>,
         annex: Annex,
-        commands: Commands,
-        secrets: Secrets,
+        means: Means,
     ) -> Self {
-        let means = Means { commands, secrets };
         Self(Arc::new(Inner { configured, settings, annex, means, kept: Mutex::new(Some(BTreeMap::new())) }))
     }
 
@@ -73,6 +71,23 @@ impl Mounts {
                 return;
             }
         }
+    }
+
+    /// What needs the operator's attention, a sentence each.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let told = self.mounts().into_iter().flat_map(|view| {
+            let name = &view.name;
+            let down = match &view.state {
+                MountState::Down(why) => Some(format!("the MCP server {name} does not answer: {}", shorten(why, 200))),
+                _ => None,
+            };
+            let changed = view.tools.iter().filter(|tool| matches!(tool.standing, ToolStanding::Changed(_))).count();
+            let changed = (changed > 0).then(|| {
+                format!("the MCP server {name} changed {changed} tools that were reviewed; they are not called until you look again")
+            });
+            down.into_iter().chain(changed).collect::<Vec<_>>()
+        });
+        told.collect()
     }
 
     /// Lets go of all of them.

@@ -12,7 +12,8 @@ const MARK: usize = 8;
 /// The names here, by those of the server.
 pub(super) fn names<'a>(server: &str, tools: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, String> {
     let mut tools: Vec<_> = tools.into_iter().collect();
-    tools.sort_unstable();
+    // Who is called so exactly comes first, whatever else there is.
+    tools.sort_unstable_by_key(|tool| (plain(tool) != *tool, *tool));
     let mut taken = BTreeMap::new();
     for tool in tools {
         let plain = format!("{server}_{}", plain(tool));
@@ -42,10 +43,10 @@ mod tests {
         let long = "x".repeat(200);
         let given = ["getUser", "get.user", "get user", "get_user", &long, "löschen", "a/b"];
         let named = names("lab", given);
-        assert_eq!(named["get.user"], "lab_get_user");
+        assert_eq!(named["get_user"], "lab_get_user");
         assert_eq!(named["getUser"], "lab_getuser");
         assert_eq!(named["löschen"], "lab_l_schen");
-        assert!(named["get_user"].starts_with("lab_get_user_"), "{}", named["get_user"]);
+        assert!(named["get.user"].starts_with("lab_get_user_"), "{}", named["get.user"]);
         let mut all: Vec<_> = named.values().collect();
         all.sort();
         all.dedup();

@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jarvis_safety::event::EventKind;
 use jarvis_safety::foreign::Annex;
 use jarvis_safety::mount::{Line, MountState, MountView, MountedTool, ToolStanding};
 use jarvis_safety::plain::{shorten, visible};
-use jarvis_safety::setting::Settings;
+use jarvis_safety::port::Ledger as _;
+use jarvis_safety::setting::{AuditReads, Settings};
 use rmcp::model::{PaginatedRequestParams, SubscriptionFilter, Tool};
 use rmcp::service::{Peer, RoleClient};
+use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::link::{Ear, Link, Means, told, with_complaints};
@@ -47,6 +50,10 @@ struct Seen {
     state: MountState,
     server: Option<String>,
     declared: Vec<Declared>,
+    /// Tools that were changed after they had been reviewed.
+    changed: Vec<String>,
+    /// Whether it answered, as was last written down.
+    told: Option<bool>,
     /// It was let go of: it makes nothing known any more.
     ended: bool,
 }
@@ -67,7 +74,14 @@ impl Kept {
             held: held.subscribe(),
             places: Arc::new(Semaphore::new(PLACES)),
         };
-        let seen = Seen { state: MountState::Connecting, server: None, declared: Vec::new(), ended: false };
+        let seen = Seen {
+            state: MountState::Connecting,
+            server: None,
+            declared: Vec::new(),
+            changed: Vec::new(),
+            told: None,
+            ended: false,
+        };
         Self { server, configured, means, annex, settings, held, seen: Mutex::new(seen), nudge: Notify::new() }
     }
 
@@ -112,7 +126,7 @@ impl Kept {
             self.held.send_replace(None);
             let why = self.means.secrets.redactor.text(&why).into_owned();
             tracing::warn!(server = self.server.name, why, "a mounted MCP server does not answer");
-            self.state(MountState::Down(why));
+            self.tell(MountState::Down(why)).await;
             if begun.elapsed() > STEADY {
                 wait = FIRST_WAIT;
             }
@@ -141,7 +155,7 @@ impl Kept {
         }
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).server = named;
         self.held.send_replace(Some(peer.clone()));
-        self.state(MountState::Up);
+        self.tell(MountState::Up).await;
         loop {
             tokio::select! {
                 reason = &mut ended => {
@@ -173,6 +187,7 @@ impl Kept {
         let declared = declared.collect();
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).declared = declared;
         self.publish();
+        self.tell_changed().await;
         Ok(())
     }
 
@@ -187,14 +202,6 @@ impl Kept {
             let reviews = settings.reviews.get(&self.server.name);
             let admitted = seen.declared.iter().filter_map(|declared| {
                 let standing = declared.standing(reviews.and_then(|all| all.get(&declared.seen.name)));
-                if let ToolStanding::Changed(_) = standing {
-                    let (server, tool) = (&self.server.name, &declared.seen.name);
-                    tracing::warn!(
-                        server,
-                        tool,
-                        "a mounted MCP server changed a tool that was reviewed: it is quarantined"
-                    );
-                }
                 declared.admit(&self.server, &standing)
             });
             admitted.collect()
@@ -212,6 +219,60 @@ impl Kept {
 
     fn state(&self, state: MountState) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).state = state;
+    }
+
+    /// Changes the state, and writes it down unless it is as it was.
+    async fn tell(&self, state: MountState) {
+        let name = &self.server.name;
+        let is_up = state == MountState::Up;
+        let tools = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.state = state.clone();
+            if seen.told.replace(is_up) == Some(is_up) {
+                return;
+            }
+            seen.declared.len()
+        };
+        let (summary, body) = match state {
+            MountState::Down(why) => {
+                (format!("MCP server {name} does not answer"), json!({ "mount": name, "why": why }))
+            }
+            _ => (format!("MCP server {name} answers, with {tools} tools"), json!({ "mount": name })),
+        };
+        self.write(summary, body).await;
+    }
+
+    /// Writes down which reviewed tools are others now, once.
+    async fn tell_changed(&self) {
+        let name = &self.server.name;
+        let changed: Vec<_> = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let settings = self.settings.borrow();
+            let reviews = settings.reviews.get(name);
+            let is_changed = |declared: &&Declared| {
+                let review = reviews.and_then(|all| all.get(&declared.seen.name));
+                matches!(declared.standing(review), ToolStanding::Changed(_))
+            };
+            let changed = seen.declared.iter().filter(is_changed).map(|declared| declared.seen.name.clone());
+            let changed: Vec<_> = changed.collect();
+            if seen.changed == changed {
+                return;
+            }
+            seen.changed.clone_from(&changed);
+            changed
+        };
+        if !changed.is_empty() {
+            let summary = format!("MCP server {name} changed {} reviewed tools: they are quarantined", changed.len());
+            self.write(summary, json!({ "mount": name, "tools": changed })).await;
+        }
+    }
+
+    async fn write(&self, summary: String, body: Value) {
+        let mut row = crate::serve::row(EventKind::MountChanged, summary);
+        row.body = Some(body);
+        if let Err(error) = self.means.store.append(row, AuditReads::Wal).await {
+            tracing::warn!(%error, server = self.server.name, "what became of a mounted MCP server was not written down");
+        }
     }
 }
 

@@ -34,7 +34,7 @@ use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
 use crate::fixture;
 use crate::mcp::{self, Face};
-use crate::mount::Mounts;
+use crate::mount::{Means, Mounts};
 
 /// Everything that serves, before it listens.
 pub(super) struct House {
@@ -74,7 +74,7 @@ impl House {
         let (sender, receiver) = watch::channel(settings.clone());
         let hands = hands(config, receiver, &clock, &ids);
         let registry = catalogue::registry(hands.clone())?;
-        let mounts = mounts(config, &hands, &registry, secrets.clone())?;
+        let mounts = mounts(config, &hands, &registry, &store, secrets.clone())?;
         if config.fixtures {
             tracing::warn!("{}", fixture::WARNING);
         }
@@ -270,10 +270,12 @@ impl House {
     fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
         let (gate, config, store) = (self.console.gate(), self.config.clone(), self.store.clone());
         let (vault, commands) = (self.vault.clone(), self.hands.commands.clone());
+        let mounts = self.mounts.clone();
         Arc::new(move || {
             let mut warnings: Vec<_> = gate.policy_fault().into_iter().chain(store.disk_fault()).collect();
             warnings.extend(vault.vault_fault().map(|fault| format!("the vault is closed: {fault}")));
             warnings.extend(commands.fault());
+            warnings.extend(mounts.warnings());
             if config.fixtures {
                 warnings.push(fixture::WARNING.to_owned());
             }
@@ -296,12 +298,13 @@ pub(super) struct Working {
 }
 
 /// Mounted servers; those of the configuration must not be called like a family of ours.
-fn mounts(config: &Config, hands: &Hands, ours: &Registry, secrets: Secrets) -> anyhow::Result<Mounts> {
+fn mounts(config: &Config, hands: &Hands, ours: &Registry, store: &Store, secrets: Secrets) -> anyhow::Result<Mounts> {
     if let Some(name) = config.mounts.keys().find(|name| ours.described().any(|tool| tool.family() == **name)) {
         anyhow::bail!("[mount.{name}] in jarvis.toml: `{name}` is a family of Jarvis's own tools; use another name");
     }
     let (settings, annex, commands) = (hands.settings.clone(), hands.annex.clone(), hands.commands.clone());
-    Ok(Mounts::new(config.mounts.clone(), settings, annex, commands, secrets))
+    let means = Means { commands, secrets, store: store.clone() };
+    Ok(Mounts::new(config.mounts.clone(), settings, annex, means))
 }
 
 /// What the families of tools need from outside.
@@ -357,7 +360,7 @@ async fn tell_policy(store: &Store, fault: Option<&String>) -> anyhow::Result<()
 }
 
 /// A row about Jarvis himself.
-fn row(kind: EventKind, summary: String) -> Draft {
+pub(crate) fn row(kind: EventKind, summary: String) -> Draft {
     let system = Actor::system().id;
     Draft {
         kind,

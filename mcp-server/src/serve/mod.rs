@@ -32,6 +32,8 @@ pub(crate) use doctor::offline_report;
 
 use house::House;
 
+pub(crate) use house::row;
+
 /// How long running effects may take to end before they are cancelled.
 const EFFECTS: Duration = Duration::from_secs(20);
 /// How long open connections may take to end.

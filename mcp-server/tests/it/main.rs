@@ -20,6 +20,7 @@ mod kill;
 mod lamp;
 mod layering;
 mod mcp;
+mod mount;
 mod needs;
 mod plan;
 mod race;

@@ -143,7 +143,7 @@ fn ruling() -> OpenApiRouter<Web> {
         .routes(routes!(secret::keep_secret, secret::remove_secret))
         .routes(routes!(secret::import_secrets))
         .routes(routes!(mount::list_mounts))
-        .routes(routes!(mount::mount, mount::unmount))
+        .routes(routes!(mount::keep_mount, mount::remove_mount))
         .routes(routes!(mount::retry_mount))
         .routes(routes!(mount::review_tools))
         .routes(routes!(grant::list_grants, grant::give_grant))

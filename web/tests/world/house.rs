@@ -20,7 +20,8 @@ use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::{TokenGrant, Whence};
 use jarvis_safety::job::{JobQueue, Kinds, QueueParts, Submission, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, Described, GateParts, KillSwitch, Policy, Registry};
-use jarvis_safety::port::{Document, EventFilter, Feed as _, Identities as _};
+use jarvis_safety::mount::MountView;
+use jarvis_safety::port::{Document, EventFilter, Feed as _, Identities as _, MountDesk};
 use jarvis_safety::secret::{Secret, Secrets, Vault};
 use jarvis_safety::setting::Settings;
 use jarvis_safety::{Actor, ActorId, Role, Tier};
@@ -159,6 +160,7 @@ impl House {
             identities: Arc::new(kept.store.clone()),
             settings: Arc::new(kept.store.clone()),
             settings_tx,
+            mounts: Arc::new(Bare),
             factor: Arc::new(vault.clone()),
             secrets: Arc::new(vault),
             redactor: secrets.redactor,
@@ -269,6 +271,25 @@ impl House {
 /// The actor that the token of this number is.
 pub fn actor_of(token: u128) -> ActorId {
     ActorId::new(format!("token:{}", TokenId::new(token)))
+}
+
+/// No server is mounted here; those that are, are tried with the whole program.
+struct Bare;
+
+impl MountDesk for Bare {
+    fn mounts(&self) -> Vec<MountView> {
+        Vec::new()
+    }
+
+    fn is_configured(&self, _: &str) -> bool {
+        false
+    }
+
+    fn apply(&self) {}
+
+    fn retry(&self, _: &str) -> bool {
+        false
+    }
 }
 
 fn document(tool: &Described) -> Document {

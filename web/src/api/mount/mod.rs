@@ -35,7 +35,7 @@ pub(super) async fn list_mounts(State(web): State<Web>, _: Operator) -> Json<Mou
 #[utoipa::path(put, path = "/api/mounts/{name}", tag = "mounts", request_body = MountBody,
     params(("name" = String, Path, description = "1 to 24 of a-z 0-9, a letter first")),
     responses((status = 200, body = MountBody)))]
-pub(super) async fn mount(
+pub(super) async fn keep_mount(
     State(web): State<Web>,
     Operator(caller): Operator,
     face: Face,
@@ -72,7 +72,7 @@ pub(super) async fn mount(
 #[utoipa::path(delete, path = "/api/mounts/{name}", tag = "mounts",
     params(("name" = String, Path, description = "Name of the server")),
     responses((status = 204, description = "Removed")))]
-pub(super) async fn unmount(
+pub(super) async fn remove_mount(
     State(web): State<Web>,
     Operator(caller): Operator,
     face: Face,
@@ -94,9 +94,13 @@ pub(super) async fn unmount(
 /// Reaches a server again now that is down and would be tried later.
 #[utoipa::path(post, path = "/api/mounts/{name}/retry", tag = "mounts",
     params(("name" = String, Path, description = "Name of the server")),
-    responses((status = 204, description = "It is being reached")))]
-pub(super) async fn retry_mount(State(web): State<Web>, _: Operator, At(name): At<String>) -> Answered<StatusCode> {
-    if web.mounts.retry(&name) { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&name)) }
+    responses((status = 200, body = MountInfo)))]
+pub(super) async fn retry_mount(
+    State(web): State<Web>,
+    _: Operator,
+    At(name): At<String>,
+) -> Answered<Json<MountInfo>> {
+    if web.mounts.retry(&name) { Ok(Json(seen(&web, &name)?)) } else { Err(unknown(&name)) }
 }
 
 /// Gives tools their tiers, all or none: each as it was read, by its digest.
@@ -128,8 +132,13 @@ pub(super) async fn review_tools(
         Ok(())
     })
     .await?;
-    let view = web.mounts.mounts().into_iter().find(|view| view.name == name).ok_or_else(|| unknown(&name))?;
-    Ok(Json(view::mount::mount(view)))
+    Ok(Json(seen(&web, &name)?))
+}
+
+/// A server as it is now.
+fn seen(web: &Web, name: &str) -> Answered<MountInfo> {
+    let found = web.mounts.mounts().into_iter().find(|view| view.name == name);
+    found.map(view::mount::mount).ok_or_else(|| unknown(name))
 }
 
 /// What is said of one tool, if it still is what was read.

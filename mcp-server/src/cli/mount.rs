@@ -1,0 +1,152 @@
+//! `mount list`, `show`, `add`, `review`, `retry` and `remove`.
+
+use std::fmt::Write as _;
+
+use jarvis_client::wire::{MountBody, MountInfo, MountList, MountedToolInfo, ReviewBody, ToolReview};
+use jarvis_safety::plain::shorten;
+use serde_json::json;
+
+use super::arguments::{MountCommand, MountWanted};
+use super::call::path_segment;
+use super::connect::Connection;
+use super::exit::{Exit, Result, Stop};
+use super::print::Printer;
+
+/// Characters of a description in a list.
+const SHOWN: usize = 400;
+
+/// `mount …`.
+pub(super) async fn run(connection: &Connection, printer: &Printer, command: MountCommand) -> Result {
+    match command {
+        MountCommand::List => list(connection, printer).await,
+        MountCommand::Show { server } => show(connection, printer, &server).await,
+        MountCommand::Add(wanted) => add(connection, printer, wanted).await,
+        MountCommand::Review { server, tier, tools, .. } => review(connection, printer, &server, &tier, &tools).await,
+        MountCommand::Retry { server } => {
+            let path = format!("/api/mounts/{}/retry", path_segment(&server));
+            let found: MountInfo = connection.operator().await?.post(&path, &json!({}), None).await?;
+            printer.answer(&found, || format!("{server} is being reached."));
+            Ok(Exit::Done)
+        }
+        MountCommand::Remove { server } => {
+            connection.operator().await?.delete(&format!("/api/mounts/{}", path_segment(&server))).await?;
+            printer.answer(&json!({ "removed": server }), || format!("{server} is taken away."));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn list(connection: &Connection, printer: &Printer) -> Result {
+    let list: MountList = connection.operator().await?.get("/api/mounts").await?;
+    printer.answer(&list, || match list.mounts.is_empty() {
+        true => "No MCP servers are mounted; `jarvis mount add` mounts one.".to_owned(),
+        false => list.mounts.iter().map(line).collect::<Vec<_>>().join("\n"),
+    });
+    Ok(Exit::Done)
+}
+
+async fn show(connection: &Connection, printer: &Printer, server: &str) -> Result {
+    let found = find(connection, server).await?;
+    printer.answer(&found, || {
+        let tools = found.tools.iter().map(tool);
+        std::iter::once(line(&found)).chain(tools).collect::<Vec<_>>().join("\n\n")
+    });
+    Ok(Exit::Done)
+}
+
+async fn add(connection: &Connection, printer: &Printer, wanted: MountWanted) -> Result {
+    let MountWanted { server, url, key, reads, writes, network, env, seconds, program } = wanted;
+    let mut words = program.into_iter();
+    let mut body =
+        MountBody { url, key, reads, writes, network, seconds, program: words.next(), ..MountBody::default() };
+    body.args = words.collect();
+    for given in env {
+        let Some((name, value)) = given.split_once('=') else {
+            return Err(Stop::invalid("--env takes NAME=VALUE; nothing was mounted".to_owned()));
+        };
+        body.environment.insert(name.to_owned(), value.to_owned());
+    }
+    let path = format!("/api/mounts/{}", path_segment(&server));
+    let kept: MountBody = connection.operator().await?.put(&path, &body).await?;
+    printer.answer(&kept, || format!("{server} is mounted and being reached."));
+    if !printer.is_json() {
+        printer.remark(&format!(
+            "Its tools are red until you have read them: `jarvis mount show {server}`, then `jarvis mount review {server} …`."
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+async fn review(connection: &Connection, printer: &Printer, server: &str, tier: &str, tools: &[String]) -> Result {
+    let found = find(connection, server).await?;
+    let tier = (tier != "none").then(|| tier.to_owned());
+    let wanted = |tool: &&MountedToolInfo| match tools.is_empty() {
+        true => matches!(tool.standing.as_str(), "new" | "changed"),
+        false => tools.contains(&tool.name),
+    };
+    let given = found.tools.iter().filter(wanted);
+    let given =
+        given.map(|tool| ToolReview { tool: tool.name.clone(), digest: tool.digest.clone(), tier: tier.clone() });
+    let body = ReviewBody { reviews: given.collect() };
+    let known = |name: &&String| found.tools.iter().any(|tool| tool.name == **name);
+    if let Some(unknown) = tools.iter().find(|name| !known(name)) {
+        return Err(Stop::invalid(format!(
+            "{server} has no tool `{unknown}`; `jarvis mount show {server}` lists them"
+        )));
+    }
+    if body.reviews.is_empty() {
+        return Err(Stop::invalid(format!("{server} has no tool that waits to be reviewed")));
+    }
+    let path = format!("/api/mounts/{}/reviews", path_segment(server));
+    let after: MountInfo = connection.operator().await?.post(&path, &body, None).await?;
+    printer.answer(&after, || {
+        let told = after.tools.iter().filter(|tool| body.reviews.iter().any(|given| given.tool == tool.name));
+        told.map(|tool| format!("{} is {}", tool.call, standing(tool))).collect::<Vec<_>>().join("\n")
+    });
+    Ok(Exit::Done)
+}
+
+async fn find(connection: &Connection, server: &str) -> std::result::Result<MountInfo, Stop> {
+    let list: MountList = connection.operator().await?.get("/api/mounts").await?;
+    let found = list.mounts.into_iter().find(|mount| mount.name == server);
+    found.ok_or_else(|| Stop::invalid(format!("there is no mounted server `{server}`; `jarvis mount list` lists them")))
+}
+
+fn line(mount: &MountInfo) -> String {
+    let way = match (&mount.line.program, &mount.line.url) {
+        (Some(program), _) => std::iter::once(program).chain(&mount.line.args).cloned().collect::<Vec<_>>().join(" "),
+        (None, url) => url.clone().unwrap_or_default(),
+    };
+    let mut line = format!("{:<12} {:<10} {} tools", mount.name, mount.state, mount.tools.len());
+    for (standing, words) in [("new", "to review"), ("changed", "changed and quarantined"), ("refused", "refused")] {
+        let count = mount.tools.iter().filter(|tool| tool.standing == standing).count();
+        if count > 0 {
+            let _ = write!(line, ", {count} {words}");
+        }
+    }
+    if let Some(server) = &mount.server {
+        let _ = write!(line, "; calls itself {server}");
+    }
+    let _ = write!(line, "\n  {}", shorten(&way, 200));
+    if let Some(why) = &mount.why {
+        let _ = write!(line, "\n  {why}");
+    }
+    line
+}
+
+fn tool(tool: &MountedToolInfo) -> String {
+    let mut told = format!("{} ({}) {}\n  {}", tool.name, tool.call, standing(tool), shorten(&tool.description, SHOWN));
+    if let Some(before) = &tool.before {
+        let _ = write!(told, "\n  Before: {}", shorten(before, SHOWN));
+    }
+    told
+}
+
+fn standing(tool: &MountedToolInfo) -> String {
+    match (tool.standing.as_str(), &tool.tier, &tool.why) {
+        ("reviewed", Some(tier), _) => tier.clone(),
+        ("changed", _, _) => "changed since it was reviewed: not called until you review it again".to_owned(),
+        ("refused", _, Some(why)) => format!("refused: {why}"),
+        _ => "red: nobody has reviewed it".to_owned(),
+    }
+}
