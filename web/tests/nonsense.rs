@@ -18,7 +18,7 @@ const GRANT: &str =
     r#"{"tool":"demo_wipe","target":"a","target_id":"b","actor":"local","when":{"name":"a"},"calls":1,"minutes":5}"#;
 
 /// A body that fits, for every operation that takes one: nonsense is made from it by one change.
-const FITTING: [(&str, &str); 21] = [
+const FITTING: [(&str, &str); 23] = [
     ("sign_in", r#"{"password":"correct horse battery","bearer":true}"#),
     (
         "turn_on_factor",

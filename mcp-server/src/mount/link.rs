@@ -138,6 +138,13 @@ pub(super) fn told(error: &dyn std::error::Error) -> String {
         }
         behind = cause.source();
     }
+    // Types of the client's own tell a person nothing.
+    while let (Some(start), Some(end)) = (said.find("Transport ["), said.find("] error: ")) {
+        if end < start {
+            break;
+        }
+        said.replace_range(start..end + "] error: ".len(), "");
+    }
     shorten(&visible(&said), 600)
 }
 

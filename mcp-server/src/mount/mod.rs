@@ -132,6 +132,6 @@ impl MountDesk for Mounts {
 
     fn retry(&self, name: &str) -> bool {
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref().and_then(|kept| kept.get(name)).map(|held| held.server.nudge.notify_one()).is_some()
+        kept.as_ref().and_then(|kept| kept.get(name)).map(|held| held.server.nudge()).is_some()
     }
 }

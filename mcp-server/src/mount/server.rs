@@ -42,8 +42,6 @@ pub(super) struct Kept {
     settings: watch::Receiver<Settings>,
     held: watch::Sender<Option<Peer<RoleClient>>>,
     seen: Mutex<Seen>,
-    /// Cuts a wait short.
-    pub(super) nudge: Notify,
 }
 
 struct Seen {
@@ -73,6 +71,7 @@ impl Kept {
             line: line.clone(),
             held: held.subscribe(),
             places: Arc::new(Semaphore::new(PLACES)),
+            nudge: Arc::new(Notify::new()),
         };
         let seen = Seen {
             state: MountState::Connecting,
@@ -82,7 +81,12 @@ impl Kept {
             told: None,
             ended: false,
         };
-        Self { server, configured, means, annex, settings, held, seen: Mutex::new(seen), nudge: Notify::new() }
+        Self { server, configured, means, annex, settings, held, seen: Mutex::new(seen) }
+    }
+
+    /// Has it reached anew now.
+    pub(super) fn nudge(&self) {
+        self.server.nudge.notify_one();
     }
 
     pub(super) const fn line(&self) -> &Line {
@@ -132,7 +136,7 @@ impl Kept {
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.nudge.notified() => {}
+                () = self.server.nudge.notified() => {}
             }
             wait = (wait * 2).min(LONGEST_WAIT);
         }
@@ -170,6 +174,9 @@ impl Kept {
                         return with_complaints(why, program.as_ref());
                     }
                     tokio::time::sleep(SETTLE).await;
+                }
+                () = self.server.nudge.notified() => {
+                    return with_complaints("it is reached anew".to_owned(), program.as_ref());
                 }
                 () = &mut listening, if is_listening => is_listening = false,
                 Ok(()) = settings.changed() => self.publish(),

@@ -14,7 +14,7 @@ use jarvis_safety::{Digest, Effects, Target, Tier};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, Tool};
 use rmcp::service::{Peer, RoleClient, ServiceError};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::schema::Schema;
 use super::{answer, link};
@@ -37,6 +37,8 @@ pub(super) struct Server {
     pub(super) held: Held,
     /// Calls at once.
     pub(super) places: Arc<Semaphore>,
+    /// Has it reached anew: at once when it waits, and also while it seems to answer.
+    pub(super) nudge: Arc<Notify>,
 }
 
 /// A tool that was declared by a server, before it is judged.
@@ -264,6 +266,10 @@ impl Mounted {
                 ToolError::new(ToolErrorKind::Failed, format!("the MCP server {name} refused it: {said}"))
             }
             other => {
+                // Over HTTP nothing else tells that a server forgot us.
+                if matches!(other, ServiceError::TransportSend(_) | ServiceError::TransportClosed) {
+                    self.server.nudge.notify_one();
+                }
                 let said = format!("the line to the MCP server {name} broke: {}", link::told(other));
                 ToolError::new(ToolErrorKind::Interrupted, said)
             }

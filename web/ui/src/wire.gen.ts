@@ -505,6 +505,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All mounted servers with their tools. */
+        get: operations["list_mounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mounts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Mounts a server, or changes how one is reached. It is reached in the background. Its tools are red until they are
+         *     reviewed; if it is reached otherwise, they have to be reviewed again.
+         */
+        put: operations["keep_mount"];
+        post?: never;
+        /** Takes a server away, with all that was said of its tools. */
+        delete: operations["remove_mount"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mounts/{name}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reaches a server again now that is down and would be tried later. */
+        post: operations["retry_mount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mounts/{name}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives tools their tiers, all or none: each as it was read, by its digest. */
+        post: operations["review_tools"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -1605,6 +1677,75 @@ export interface components {
              */
             cloud_accepted?: boolean;
         };
+        /** @description How a server is reached: `program` and what belongs to it, or `url`. */
+        MountBody: {
+            /** @description Name of a program in the system's folders, or its whole path. It is begun and spoken to over its standard streams. */
+            program?: string | null;
+            /** @description Its arguments, at most 100. */
+            args?: string[];
+            /** @description Its variables, at most 50. A value may be `secret://NAME`. */
+            environment?: {
+                [key: string]: string;
+            };
+            /** @description Folders that it may read, beside programs and libraries. */
+            reads?: string[];
+            /** @description Folders that it may change. */
+            writes?: string[];
+            /** @description Whether it reaches the network. */
+            network?: boolean;
+            /** @description Address of a server that speaks Streamable HTTP. */
+            url?: string | null;
+            /** @description `secret://NAME` of its bearer token. */
+            key?: string | null;
+            /**
+             * Format: int64
+             * @description Longest time of a call, 1 to 540 seconds.
+             */
+            seconds?: number;
+        };
+        /** @description A mounted server. */
+        MountInfo: {
+            /** @description Name, and the family of its tools. */
+            name: string;
+            /** @description How it is reached. */
+            line: components["schemas"]["MountBody"];
+            /** @description Whether it stands in `jarvis.toml` and can only be changed there. */
+            configured: boolean;
+            /** @description `connecting`, `up` or `down`. */
+            state: string;
+            /** @description Why it is down. */
+            why?: string | null;
+            /** @description What it calls itself. */
+            server?: string | null;
+            /** @description Its tools as they were last listed. */
+            tools: components["schemas"]["MountedToolInfo"][];
+        };
+        /** @description All mounted servers. */
+        MountList: {
+            /** @description By name. */
+            mounts: components["schemas"]["MountInfo"][];
+        };
+        /** @description A tool of a mounted server. */
+        MountedToolInfo: {
+            /** @description What the server calls it. */
+            name: string;
+            /** @description What it is called here. */
+            call: string;
+            /** @description The server's own words: text by strangers. */
+            description: string;
+            /** @description JSON Schema of its arguments: text by strangers. */
+            input: unknown;
+            /** @description Changes with every word of it, and with how the server is reached. */
+            digest: string;
+            /** @description `new` (red), `reviewed`, `changed` (not called until it is reviewed again) or `refused`. */
+            standing: string;
+            /** @description The tier that the operator gave it. */
+            tier?: string | null;
+            /** @description Why it is refused. */
+            why?: string | null;
+            /** @description The description that was read, where it has changed since. */
+            before?: string | null;
+        };
         /** @description A session of the operator that is open. */
         OpenSession: {
             /** @description Id. */
@@ -1753,6 +1894,11 @@ export interface components {
             does: string;
             /** @description What came of it. */
             came: string;
+        };
+        /** @description Tiers for tools that the operator has read. */
+        ReviewBody: {
+            /** @description At most 128 tools. */
+            reviews: components["schemas"]["ToolReview"][];
         };
         /** @description A folder that the file tools may enter. */
         RootInfo: {
@@ -2155,6 +2301,15 @@ export interface components {
             /** @description In the order of their names. */
             tools: components["schemas"]["ToolInfo"][];
         };
+        /** @description A tier for one tool. */
+        ToolReview: {
+            /** @description What the server calls it. */
+            tool: string;
+            /** @description `digest` of what was read. If the tool is another by now, nothing is changed. */
+            digest: string;
+            /** @description `green`, `yellow`, `orange` or `red`; nothing makes it a tool that nobody has reviewed. */
+            tier?: string | null;
+        };
         /** @description One thing within a turn. */
         TurnEntry: {
             /** @description Markdown. */
@@ -2302,6 +2457,10 @@ export type JobInfo = components['schemas']['JobInfo'];
 export type JobPage = components['schemas']['JobPage'];
 export type KillBody = components['schemas']['KillBody'];
 export type ModelInfo = components['schemas']['ModelInfo'];
+export type MountBody = components['schemas']['MountBody'];
+export type MountInfo = components['schemas']['MountInfo'];
+export type MountList = components['schemas']['MountList'];
+export type MountedToolInfo = components['schemas']['MountedToolInfo'];
 export type OpenSession = components['schemas']['OpenSession'];
 export type OutputInfo = components['schemas']['OutputInfo'];
 export type OutputPage = components['schemas']['OutputPage'];
@@ -2314,6 +2473,7 @@ export type ProgressInfo = components['schemas']['ProgressInfo'];
 export type RenameBody = components['schemas']['RenameBody'];
 export type ReplayDivergence = components['schemas']['ReplayDivergence'];
 export type ReplayStep = components['schemas']['ReplayStep'];
+export type ReviewBody = components['schemas']['ReviewBody'];
 export type RootInfo = components['schemas']['RootInfo'];
 export type SayAnswer = components['schemas']['SayAnswer'];
 export type SayBody = components['schemas']['SayBody'];
@@ -2340,6 +2500,7 @@ export type TokenInfo = components['schemas']['TokenInfo'];
 export type TokenList = components['schemas']['TokenList'];
 export type ToolInfo = components['schemas']['ToolInfo'];
 export type ToolList = components['schemas']['ToolList'];
+export type ToolReview = components['schemas']['ToolReview'];
 export type TurnEntry = components['schemas']['TurnEntry'];
 export type TurnFooter = components['schemas']['TurnFooter'];
 export type TurnInfo = components['schemas']['TurnInfo'];
@@ -3464,6 +3625,165 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_mounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MountList"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keep_mount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 24 of a-z 0-9, a letter first */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MountBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MountBody"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_mount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the server */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_mount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the server */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MountInfo"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    review_tools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the server */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MountInfo"];
+                };
             };
             /** @description Not carried out; `code` says why */
             default: {
