@@ -9,6 +9,7 @@ mod app;
 mod approval;
 mod backup;
 mod catalogue;
+mod combination;
 mod command;
 mod corpus;
 mod crash;
