@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -146,7 +147,7 @@ pub struct MountedTool {
     /// The server's own words, control characters shown.
     pub description: String,
     /// The schema of its arguments.
-    pub input: Value,
+    pub input: Arc<Value>,
     /// Of its whole declaration, and of how the server is reached.
     pub digest: Digest,
     /// How it stands.

@@ -423,9 +423,10 @@ pub(super) enum MountCommand {
                                        jarvis mount add files --reads /srv/media -- mcp-server-filesystem /srv/media"
     )]
     Add(MountWanted),
-    /// Give tools of a server their tiers, as `show` tells what they are.
-    #[command(after_help = "Examples: jarvis mount review files --tier green read_file list_directory\n\
-                                       jarvis mount review files --tier yellow --all")]
+    /// Give tools of a server their tiers, each as `show` told what it is.
+    #[command(
+        after_help = "Example: jarvis mount review files --tier green read_file@3f9a12c4 list_directory@b01d77e9"
+    )]
     Review {
         /// Name of the server.
         #[arg(value_name = "NAME")]
@@ -433,11 +434,9 @@ pub(super) enum MountCommand {
         /// What calls of them are: green, yellow, orange or red. `none` makes them tools that nobody has reviewed.
         #[arg(long)]
         tier: String,
-        /// Every tool that is not reviewed yet, or was changed since.
-        #[arg(long, conflicts_with = "tools")]
-        all: bool,
-        /// What the server calls them.
-        #[arg(value_name = "TOOL", required_unless_present = "all")]
+        /// What the server calls them, with the first eight digits behind `@` that `show` told: so that nothing is let that
+        /// was changed since.
+        #[arg(value_name = "TOOL@DIGEST", required = true)]
         tools: Vec<String>,
     },
     /// Reach a server again now that would be tried later.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jarvis_client::wire::{MountBody, MountInfo, MountList, MountedToolInfo, ReviewBody, ToolReview};
-use jarvis_safety::plain::shorten;
+use jarvis_safety::plain::{shorten, visible};
 use serde_json::json;
 
 use super::arguments::{MountCommand, MountWanted};
@@ -12,8 +12,8 @@ use super::connect::Connection;
 use super::exit::{Exit, Result, Stop};
 use super::print::Printer;
 
-/// Characters of a description in a list.
-const SHOWN: usize = 400;
+/// Digits of a digest that name what was read.
+const DIGEST: usize = 8;
 
 /// `mount …`.
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: MountCommand) -> Result {
@@ -21,7 +21,7 @@ pub(super) async fn run(connection: &Connection, printer: &Printer, command: Mou
         MountCommand::List => list(connection, printer).await,
         MountCommand::Show { server } => show(connection, printer, &server).await,
         MountCommand::Add(wanted) => add(connection, printer, wanted).await,
-        MountCommand::Review { server, tier, tools, .. } => review(connection, printer, &server, &tier, &tools).await,
+        MountCommand::Review { server, tier, tools } => review(connection, printer, &server, &tier, &tools).await,
         MountCommand::Retry { server } => {
             let path = format!("/api/mounts/{}/retry", path_segment(&server));
             let found: MountInfo = connection.operator().await?.post(&path, &json!({}), None).await?;
@@ -80,23 +80,27 @@ async fn add(connection: &Connection, printer: &Printer, wanted: MountWanted) ->
 async fn review(connection: &Connection, printer: &Printer, server: &str, tier: &str, tools: &[String]) -> Result {
     let found = find(connection, server).await?;
     let tier = (tier != "none").then(|| tier.to_owned());
-    let wanted = |tool: &&MountedToolInfo| match tools.is_empty() {
-        true => matches!(tool.standing.as_str(), "new" | "changed"),
-        false => tools.contains(&tool.name),
-    };
-    let given = found.tools.iter().filter(wanted);
-    let given =
-        given.map(|tool| ToolReview { tool: tool.name.clone(), digest: tool.digest.clone(), tier: tier.clone() });
-    let body = ReviewBody { reviews: given.collect() };
-    let known = |name: &&String| found.tools.iter().any(|tool| tool.name == **name);
-    if let Some(unknown) = tools.iter().find(|name| !known(name)) {
-        return Err(Stop::invalid(format!(
-            "{server} has no tool `{unknown}`; `jarvis mount show {server}` lists them"
-        )));
+    let mut reviews = Vec::with_capacity(tools.len());
+    for given in tools {
+        let read = given.rsplit_once('@').filter(|(_, digest)| digest.len() >= DIGEST);
+        let Some((name, digest)) = read else {
+            return Err(Stop::invalid(format!(
+                "`{given}` does not say what was read; `jarvis mount show {server}` tells it as TOOL@DIGEST"
+            )));
+        };
+        let Some(tool) = found.tools.iter().find(|tool| tool.name == name) else {
+            return Err(Stop::invalid(format!(
+                "{server} has no tool `{name}`; `jarvis mount show {server}` lists them"
+            )));
+        };
+        if !tool.digest.starts_with(digest) {
+            return Err(Stop::invalid(format!(
+                "`{name}` is not what was read any more; look at it again. Nothing was changed"
+            )));
+        }
+        reviews.push(ToolReview { tool: tool.name.clone(), digest: tool.digest.clone(), tier: tier.clone() });
     }
-    if body.reviews.is_empty() {
-        return Err(Stop::invalid(format!("{server} has no tool that waits to be reviewed")));
-    }
+    let body = ReviewBody { reviews };
     let path = format!("/api/mounts/{}/reviews", path_segment(server));
     let after: MountInfo = connection.operator().await?.post(&path, &body, None).await?;
     printer.answer(&after, || {
@@ -135,9 +139,13 @@ fn line(mount: &MountInfo) -> String {
 }
 
 fn tool(tool: &MountedToolInfo) -> String {
-    let mut told = format!("{} ({}) {}\n  {}", tool.name, tool.call, standing(tool), shorten(&tool.description, SHOWN));
+    let digest = tool.digest.get(..DIGEST).unwrap_or_default();
+    let mut told = format!("{}@{digest} ({}) {}\n  {}", tool.name, tool.call, standing(tool), tool.description);
     if let Some(before) = &tool.before {
-        let _ = write!(told, "\n  Before: {}", shorten(before, SHOWN));
+        let _ = write!(told, "\n  Before: {before}");
+    }
+    if !tool.input.is_null() {
+        let _ = write!(told, "\n  Arguments: {}", visible(&tool.input.to_string()));
     }
     told
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// Most bytes of text that are handed on.
 const MOST_TEXT: usize = 128 * 1024;
 /// Most bytes of a structured answer that are handed on.
-const MOST_STRUCTURED: usize = 256 * 1024;
+pub(super) const MOST_STRUCTURED: usize = 256 * 1024;
 /// Most attachments that are named.
 const MOST_ATTACHMENTS: usize = 50;
 /// Characters of an error that are handed on.
@@ -76,12 +76,12 @@ pub(super) fn output(result: CallToolResult, redactor: &Redactor) -> Value {
 }
 
 /// What a server complains of.
-pub(super) fn complaint(result: &CallToolResult) -> String {
+pub(super) fn complaint(result: &CallToolResult, redactor: &Redactor) -> String {
     let texts = result.content.iter().filter_map(|block| match block {
         ContentBlock::Text(text) => Some(text.text.as_str()),
         _ => None,
     });
-    shorten(&visible_block(&texts.collect::<Vec<_>>().join("\n")), ERROR)
+    shorten(&visible_block(&redactor.text(&texts.collect::<Vec<_>>().join("\n"))), ERROR)
 }
 
 /// The output in plain words.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jarvis_memory::Store;
 use jarvis_safety::mount::{Http, Line, Program};
-use jarvis_safety::plain::{shorten, visible};
-use jarvis_safety::secret::{SCHEME, Secrets};
+use jarvis_safety::plain::{shorten, visible, visible_block};
+use jarvis_safety::secret::{Redactor, SCHEME, Secrets};
 use jarvis_tools::command::{Commands, Resident, Running};
 use rmcp::model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
 use rmcp::service::{
@@ -19,8 +19,8 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 use rmcp::{ClientHandler, RoleClient as Client};
 use tokio::sync::Notify;
 
-/// Longest message of a server, in bytes.
-const MOST_MESSAGE: usize = 8 * 1024 * 1024;
+use super::pace::{MOST_BYTES, Pace, Paced, Watched};
+
 /// Longest time until a server answers for the first time: it may have to be fetched first.
 const LONGEST_START: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
@@ -47,6 +47,8 @@ impl ClientHandler for Ear {
 pub(super) struct Link {
     pub(super) service: RunningService<Client, Ear>,
     pub(super) program: Option<Running>,
+    /// How it writes, if it is a program.
+    pub(super) pace: Pace,
 }
 
 /// What is needed to reach a server.
@@ -77,16 +79,19 @@ impl Means {
         let environment = self.environment(&told.environment)?;
         let resident = Resident { program, args, environment, reads, writes, network };
         let (running, stdin, stdout) = self.commands.begin(resident).await.map_err(|error| error.message)?;
-        let transport = AsyncRwTransport::new_client(stdout, stdin).with_max_line_length(MOST_MESSAGE);
-        match begun(serve_client_with_lifecycle(ear, transport, lifecycle)).await {
-            Ok(service) => Ok(Link { service, program: Some(running) }),
-            Err(why) => Err(with_complaints(why, Some(&running))),
+        let pace = Pace::default();
+        let (read, write) = (Paced::new(stdout, pace.clone()), Watched::new(stdin, pace.clone()));
+        let transport = AsyncRwTransport::new_client(read, write).with_max_line_length(MOST_BYTES);
+        let redactor = &self.secrets.redactor;
+        match begun(serve_client_with_lifecycle(ear, transport, lifecycle), redactor).await {
+            Ok(service) => Ok(Link { service, program: Some(running), pace }),
+            Err(why) => Err(with_complaints(pace.fault().unwrap_or(why), Some(&running), redactor)),
         }
     }
 
     async fn http(&self, told: &Http, ear: Ear, lifecycle: ClientLifecycleMode) -> Result<Link, String> {
         let mut config = StreamableHttpClientTransportConfig::with_uri(told.url.as_str())
-            .max_sse_event_size(MOST_MESSAGE)
+            .max_sse_event_size(MOST_BYTES)
             .reinit_on_expired_session(true);
         if let Some(reference) = &told.key {
             config = config.auth_header(self.secrets.vault.open(reference)?.expose().to_owned());
@@ -100,8 +105,8 @@ impl Means {
             .build()
             .map_err(|error| error.to_string())?;
         let transport = StreamableHttpClientTransport::with_client(client, config);
-        let service = begun(serve_client_with_lifecycle(ear, transport, lifecycle)).await?;
-        Ok(Link { service, program: None })
+        let service = begun(serve_client_with_lifecycle(ear, transport, lifecycle), &self.secrets.redactor).await?;
+        Ok(Link { service, program: None, pace: Pace::default() })
     }
 
     /// Variables of a program, with the secrets that they name.
@@ -119,16 +124,17 @@ impl Means {
 
 async fn begun<E: std::error::Error>(
     service: impl Future<Output = Result<RunningService<Client, Ear>, E>>,
+    redactor: &Redactor,
 ) -> Result<RunningService<Client, Ear>, String> {
     match tokio::time::timeout(LONGEST_START, service).await {
         Ok(Ok(service)) => Ok(service),
-        Ok(Err(error)) => Err(told(&error)),
+        Ok(Err(error)) => Err(told(&error, redactor)),
         Err(_) => Err(format!("it did not answer within {} s", LONGEST_START.as_secs())),
     }
 }
 
-/// An error with what is behind it.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
+/// An error with what is behind it. Secrets are struck before anything is cut: half of one is not found any more.
+pub(super) fn told(error: &dyn std::error::Error, redactor: &Redactor) -> String {
     let mut said = error.to_string();
     let mut behind = error.source();
     while let Some(cause) = behind {
@@ -145,16 +151,16 @@ pub(super) fn told(error: &dyn std::error::Error) -> String {
         }
         said.replace_range(start..end + "] error: ".len(), "");
     }
-    shorten(&visible(&said), 600)
+    shorten(&visible(&redactor.text(&said)), 600)
 }
 
 /// A reason, with what the program last complained of.
-pub(super) fn with_complaints(why: String, program: Option<&Running>) -> String {
-    match program.map(Running::complaints).filter(|complaints| !complaints.is_empty()) {
-        Some(complaints) => {
-            let start = complaints.ceil_char_boundary(complaints.len().saturating_sub(1_000));
-            format!("{why}. It complained: {}", &complaints[start..])
-        }
-        None => why,
+pub(super) fn with_complaints(why: String, program: Option<&Running>, redactor: &Redactor) -> String {
+    let complaints = program.map(Running::complaints).unwrap_or_default();
+    let complaints = visible_block(redactor.text(&complaints).trim());
+    if complaints.is_empty() {
+        return why;
     }
+    let start = complaints.ceil_char_boundary(complaints.len().saturating_sub(1_000));
+    format!("{why}. It complained: {}", &complaints[start..])
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod link;
 mod name;
+mod pace;
 mod schema;
 mod server;
 mod tool;
@@ -15,8 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jarvis_safety::foreign::Annex;
-use jarvis_safety::mount::{Line, MountState, MountView, ToolStanding};
-use jarvis_safety::plain::shorten;
+use jarvis_safety::mount::{Line, MountView};
 use jarvis_safety::port::MountDesk;
 use jarvis_safety::setting::Settings;
 use tokio::sync::watch;
@@ -66,7 +66,9 @@ impl Mounts {
     pub(crate) async fn run(&self) {
         let mut settings = self.0.settings.clone();
         loop {
-            self.0.follow(&settings.borrow_and_update().mounts);
+            // Nothing else is held while the settings are: whoever holds a server looks at them too.
+            settings.mark_unchanged();
+            self.apply();
             if settings.changed().await.is_err() {
                 return;
             }
@@ -75,19 +77,8 @@ impl Mounts {
 
     /// What needs the operator's attention, a sentence each.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let told = self.mounts().into_iter().flat_map(|view| {
-            let name = &view.name;
-            let down = match &view.state {
-                MountState::Down(why) => Some(format!("the MCP server {name} does not answer: {}", shorten(why, 200))),
-                _ => None,
-            };
-            let changed = view.tools.iter().filter(|tool| matches!(tool.standing, ToolStanding::Changed(_))).count();
-            let changed = (changed > 0).then(|| {
-                format!("the MCP server {name} changed {changed} tools that were reviewed; they are not called until you look again")
-            });
-            down.into_iter().chain(changed).collect::<Vec<_>>()
-        });
-        told.collect()
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().flatten().flat_map(|(_, held)| held.server.warnings()).collect()
     }
 
     /// Lets go of all of them.
@@ -125,9 +116,13 @@ impl MountDesk for Mounts {
     }
 
     fn apply(&self) {
-        self.0.follow(&self.0.settings.borrow().mounts.clone());
+        let set = self.0.settings.borrow().mounts.clone();
+        self.0.follow(&set);
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().flatten().for_each(|(_, held)| held.server.publish());
+        for held in kept.iter().flat_map(BTreeMap::values) {
+            held.server.forget_changed();
+            held.server.publish();
+        }
     }
 
     fn retry(&self, name: &str) -> bool {

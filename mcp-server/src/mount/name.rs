@@ -17,8 +17,10 @@ pub(super) fn names<'a>(server: &str, tools: impl IntoIterator<Item = &'a str>) 
     let mut taken = BTreeMap::new();
     for tool in tools {
         let plain = format!("{server}_{}", plain(tool));
-        let clear = plain.len() <= LONGEST && !taken.values().any(|known| *known == plain);
-        taken.insert(tool, if clear { plain } else { marked(&plain, tool) });
+        let free = |name: &String| name.len() <= LONGEST && !taken.values().any(|known| known == name);
+        let marked = (0..).map(|round| marked(&plain, tool, round));
+        let name = std::iter::once(plain.clone()).chain(marked).find(free);
+        taken.insert(tool, name.unwrap_or(plain));
     }
     taken
 }
@@ -28,8 +30,8 @@ fn plain(tool: &str) -> String {
     tool.chars().map(good).collect()
 }
 
-fn marked(plain: &str, tool: &str) -> String {
-    let mark = &Digest::of(tool.as_bytes()).as_str()[..MARK].to_owned();
+fn marked(plain: &str, tool: &str, round: u32) -> String {
+    let mark = &Digest::of(format!("{round} {tool}").as_bytes()).as_str()[..MARK].to_owned();
     let kept = plain.len().min(LONGEST - MARK - 1);
     format!("{}_{mark}", &plain[..kept])
 }

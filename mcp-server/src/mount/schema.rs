@@ -10,16 +10,21 @@ use serde_json::{Map, Value};
 /// Largest schema as the server sends it, in bytes of JSON.
 pub(super) const MOST_BYTES: usize = 64 * 1024;
 /// Most values in a schema once its references are written out.
-const MOST_VALUES: usize = 20_000;
+const MOST_VALUES: usize = 10_000;
 /// Deepest nesting then.
 const DEEPEST: usize = 64;
 /// Largest compiled pattern, in bytes.
 const PATTERN: usize = 1024 * 1024;
+/// Most work of one check: bytes of what is checked, for each value of the schema.
+const MOST_WORK: usize = 64 * 1024 * 1024;
 /// Keywords that refer in ways that cannot be written out.
 const MOVING: [&str; 2] = ["$dynamicRef", "$recursiveRef"];
 
 /// A schema that is safe to check with.
-pub(super) struct Schema(Validator);
+pub(super) struct Schema {
+    validator: Validator,
+    values: usize,
+}
 
 impl Schema {
     /// Takes a server's schema.
@@ -29,7 +34,9 @@ impl Schema {
         if size > MOST_BYTES {
             return Err(format!("its schema is {size} bytes; at most {MOST_BYTES} are taken"));
         }
-        let written_out = Writer { root: &root, left: MOST_VALUES }.value(&root, 0)?;
+        let mut writer = Writer { root: &root, left: MOST_VALUES };
+        let written_out = writer.value(&root, 0)?;
+        let values = MOST_VALUES - writer.left;
         let linear = PatternOptions::regex().size_limit(PATTERN).dfa_size_limit(PATTERN);
         let built = jsonschema::options()
             .with_draft(Draft::Draft202012)
@@ -37,12 +44,18 @@ impl Schema {
             .should_validate_formats(false)
             .offline()
             .build(&written_out);
-        built.map(Self).map_err(|error| format!("its schema is not one: {}", said(&error.to_string())))
+        built
+            .map(|validator| Self { validator, values })
+            .map_err(|error| format!("its schema is not one: {}", said(&error.to_string())))
     }
 
     /// What is wrong with a value, in a sentence that names where.
     pub(super) fn fault(&self, value: &Value) -> Option<String> {
-        let error = self.0.iter_errors(value).next()?;
+        let work = jarvis_safety::json::size(value).saturating_mul(self.values);
+        if work > MOST_WORK {
+            return Some("it is too much to be checked against so large a schema".to_owned());
+        }
+        let error = self.validator.iter_errors(value).next()?;
         let at = error.instance_path().to_string();
         let what = said(&error.to_string());
         Some(if at.is_empty() { what } else { format!("{what} (at {})", said(&at)) })
@@ -180,6 +193,14 @@ mod tests {
             let said = schema(bad).err().unwrap_or_default();
             assert!(said.contains(part), "{shown}: {said}");
         }
+    }
+
+    #[test]
+    fn a_check_has_an_end() {
+        let many: Vec<_> = (0..1_500).map(|number| json!({ "not": { "const": number } })).collect();
+        let one = schema(json!({ "type": "object", "properties": { "a": { "items": { "allOf": many } } } })).unwrap();
+        assert!(one.fault(&json!({ "a": vec![2_000_000; 1_000_000] })).unwrap().contains("too much"));
+        assert_eq!(one.fault(&json!({ "a": [2_000_000] })), None);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! One mounted server: reached, listened to, and reached again when it goes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jarvis_safety::event::EventKind;
 use jarvis_safety::foreign::Annex;
-use jarvis_safety::mount::{Line, MountState, MountView, MountedTool, ToolStanding};
+use jarvis_safety::mount::{Line, MountState, MountView, MountedTool, Review, ToolStanding};
 use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::port::Ledger as _;
+use jarvis_safety::secret::Redactor;
 use jarvis_safety::setting::{AuditReads, Settings};
 use rmcp::model::{PaginatedRequestParams, SubscriptionFilter, Tool};
 use rmcp::service::{Peer, RoleClient};
@@ -20,6 +22,8 @@ use super::tool::{Declared, Server};
 
 /// Most tools of a server.
 const MOST_TOOLS: usize = 128;
+/// Most bytes of a whole list.
+const MOST_LIST: usize = 4 * 1024 * 1024;
 /// Most pages of a list.
 const MOST_PAGES: usize = 32;
 /// Most calls to one server at once; others wait.
@@ -30,6 +34,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// A server that lasted so long begins anew with the shortest wait.
 const STEADY: Duration = Duration::from_secs(60);
+/// Least time between two rows that tell whether a server answers.
+const LEAST: Duration = Duration::from_secs(60);
 /// Least time between two looks at a list that changes all the time.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -40,7 +46,9 @@ pub(super) struct Kept {
     means: Means,
     annex: Annex,
     settings: watch::Receiver<Settings>,
-    held: watch::Sender<Option<Peer<RoleClient>>>,
+    held: watch::Sender<Option<(u64, Peer<RoleClient>)>>,
+    /// Has it reached anew now.
+    nudged: Notify,
     seen: Mutex<Seen>,
 }
 
@@ -48,10 +56,10 @@ struct Seen {
     state: MountState,
     server: Option<String>,
     declared: Vec<Declared>,
-    /// Tools that were changed after they had been reviewed.
-    changed: Vec<String>,
-    /// Whether it answered, as was last written down.
-    told: Option<bool>,
+    /// Tools of which it was written down that they were changed after they had been reviewed.
+    changed: BTreeSet<String>,
+    /// Whether it answered, as was last written down, and when.
+    told: Option<(bool, Instant)>,
     /// It was let go of: it makes nothing known any more.
     ended: bool,
 }
@@ -71,35 +79,40 @@ impl Kept {
             line: line.clone(),
             held: held.subscribe(),
             places: Arc::new(Semaphore::new(PLACES)),
-            nudge: Arc::new(Notify::new()),
+            broken: Arc::new(watch::channel(0).0),
+            now: Arc::default(),
         };
         let seen = Seen {
             state: MountState::Connecting,
             server: None,
             declared: Vec::new(),
-            changed: Vec::new(),
+            changed: BTreeSet::new(),
             told: None,
             ended: false,
         };
-        Self { server, configured, means, annex, settings, held, seen: Mutex::new(seen) }
+        Self { server, configured, means, annex, settings, held, nudged: Notify::new(), seen: Mutex::new(seen) }
     }
 
     /// Has it reached anew now.
     pub(super) fn nudge(&self) {
-        self.server.nudge.notify_one();
+        self.nudged.notify_one();
     }
 
     pub(super) const fn line(&self) -> &Line {
         &self.server.line
     }
 
+    /// What the operator said of its tools. Taken before anything else is held.
+    fn reviews(&self) -> BTreeMap<String, Review> {
+        self.settings.borrow().reviews.get(&self.server.name).cloned().unwrap_or_default()
+    }
+
     /// What is seen of it.
     pub(super) fn view(&self) -> MountView {
+        let reviews = self.reviews();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let settings = self.settings.borrow();
-        let reviews = settings.reviews.get(&self.server.name);
         let tools = seen.declared.iter().map(|declared| {
-            let standing = declared.standing(reviews.and_then(|all| all.get(&declared.seen.name)));
+            let standing = declared.standing(reviews.get(&declared.seen.name));
             MountedTool { standing, ..declared.seen.clone() }
         });
         MountView {
@@ -112,15 +125,30 @@ impl Kept {
         }
     }
 
+    /// What needs the operator's attention, a sentence each.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let (name, reviews) = (&self.server.name, self.reviews());
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let down = match &seen.state {
+            MountState::Down(why) => Some(format!("the MCP server {name} does not answer: {}", shorten(why, 200))),
+            _ => None,
+        };
+        let changed = seen.declared.iter().filter(|declared| is_changed(declared, &reviews)).count();
+        let changed = (changed > 0).then(|| {
+            format!("the MCP server {name} changed {changed} tools that were reviewed; they are not called until you look again")
+        });
+        down.into_iter().chain(changed).collect()
+    }
+
     /// Keeps it for as long as this is polled.
     pub(super) async fn keep(&self) {
         let (mut wait, mut plain) = (FIRST_WAIT, false);
-        loop {
+        for line in 1.. {
             self.state(MountState::Connecting);
             let ear = Ear { changed: Arc::new(Notify::new()) };
             let begun = Instant::now();
             let why = match self.means.reach(&self.server.line, ear.clone(), plain).await {
-                Ok(link) => self.serve(link, &ear).await,
+                Ok(link) => self.serve(line, link, &ear).await,
                 Err(why) => {
                     // The next time with the other first word: some servers end when they do not know it.
                     plain = !plain;
@@ -128,7 +156,6 @@ impl Kept {
                 }
             };
             self.held.send_replace(None);
-            let why = self.means.secrets.redactor.text(&why).into_owned();
             tracing::warn!(server = self.server.name, why, "a mounted MCP server does not answer");
             self.tell(MountState::Down(why)).await;
             if begun.elapsed() > STEADY {
@@ -136,15 +163,17 @@ impl Kept {
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.server.nudge.notified() => {}
+                () = self.nudged.notified() => {}
             }
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
     /// Serves until the line breaks, and says why.
-    async fn serve(&self, link: Link, ear: &Ear) -> String {
-        let Link { service, program } = link;
+    async fn serve(&self, line: u64, link: Link, ear: &Ear) -> String {
+        let Link { service, program, pace } = link;
+        let redactor = &self.means.secrets.redactor;
+        let because = |why: String| with_complaints(pace.fault().unwrap_or(why), program.as_ref(), redactor);
         let peer = service.peer().clone();
         let named = peer.peer_info().and_then(|info| {
             let server = info.server_info.as_ref()?;
@@ -152,41 +181,38 @@ impl Kept {
         });
         let mut ended = Box::pin(service.waiting());
         let mut listening = Box::pin(listen(peer.clone(), Arc::clone(&ear.changed)));
-        let mut settings = self.settings.clone();
+        let mut broken = self.server.broken.subscribe();
         let mut is_listening = true;
         if let Err(why) = self.list(&peer).await {
-            return with_complaints(why, program.as_ref());
+            return because(why);
         }
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).server = named;
-        self.held.send_replace(Some(peer.clone()));
+        self.held.send_replace(Some((line, peer.clone())));
         self.tell(MountState::Up).await;
         loop {
             tokio::select! {
                 reason = &mut ended => {
-                    let why = match reason {
+                    return because(match reason {
                         Ok(reason) => format!("its line was closed ({reason:?})"),
-                        Err(error) => told(&error),
-                    };
-                    return with_complaints(why, program.as_ref());
+                        Err(error) => told(&error, redactor),
+                    });
                 }
                 () = ear.changed.notified() => {
-                    if let Err(why) = self.list(&peer).await {
-                        return with_complaints(why, program.as_ref());
-                    }
                     tokio::time::sleep(SETTLE).await;
+                    if let Err(why) = self.list(&peer).await {
+                        return because(why);
+                    }
                 }
-                () = self.server.nudge.notified() => {
-                    return with_complaints("it is reached anew".to_owned(), program.as_ref());
-                }
+                () = found_broken(&mut broken, line) => return because("a call found its line broken".to_owned()),
+                () = self.nudged.notified() => return "it is reached anew, as was asked".to_owned(),
                 () = &mut listening, if is_listening => is_listening = false,
-                Ok(()) = settings.changed() => self.publish(),
             }
         }
     }
 
     /// Asks for its tools, and makes them known.
     async fn list(&self, peer: &Peer<RoleClient>) -> Result<(), String> {
-        let tools = tokio::time::timeout(LIST, all_tools(peer)).await;
+        let tools = tokio::time::timeout(LIST, all_tools(peer, &self.means.secrets.redactor)).await;
         let tools = tools.map_err(|_| format!("it did not list its tools within {} s", LIST.as_secs()))??;
         let called = names(&self.server.name, tools.iter().map(|tool| tool.name.as_ref()));
         let called: Vec<_> = tools.iter().map(|tool| called[tool.name.as_ref()].clone()).collect();
@@ -200,19 +226,18 @@ impl Kept {
 
     /// Puts its tools, as they stand, where calls find them.
     pub(super) fn publish(&self) {
+        let reviews = self.reviews();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.ended {
             return;
         }
-        let tools = {
-            let settings = self.settings.borrow();
-            let reviews = settings.reviews.get(&self.server.name);
-            let admitted = seen.declared.iter().filter_map(|declared| {
-                let standing = declared.standing(reviews.and_then(|all| all.get(&declared.seen.name)));
-                declared.admit(&self.server, &standing)
-            });
-            admitted.collect()
-        };
+        let admitted = seen
+            .declared
+            .iter()
+            .filter_map(|declared| declared.admit(&self.server, &declared.standing(reviews.get(&declared.seen.name))));
+        let tools: Vec<_> = admitted.collect();
+        let now = tools.iter().map(|tool| (tool.described().spec.name, tool.described().catalogue.clone()));
+        *self.server.now.write().unwrap_or_else(PoisonError::into_inner) = now.collect();
         self.annex.replace(&self.server.name, tools);
     }
 
@@ -220,6 +245,7 @@ impl Kept {
     pub(super) fn end(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.ended = true;
+        self.server.now.write().unwrap_or_else(PoisonError::into_inner).clear();
         self.annex.replace(&self.server.name, Vec::new());
         self.server.places.close();
     }
@@ -228,16 +254,18 @@ impl Kept {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).state = state;
     }
 
-    /// Changes the state, and writes it down unless it is as it was.
+    /// Changes the state, and writes down whether it answers: when that changes, and once a minute at most.
     async fn tell(&self, state: MountState) {
         let name = &self.server.name;
         let is_up = state == MountState::Up;
         let tools = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.state = state.clone();
-            if seen.told.replace(is_up) == Some(is_up) {
+            let same = |told: &(bool, Instant)| told.0 == is_up || told.1.elapsed() < LEAST;
+            if seen.told.as_ref().is_some_and(same) {
                 return;
             }
+            seen.told = Some((is_up, Instant::now()));
             seen.declared.len()
         };
         let (summary, body) = match state {
@@ -249,29 +277,24 @@ impl Kept {
         self.write(summary, body).await;
     }
 
-    /// Writes down which reviewed tools are others now, once.
+    /// Writes down which reviewed tools are others now: each of them once.
     async fn tell_changed(&self) {
-        let name = &self.server.name;
-        let changed: Vec<_> = {
+        let (name, reviews) = (&self.server.name, self.reviews());
+        let fresh: Vec<_> = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let settings = self.settings.borrow();
-            let reviews = settings.reviews.get(name);
-            let is_changed = |declared: &&Declared| {
-                let review = reviews.and_then(|all| all.get(&declared.seen.name));
-                matches!(declared.standing(review), ToolStanding::Changed(_))
-            };
-            let changed = seen.declared.iter().filter(is_changed).map(|declared| declared.seen.name.clone());
-            let changed: Vec<_> = changed.collect();
-            if seen.changed == changed {
-                return;
-            }
-            seen.changed.clone_from(&changed);
-            changed
+            let changed = seen.declared.iter().filter(|declared| is_changed(declared, &reviews));
+            let changed: Vec<_> = changed.map(|declared| declared.seen.name.clone()).collect();
+            changed.into_iter().filter(|tool| seen.changed.insert(tool.clone())).collect()
         };
-        if !changed.is_empty() {
-            let summary = format!("MCP server {name} changed {} reviewed tools: they are quarantined", changed.len());
-            self.write(summary, json!({ "mount": name, "tools": changed })).await;
+        if !fresh.is_empty() {
+            let summary = format!("MCP server {name} changed {} reviewed tools: they are quarantined", fresh.len());
+            self.write(summary, json!({ "mount": name, "tools": fresh })).await;
         }
+    }
+
+    /// The operator has spoken: what changes from now on is written down again.
+    pub(super) fn forget_changed(&self) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).changed.clear();
     }
 
     async fn write(&self, summary: String, body: Value) {
@@ -283,13 +306,28 @@ impl Kept {
     }
 }
 
-async fn all_tools(peer: &Peer<RoleClient>) -> Result<Vec<Tool>, String> {
-    let (mut tools, mut cursor) = (Vec::<Tool>::new(), None);
+/// Comes back once a call found this line broken.
+async fn found_broken(broken: &mut watch::Receiver<u64>, line: u64) {
+    if broken.wait_for(|found| *found == line).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn is_changed(declared: &Declared, reviews: &BTreeMap<String, Review>) -> bool {
+    matches!(declared.standing(reviews.get(&declared.seen.name)), ToolStanding::Changed(_))
+}
+
+async fn all_tools(peer: &Peer<RoleClient>, redactor: &Redactor) -> Result<Vec<Tool>, String> {
+    let (mut tools, mut cursor, mut bytes) = (Vec::<Tool>::new(), None, 0);
     for _ in 0..MOST_PAGES {
         let params = PaginatedRequestParams::default().with_cursor(cursor);
         let page = peer.list_tools(Some(params)).await;
-        let page = page.map_err(|error| format!("it does not list its tools: {}", told(&error)))?;
+        let page = page.map_err(|error| format!("it does not list its tools: {}", told(&error, redactor)))?;
         for tool in page.tools {
+            bytes += serde_json::to_string(&tool).map_or(0, |text| text.len());
+            if bytes > MOST_LIST {
+                return Err(format!("its list of tools is larger than {} MiB", MOST_LIST / 1024 / 1024));
+            }
             // The first of a name is the one.
             if tools.len() < MOST_TOOLS && !tools.iter().any(|known| known.name == tool.name) {
                 tools.push(tool);

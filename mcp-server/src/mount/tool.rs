@@ -1,6 +1,7 @@
 //! A tool of a mounted server, as the gate sees it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,20 +15,22 @@ use jarvis_safety::{Digest, Effects, Target, Tier};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, Tool};
 use rmcp::service::{Peer, RoleClient, ServiceError};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use super::schema::Schema;
 use super::{answer, link};
 
 /// Longest name that a server may give a tool.
 const LONGEST_NAME: usize = 128;
+/// Largest arguments, in bytes of JSON.
+const MOST_ARGS: usize = 256 * 1024;
 /// Characters of a description that models are shown.
 const DESCRIPTION: usize = 1_024;
 /// Characters of a description that the operator is shown.
 const READ: usize = 8_000;
 
-/// The server's end of the line, while there is one.
-pub(super) type Held = watch::Receiver<Option<Peer<RoleClient>>>;
+/// The server's end of the line and its number, while there is one.
+pub(super) type Held = watch::Receiver<Option<(u64, Peer<RoleClient>)>>;
 
 /// What a call needs of its server.
 #[derive(Clone)]
@@ -37,14 +40,17 @@ pub(super) struct Server {
     pub(super) held: Held,
     /// Calls at once.
     pub(super) places: Arc<Semaphore>,
-    /// Has it reached anew: at once when it waits, and also while it seems to answer.
-    pub(super) nudge: Arc<Notify>,
+    /// The number of the line that a call found broken: over HTTP nothing else tells that a server forgot us.
+    pub(super) broken: Arc<watch::Sender<u64>>,
+    /// What each tool is now, by its name here: what was decided about another is not run.
+    pub(super) now: Arc<RwLock<BTreeMap<&'static str, Digest>>>,
 }
 
 /// A tool that was declared by a server, before it is judged.
 pub(super) struct Declared {
     pub(super) seen: MountedTool,
-    tool: Tool,
+    /// What the server calls it.
+    tool: String,
     checks: Option<(Arc<Schema>, Option<Arc<Schema>>)>,
 }
 
@@ -52,23 +58,23 @@ impl Declared {
     /// Looks at a declaration. `call` is what it is called here.
     pub(super) fn new(server: &Server, call: &str, tool: Tool) -> Self {
         let words = serde_json::to_value(&tool).unwrap_or_default();
-        let bound = json!([server.line.digest(), words]);
+        let bound = json!([server.line.digest(), call, words]);
         let digest = Digest::of(jarvis_safety::json::canonical(&bound).unwrap_or_default().as_bytes());
-        let checked = checked(&tool);
-        let standing = match &checked {
-            Ok(_) => ToolStanding::New,
-            Err(why) => ToolStanding::Refused(why.clone()),
+        let checks = checked(&tool, call);
+        let (standing, input) = match &checks {
+            Ok(_) => (ToolStanding::New, Value::Object((*tool.input_schema).clone())),
+            Err(why) => (ToolStanding::Refused(why.clone()), Value::Null),
         };
         let description = tool.description.as_deref().unwrap_or_default();
         let seen = MountedTool {
             name: shorten(&visible(&tool.name), LONGEST_NAME),
             call: call.to_owned(),
             description: shorten(&visible_block(description), READ),
-            input: Value::Object((*tool.input_schema).clone()),
+            input: Arc::new(input),
             digest,
             standing,
         };
-        Self { seen, tool, checks: checked.ok() }
+        Self { seen, tool: tool.name.into_owned(), checks: checks.ok() }
     }
 
     /// How it stands, given what the operator said of it.
@@ -90,7 +96,7 @@ impl Declared {
         let (tier, description, schema) = match standing {
             ToolStanding::Reviewed(tier) => {
                 let words = shorten(&visible(&self.seen.description), DESCRIPTION);
-                (*tier, format!("{words} (MCP server {shown})"), self.seen.input.clone())
+                (*tier, format!("{words} (MCP server {shown})"), (*self.seen.input).clone())
             }
             ToolStanding::New => {
                 let words = format!("A tool of the MCP server {shown} that the operator has not reviewed yet");
@@ -103,7 +109,9 @@ impl Declared {
             ToolStanding::Refused(_) => return None,
         };
         let quarantined = matches!(standing, ToolStanding::Changed(_));
-        let catalogue = Digest::of(format!("{name} {tier} {quarantined} {}", self.seen.digest).as_bytes());
+        let reviewed = matches!(standing, ToolStanding::Reviewed(_));
+        let catalogue = format!("{name} {tier} {quarantined} {reviewed} {}", self.seen.digest.as_str());
+        let catalogue = Digest::of(catalogue.as_bytes());
         let spec = Spec {
             name,
             revision: 1,
@@ -127,10 +135,10 @@ impl Declared {
         Some(Arc::new(Mounted {
             described: Arc::new(described),
             server: server.clone(),
-            tool: self.tool.name.clone().into_owned(),
+            tool: self.tool.clone(),
             words: self.seen.description.clone(),
             digest: self.seen.digest.clone(),
-            reviewed: matches!(standing, ToolStanding::Reviewed(_)),
+            reviewed,
             quarantined,
             input,
             output,
@@ -138,10 +146,12 @@ impl Declared {
     }
 }
 
-fn checked(tool: &Tool) -> Result<(Arc<Schema>, Option<Arc<Schema>>), String> {
-    if tool.name.is_empty() || tool.name.chars().count() > LONGEST_NAME {
-        return Err(format!("its name does not have 1 to {LONGEST_NAME} characters"));
+fn checked(tool: &Tool, call: &str) -> Result<(Arc<Schema>, Option<Arc<Schema>>), String> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
+    if !(1..=LONGEST_NAME).contains(&tool.name.len()) || !tool.name.bytes().all(good) {
+        return Err(format!("its name is not 1 to {LONGEST_NAME} of A-Z a-z 0-9 _ - . /"));
     }
+    foreign::name(call)?;
     let input = Schema::new(&tool.input_schema)?;
     let output = tool.output_schema.as_deref().map(Schema::new).transpose();
     let output = output.map_err(|why| format!("for its answers, {why}"))?;
@@ -175,11 +185,24 @@ impl ForeignTool for Mounted {
                 self.server.name
             ));
         }
-        self.input.fault(args).map_or(Ok(()), |fault| Err(format!("{fault}. Nothing was done")))
+        let size = jarvis_safety::json::size(args);
+        if size > MOST_ARGS {
+            return Err(format!(
+                "the arguments are {size} bytes, and a mounted server is sent {MOST_ARGS} at most. Nothing was done"
+            ));
+        }
+        let Some(fault) = self.input.fault(args) else { return Ok(()) };
+        // The fault speaks with the words of the schema, which nobody has read yet.
+        let said = if self.reviewed {
+            fault
+        } else {
+            "the arguments do not fit; nobody has reviewed this tool yet".to_owned()
+        };
+        Err(format!("{said}. Nothing was done"))
     }
 
     fn target(&self) -> Target {
-        let id = format!("{}/{}#{}", self.server.name, visible(&self.tool), &self.digest.as_str()[..16]);
+        let id = format!("{}#{}", self.described.spec.name, &self.digest.as_str()[..16]);
         Target::new("mcp", id, &self.server.name)
     }
 
@@ -189,7 +212,7 @@ impl ForeignTool for Mounted {
             0 => String::new(),
             _ => format!(" with {args}"),
         };
-        format!("Call {} of the MCP server {}{with}", visible(&self.tool), self.server.name)
+        format!("Call {} of the MCP server {}{with}", self.described.spec.name, self.server.name)
     }
 
     fn preview(&self) -> Preview {
@@ -198,21 +221,22 @@ impl ForeignTool for Mounted {
         if !self.reviewed {
             effects.push("nobody has reviewed this tool yet: give it a tier under Settings, MCP servers".to_owned());
         }
-        let untrusted = (!self.words.is_empty()).then(|| shorten(&self.words, 2_000));
+        let untrusted = (self.reviewed && !self.words.is_empty()).then(|| shorten(&self.words, 2_000));
         Preview { effects, untrusted, ..Preview::default() }
     }
 
     async fn run(&self, args: Value, cx: &RunContext, permit: Permit<Foreign>) -> Result<Value, ToolError> {
-        if permit.target() != &self.target() {
-            let said = "the tool was changed meanwhile; nothing was done. Ask again";
-            return Err(ToolError::new(ToolErrorKind::NeverBegan, said));
-        }
         let mut args = args;
         open_secrets(&mut args, cx)?;
         let place = self.server.places.acquire().await;
         let _place = place.map_err(|_| unavailable("the server was taken away; nothing was done".to_owned()))?;
-        let peer = self.server.held.borrow().clone();
-        let peer = peer.filter(|peer| !peer.is_transport_closed()).ok_or_else(|| {
+        // It may have waited long for its place.
+        if permit.target() != &self.target() || !self.is_current() {
+            let said = "the tool was changed or reviewed anew meanwhile; nothing was done. Ask again";
+            return Err(ToolError::new(ToolErrorKind::NeverBegan, said));
+        }
+        let held = self.server.held.borrow().clone();
+        let (line, peer) = held.filter(|(_, peer)| !peer.is_transport_closed()).ok_or_else(|| {
             let name = &self.server.name;
             unavailable(format!(
                 "the MCP server {name} does not answer now; nothing was done. `jarvis mount list` tells why"
@@ -222,7 +246,7 @@ impl ForeignTool for Mounted {
         if let Value::Object(args) = args {
             params = params.with_arguments(args);
         }
-        let answered = peer.call_tool_once(params).await.map_err(|error| self.failed(&error))?;
+        let answered = peer.call_tool_once(params).await.map_err(|error| self.failed(&error, line, cx))?;
         let CallToolResponse::Complete(mut result) = answered else {
             return Err(ToolError::new(
                 ToolErrorKind::Failed,
@@ -230,11 +254,14 @@ impl ForeignTool for Mounted {
             ));
         };
         if result.is_error == Some(true) {
-            let complaint = answer::complaint(&result);
+            let complaint = answer::complaint(&result, cx.redactor());
             return Err(ToolError::new(ToolErrorKind::Failed, format!("the server says that it failed: {complaint}")));
         }
         if let Some(schema) = &self.output {
             let fault = match &result.structured_content {
+                Some(value) if jarvis_safety::json::size(value) > answer::MOST_STRUCTURED => {
+                    Some(format!("it is larger than {} KiB", answer::MOST_STRUCTURED / 1024))
+                }
                 Some(value) => schema.fault(value),
                 None => Some("there is none".to_owned()),
             };
@@ -258,19 +285,24 @@ impl ForeignTool for Mounted {
 }
 
 impl Mounted {
-    fn failed(&self, error: &ServiceError) -> ToolError {
+    /// Whether it still is what the operator's review says.
+    fn is_current(&self) -> bool {
+        let now = self.server.now.read().unwrap_or_else(PoisonError::into_inner);
+        now.get(self.described.spec.name) == Some(&self.described.catalogue)
+    }
+
+    fn failed(&self, error: &ServiceError, line: u64, cx: &RunContext) -> ToolError {
         let name = &self.server.name;
         match error {
             ServiceError::McpError(error) => {
-                let said = shorten(&visible(&error.message), 2_000);
+                let said = shorten(&visible(&cx.redactor().text(&error.message)), 2_000);
                 ToolError::new(ToolErrorKind::Failed, format!("the MCP server {name} refused it: {said}"))
             }
             other => {
-                // Over HTTP nothing else tells that a server forgot us.
                 if matches!(other, ServiceError::TransportSend(_) | ServiceError::TransportClosed) {
-                    self.server.nudge.notify_one();
+                    self.server.broken.send_replace(line);
                 }
-                let said = format!("the line to the MCP server {name} broke: {}", link::told(other));
+                let said = format!("the line to the MCP server {name} broke: {}", link::told(other, cx.redactor()));
                 ToolError::new(ToolErrorKind::Interrupted, said)
             }
         }

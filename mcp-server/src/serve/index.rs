@@ -1,10 +1,14 @@
 //! The index of tools, made anew when mounted servers change theirs.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jarvis_memory::ToolIndex;
 use jarvis_safety::kernel::{Described, Gate, Registry};
 use jarvis_safety::port::{Document, Index};
+
+/// How long changes may go on before the index is made.
+const SETTLE: Duration = Duration::from_millis(250);
 
 /// An index that is always of the tools that there are.
 pub(super) struct LiveIndex(RwLock<Arc<ToolIndex>>);
@@ -18,6 +22,9 @@ impl LiveIndex {
     pub(super) async fn follow(&self, gate: &Gate) {
         let mut changes = gate.registry().changes();
         while changes.changed().await.is_ok() {
+            // Servers come and change together.
+            tokio::time::sleep(SETTLE).await;
+            changes.mark_unchanged();
             match made(gate.registry()) {
                 Ok(index) => *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index),
                 Err(error) => tracing::error!(%error, "the index of tools cannot be made; the old one stays"),

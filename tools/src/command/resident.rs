@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jarvis_safety::plain::visible_block;
 use jarvis_safety::tool::ToolError;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -53,12 +52,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// The last that it wrote to its standard error.
+    /// The last that it wrote to its standard error, from the first whole word on. Not struck, and not for display.
     #[must_use]
     pub fn complaints(&self) -> String {
         let held = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = held.iter().copied().collect();
-        visible_block(String::from_utf8_lossy(&bytes).trim())
+        let text = String::from_utf8_lossy(&bytes);
+        match bytes.len() < COMPLAINTS {
+            true => text.into_owned(),
+            false => text.split_once(char::is_whitespace).map_or_else(String::new, |(_, rest)| rest.to_owned()),
+        }
     }
 }
 

@@ -54,7 +54,7 @@ fn tool(tool: MountedTool) -> MountedToolInfo {
         name: tool.name,
         call: tool.call,
         description: tool.description,
-        input: tool.input,
+        input: (*tool.input).clone(),
         digest: tool.digest.as_str().to_owned(),
         standing: standing.to_owned(),
         tier: tier.map(|tier| tier.as_str().to_owned()),
