@@ -12,6 +12,7 @@ import { identity } from './suite/identity.mjs';
 import { jobs, jobsWithDocker, makeJobContainer } from './suite/job.mjs';
 import { keyboardOnly } from './suite/keyboard.mjs';
 import { killing } from './suite/kill.mjs';
+import { mounts } from './suite/mount.mjs';
 import { phone } from './suite/phone.mjs';
 import { secrets } from './suite/secret.mjs';
 import { settings } from './suite/setting.mjs';
@@ -42,6 +43,7 @@ try {
   await grants(world);
   await secrets(world);
   await importing(world);
+  await mounts(world);
   await jobs(world);
   if (hasDocker) {
     await docker(world);

@@ -4,9 +4,9 @@ import type {
   ApprovalInfo, ApprovalList, Args, AuditReport, CallAnswer, CallBody, CancelInfo, ConversationInfo, ConversationList,
   ConversationView, DoctorReport, DoubtList, EventInfo, EventPage, FactorBody, FactorCodes, FactorInfo, FactorOffBody,
   FactorProposal, GrantBody, GrantInfo, GrantList, GrantTrial, ImportBody, ImportReport, JobBody, JobInfo, JobPage,
-  OutputPage, PlanBody, PlanRan, Preview, Problem, SayBody, ScheduleBody, ScheduleInfo, ScheduleList, SecretBody,
-  SecretInfo, SecretList, SessionInfo, SessionList, SettingsInfo, StatusInfo, TokenBody, TokenInfo, TokenList, ToolList,
-  TurnInfo, UndoPreview,
+  MountBody, MountInfo, MountList, OutputPage, PlanBody, PlanRan, Preview, Problem, ReviewBody, SayBody, ScheduleBody,
+  ScheduleInfo, ScheduleList, SecretBody, SecretInfo, SecretList, SessionInfo, SessionList, SettingsInfo, StatusInfo,
+  TokenBody, TokenInfo, TokenList, ToolList, TurnInfo, UndoPreview,
 } from './wire';
 
 export class ProblemError extends Error {
@@ -169,6 +169,13 @@ export const api = {
   keepSecret: (name: string, body: SecretBody) => request<SecretInfo>('PUT', at('/secrets', name), { body }),
   importSecrets: (body: ImportBody) => request<ImportReport>('POST', '/secrets/import', { body }),
   removeSecret: (name: string) => request<void>('DELETE', at('/secrets', name)),
+
+  mounts: () => request<MountList>('GET', '/mounts'),
+  keepMount: (name: string, body: MountBody) => request<MountBody>('PUT', at('/mounts', name), { body }),
+  removeMount: (name: string) => request<void>('DELETE', at('/mounts', name)),
+  /** Reaches a server now that is down and would be tried later. */
+  retryMount: (name: string) => request<MountInfo>('POST', at('/mounts', name, '/retry')),
+  reviewTools: (name: string, body: ReviewBody) => request<MountInfo>('POST', at('/mounts', name, '/reviews'), { body }),
 
   grants: () => request<GrantList>('GET', '/grants'),
   giveGrant: (body: GrantBody) => request<GrantInfo>('POST', '/grants', { body }),

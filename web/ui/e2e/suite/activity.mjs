@@ -10,7 +10,7 @@ export async function activity(world) {
     await world.open('/activity?kind=control');
     await until('settings were changed', async () => (await rows().filter({ hasText: 'setting.changed' }).count()) > 0);
     const kinds = await page.locator('[role=option] .kind').allTextContents();
-    check(kinds.every((kind) => /^(kill|setting|policy|operator|server|grant|secret|vault)\./.test(kind)), `only control: ${kinds.join(' ')}`);
+    check(kinds.every((kind) => /^(kill|setting|policy|operator|server|grant|secret|vault|mount)\./.test(kind)), `only control: ${kinds.join(' ')}`);
     await rows().filter({ hasText: 'setting.changed' }).first().click();
     await page.getByText('approval_minutes').first().waitFor();
     check(/seq=\d+/.test(page.url()), 'an opened row has an address');

@@ -22,7 +22,7 @@ export const groups: Group[] = [
   { key: 'refused', word: 'Refused', kinds: ['call.refused', 'approval.refused', 'session.refused', 'call.failed', 'turn.failed', 'policy.unreadable'] },
   { key: 'approvals', word: 'Approvals', kinds: ['approval.asked', 'approval.approved', 'approval.denied', 'approval.expired', 'approval.stale', 'approval.refused'] },
   { key: 'talk', word: 'Talk', kinds: ['turn.asked', 'turn.step', 'turn.waiting', 'turn.done', 'turn.stopped', 'turn.failed', 'conversation.renamed', 'conversation.deleted', 'body.erased'] },
-  { key: 'control', word: 'Control', kinds: ['kill.on', 'kill.off', 'policy.loaded', 'policy.unreadable', 'setting.changed', 'grant.given', 'grant.revoked', 'secret.kept', 'secret.removed', 'vault.rekeyed', 'operator.set', 'server.started'] },
+  { key: 'control', word: 'Control', kinds: ['kill.on', 'kill.off', 'policy.loaded', 'policy.unreadable', 'setting.changed', 'grant.given', 'grant.revoked', 'secret.kept', 'secret.removed', 'vault.rekeyed', 'mount.changed', 'operator.set', 'server.started'] },
   { key: 'access', word: 'Access', kinds: ['session.opened', 'session.closed', 'session.refused', 'token.created', 'token.revoked', 'operator.set'] },
 ];
 

@@ -36,6 +36,7 @@ export function actionChoices(): Choice[] {
     { key: 'pin', kind: 'action', word: mode.pinned ? 'Let Alert come by itself' : 'Keep this mode', more: mode.pinned ? '' : 'also when something is wrong', also: 'pin theme', run: () => mode.pin(!mode.pinned) },
     { key: 'keys', kind: 'action', word: 'Keys', more: 'every shortcut of this page', hint: '?', also: 'shortcuts help keyboard', run: () => setTimeout(showKeys) },
     { key: 'token', kind: 'action', word: 'Tokens and connections', more: 'connect an IDE', also: 'mcp claude vscode cursor', run: () => router.go('/settings') },
+    { key: 'mounts', kind: 'action', word: 'MCP servers', more: 'tools of others, mounted here', also: 'mount server review', run: () => router.go('/settings?mounts') },
     { key: 'sign out', kind: 'action', word: 'Sign out', more: 'nothing that runs stops', also: 'log out leave', run: attempt(() => session.signOut()) },
   ];
 }

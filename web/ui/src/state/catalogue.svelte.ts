@@ -1,4 +1,5 @@
-// The tools that this person may see. Read once; the catalogue changes only with the server.
+// The tools that this person may see. Read once, and again when the server was started, or a mounted server or what is
+// said of its tools changed.
 
 import { api, asProblem } from '../api';
 import { onEvent } from '../stream/hub';
@@ -11,7 +12,10 @@ class Catalogue {
   byName = $derived(new Map(this.tools.map((tool) => [tool.name, tool])));
 
   load(): Promise<void> {
-    if (this.tools.length > 0) return Promise.resolve();
+    return this.tools.length > 0 ? Promise.resolve() : this.again();
+  }
+
+  again(): Promise<void> {
     return coalesce('catalogue', async () => {
       try {
         this.tools = (await api.tools()).tools;
@@ -24,9 +28,10 @@ class Catalogue {
 
   constructor() {
     onEvent((event) => {
-      if (event.kind !== 'server.started' || this.tools.length === 0) return;
-      this.tools = [];
-      void this.load();
+      if (this.tools.length === 0) return;
+      if (event.kind === 'server.started') this.tools = [];
+      else if (event.kind !== 'mount.changed' && event.kind !== 'setting.changed') return;
+      void this.again();
     });
   }
 }

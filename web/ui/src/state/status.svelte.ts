@@ -6,7 +6,7 @@ import type { Link } from '../stream/message';
 import type { AuditReport, StatusInfo } from '../wire';
 import { coalesce } from './coalesce';
 
-const telling = /^(kill|setting|policy|operator|approval|audit|server)\./;
+const telling = /^(kill|setting|mount|policy|operator|approval|audit|server)\./;
 
 class Status {
   info = $state.raw<StatusInfo | null>(null);

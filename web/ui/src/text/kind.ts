@@ -9,7 +9,7 @@ export type EventKind =
   | 'turn.asked' | 'turn.step' | 'turn.waiting' | 'turn.done' | 'turn.stopped' | 'turn.failed'
   | 'conversation.renamed' | 'conversation.deleted' | 'body.erased'
   | 'kill.on' | 'kill.off' | 'policy.loaded' | 'policy.unreadable' | 'setting.changed'
-  | 'grant.given' | 'grant.revoked' | 'secret.kept' | 'secret.removed' | 'vault.rekeyed' | 'token.created' | 'token.revoked' | 'session.opened' | 'session.closed' | 'session.refused'
+  | 'grant.given' | 'grant.revoked' | 'secret.kept' | 'secret.removed' | 'vault.rekeyed' | 'mount.changed' | 'token.created' | 'token.revoked' | 'session.opened' | 'session.closed' | 'session.refused'
   | 'job.submitted' | 'job.retried' | 'job.stopping' | 'job.done' | 'job.failed' | 'job.cancelled' | 'job.unknown'
   | 'schedule.saved' | 'schedule.missed' | 'schedule.removed'
   | 'operator.set' | 'server.started';
@@ -52,6 +52,7 @@ export const kinds: Record<EventKind, Kind> = {
   'secret.kept': { mark: 'ok', word: 'secret kept' },
   'secret.removed': { mark: 'off', word: 'secret removed' },
   'vault.rekeyed': { mark: 'ok', word: 'vault sealed anew' },
+  'mount.changed': { mark: 'next', word: 'MCP server' },
   'token.created': { mark: 'ok', word: 'token made' },
   'token.revoked': { mark: 'off', word: 'token revoked' },
   'session.opened': { mark: 'ok', word: 'signed in' },
