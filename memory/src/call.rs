@@ -102,7 +102,7 @@ pub(crate) async fn repeats(
     .bind(clean(&target.name).as_ref())
     .bind(since)
     .bind(clean(&target.kind).as_ref())
-    .bind(asked(args).as_str())
+    .bind(asked(args, target).as_str())
     .fetch_one(readers)
     .await
     .and_then(|row| row.try_get(0))
@@ -128,8 +128,13 @@ pub(crate) struct Intend {
     row: Row,
 }
 
-/// Digest of canonical arguments, by which identical calls are counted.
-fn asked(args: &Value) -> Digest {
+/// Digest of canonical arguments, by which identical calls are counted. What names the target is left out, because the
+/// target itself is compared: by name, by id and by every beginning of its id it is the same thing.
+fn asked(args: &Value, target: &Target) -> Digest {
+    let mut args = args.clone();
+    if let Some(fields) = args.as_object_mut() {
+        fields.remove(if target.kind == "file" { "path" } else { &target.kind });
+    }
     Digest::of(args.to_string().as_bytes())
 }
 
@@ -148,7 +153,7 @@ impl Intend {
             undoes: record.origin.undoes.as_ref().map(ToString::to_string),
             created_at: record.created_at,
             json: to_json("call", &bare)?,
-            asked: asked(&record.args),
+            asked: asked(&record.args, &record.target),
             pace,
             row: Row::new(redactor, draft)?,
         })
@@ -427,5 +432,24 @@ impl Change for Settle {
         }
         tx.tell(if erased { self.row.clone().without_body() } else { self.row.clone() });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn however_its_target_is_named_a_call_is_the_same() {
+        let web = Target::new("container", "0123456789abcdef", "web");
+        let same =
+            ["web", "/web", "01234567", "0123456789abcdef"].map(|name| asked(&json!({ "container": name }), &web));
+        assert!(same.iter().all(|digest| *digest == same[0]));
+        let note = Target::new("file", "/srv/note.txt", "note.txt");
+        let write = |path: &str, text: &str| asked(&json!({ "path": path, "content": text }), &note);
+        assert_eq!(write("note.txt", "a"), write("./note.txt", "a"));
+        assert_ne!(write("note.txt", "a"), write("note.txt", "b"));
     }
 }
