@@ -11,12 +11,14 @@
 //! Exit codes: 0 every promise was kept, 3 one was broken (a line `VIOLATION <kind>: …` for each), 1 the proof itself
 //! could not be carried out, 2 wrong words, 4 it was skipped (a line `skipped: needs …`; in CI that is a 1).
 
+mod adversary;
 mod book;
 mod boundary;
 mod budget;
 mod chain;
 mod chance;
 mod disk;
+mod dojo;
 mod fault;
 mod hostile;
 mod kill;
@@ -29,6 +31,7 @@ mod secret;
 mod server;
 mod speech;
 mod wire;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,6 +41,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::kill::sabotage::Sabotage;
 use crate::report::Verdict;
+use crate::world::apart::Place;
 
 /// Holds the real program to its word, from outside.
 #[derive(Debug, Parser)]
@@ -64,6 +68,11 @@ enum Suite {
     Secrets(SecretArguments),
     /// Hostile HTTP and MCP: strangers, broken messages, nonsense, on everything that the program offers.
     Hostile(HostileArguments),
+    /// An adversary who owns the model, what tools read, and clients, in a world that keeps its own books. Needs `unshare`
+    /// and `ip`.
+    Adversary(AdversaryArguments),
+    /// `HomelabDojo`: what strangers write where a model reads it, a case each. Needs what `adversary` needs.
+    Dojo(DojoArguments),
     /// The OpenAPI document, held against the live program by schemathesis. Needs that.
     Openapi(OpenapiArguments),
 }
@@ -97,6 +106,13 @@ impl Common {
         std::fs::copy(&self.binary, &binary)
             .with_context(|| format!("{} cannot be copied; build it first", self.binary.display()))?;
         Ok((work, binary))
+    }
+
+    /// The same in memory, where there is such a place: for suites that ask nothing of a disk.
+    pub(crate) fn prepare_in_memory(&self) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let memory = Path::new("/dev/shm");
+        let work = if memory.is_dir() { memory.join("jarvis-proof") } else { self.work.clone() };
+        Self { work, ..self.clone() }.prepare()
     }
 
     /// Ends with that folder: what broke a promise stays, to be looked at.
@@ -215,6 +231,48 @@ impl HostileArguments {
     }
 }
 
+#[derive(Debug, Args)]
+struct AdversaryArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Turns; with --minutes the most.
+    #[arg(long)]
+    cycles: Option<u64>,
+    /// Goes on for so long instead of for a number of turns.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Breaks one promise on purpose, to see that this is found.
+    #[arg(long)]
+    sabotage: Option<adversary::Sabotage>,
+}
+
+#[derive(Debug, Args)]
+struct DojoArguments {
+    #[command(flatten)]
+    common: Common,
+    /// The first so many cases; all of them without it.
+    #[arg(long)]
+    cycles: Option<usize>,
+    /// Breaks one promise on purpose, to see that this is found.
+    #[arg(long)]
+    sabotage: Option<dojo::Sabotage>,
+}
+
+/// Turns of an adversary when nothing else is said.
+const TURNS: u64 = 20_000;
+
+impl AdversaryArguments {
+    fn options(self) -> adversary::Options {
+        let unlimited = if self.minutes.is_some() { u64::MAX } else { TURNS };
+        adversary::Options {
+            common: self.common,
+            turns: self.cycles.unwrap_or(unlimited),
+            minutes: self.minutes,
+            sabotage: self.sabotage,
+        }
+    }
+}
+
 /// Outages when nothing else is said.
 const OUTAGES: u64 = 500;
 
@@ -254,7 +312,7 @@ impl KillArguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ended = match Arguments::parse().suite {
+    ended(match Arguments::parse().suite {
         Suite::Kill(given) => kill::run(given.options(KILLS, false)).await,
         Suite::Faults(given) => fault::run(given.options()).await,
         // As many as there are.
@@ -265,9 +323,21 @@ async fn main() -> ExitCode {
             openapi::run(openapi::Options { common, examples, sabotage }).await
         }
         Suite::Hostile(given) => hostile::run(given.options()).await,
+        Suite::Adversary(given) => match world::apart::go() {
+            Ok(Place::Here) => adversary::run(given.options()).await,
+            elsewhere => elsewhere.and_then(Place::verdict),
+        },
+        Suite::Dojo(DojoArguments { common, cycles, sabotage }) => match world::apart::go() {
+            Ok(Place::Here) => dojo::run(dojo::Options { common, cases: cycles.unwrap_or(usize::MAX), sabotage }).await,
+            elsewhere => elsewhere.and_then(Place::verdict),
+        },
         Suite::Power(given) => kill::run(given.options(CUTS, true)).await,
-    };
-    match ended {
+    })
+}
+
+/// The exit code that tells how a suite ended.
+fn ended(how: anyhow::Result<Verdict>) -> ExitCode {
+    match how {
         Ok(Verdict::Kept) => ExitCode::SUCCESS,
         Ok(Verdict::Broken) => ExitCode::from(3),
         // In CI everything is there, so a skip would hide something.

@@ -65,6 +65,8 @@ pub(crate) enum Kind {
     Unsafe,
     /// It holds much more memory than before.
     Memory,
+    /// Too little of what people asked for was done.
+    Unserved,
 }
 
 impl Kind {
@@ -94,6 +96,7 @@ impl Kind {
             Self::StrayEffect => "stray-effect",
             Self::Unsafe => "unsafe",
             Self::Memory => "memory",
+            Self::Unserved => "unserved",
         }
     }
 }

@@ -90,6 +90,11 @@ impl Wire {
         Ok(Self { sender, host: host.to_owned() })
     }
 
+    /// Whom it asks.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Whether nothing more can be asked.
     pub(crate) fn is_closed(&self) -> bool {
         self.sender.is_closed()
