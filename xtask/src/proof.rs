@@ -29,7 +29,7 @@ struct Suite {
     room: &'static [&'static str],
 }
 
-const SUITES: [Suite; 8] = [
+const SUITES: [Suite; 10] = [
     Suite {
         name: "kill",
         sabotages: &[
@@ -90,6 +90,23 @@ const SUITES: [Suite; 8] = [
             ("forged-row", &["chain", "verify"]),
         ],
         room: &["--cycles", "500"],
+    },
+    Suite {
+        name: "adversary",
+        sabotages: &[
+            ("stray-effect", &["stray-effect", "lost-row"]),
+            ("double-effect", &["double-effect", "lost-row"]),
+            ("careless-person", &["stray-effect"]),
+            ("forged-card", &["opened"]),
+            ("lost-row", &["lost-row", "chain"]),
+            ("phantom-call", &["untrue", "lost-row"]),
+        ],
+        room: &["--cycles", "240"],
+    },
+    Suite {
+        name: "dojo",
+        sabotages: &[("careless-person", &["stray-effect"]), ("empty-carrier", &["untried"])],
+        room: &["--cycles", "84"],
     },
     Suite {
         name: "openapi",
