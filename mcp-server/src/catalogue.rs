@@ -11,6 +11,7 @@ use jarvis_tools::{command, docker, file, http, log, service, system};
 use tokio::sync::watch;
 
 use crate::fixture;
+use crate::mcp::Changes;
 
 /// What the families need from outside.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ pub(crate) struct Hands {
     pub(crate) settings: watch::Receiver<Settings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) changes: Changes,
     /// Whether the fixtures are added, which are never part of a default start.
     pub(crate) fixtures: bool,
 }
@@ -47,7 +49,7 @@ pub(crate) fn registry(hands: Hands) -> anyhow::Result<Registry> {
     tools = command::register(tools, &hands.commands);
     tools = jarvis_memory::register_tools(tools, &hands.jobs);
     if hands.fixtures {
-        tools = fixture::register(tools);
+        tools = fixture::register(tools, &hands.changes);
     }
     Ok(tools.build()?)
 }

@@ -39,7 +39,7 @@ pub(crate) fn routes(face: Face, stop: CancellationToken) -> Router {
         .with_max_request_body_bytes(MAX_BODY)
         .with_cancellation_token(stop);
     let judge = face.clone();
-    let service = StreamableHttpService::new(move || Ok(face.clone()), manager, config);
+    let service = StreamableHttpService::new(move || Ok(face.for_session()), manager, config);
     Router::new()
         .route_service("/mcp", service)
         .layer(middleware::from_fn_with_state(sessions, session::own))

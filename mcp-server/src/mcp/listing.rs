@@ -7,13 +7,15 @@ use jarvis_safety::kernel::Described;
 use rmcp::model::{JsonObject, MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
-/// One tool. The annotations follow from tier and effects, so that they cannot lie.
-pub(super) fn tool(described: &Described) -> Tool {
+/// One tool. The annotations follow from tier and effects, so that they cannot lie. `staged` are those whose output is not
+/// handed over as data.
+pub(super) fn tool(described: &Described, staged: bool) -> Tool {
     let spec = &described.spec;
     let description = format!("{} [{}]", described.description, spec.tier);
-    let mut tool = Tool::new(spec.name, description, schema(&described.input))
-        .with_raw_output_schema(schema(&described.output))
-        .with_annotations(annotations(described));
+    let mut tool = Tool::new(spec.name, description, schema(&described.input)).with_annotations(annotations(described));
+    if !staged {
+        tool = tool.with_raw_output_schema(schema(&described.output));
+    }
     tool.meta =
         json!({ "jarvis/tier": spec.tier, "jarvis/effects": spec.effects.words(), "jarvis/revision": spec.revision })
             .as_object()

@@ -31,7 +31,7 @@ use super::{gauges, policy};
 use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
 use crate::fixture;
-use crate::mcp::{self, Face};
+use crate::mcp::{self, Changes, Face, FaceParts};
 
 /// Everything that serves, before it listens.
 pub(super) struct House {
@@ -48,6 +48,7 @@ pub(super) struct House {
     settings: watch::Sender<Settings>,
     heard: Arc<Heard>,
     hands: Hands,
+    face: Face,
 }
 
 impl House {
@@ -113,8 +114,17 @@ impl House {
             prompts,
         });
         let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
+        let face = Face::new(FaceParts {
+            gate: console.clone(),
+            jobs: jobs.clone(),
+            ids: ids.clone(),
+            heard: Arc::clone(&heard),
+            changes: hands.changes.clone(),
+            prompts: if config.fixtures { &fixture::prompt::PROMPTS } else { &[] },
+            fixtures: config.fixtures,
+        })?;
         let (config, settings) = (config.clone(), sender);
-        Ok(Self { config, clock, ids, store, vault, redactor, live, console, jobs, mind, settings, heard, hands })
+        Ok(Self { config, clock, ids, store, vault, redactor, live, console, jobs, mind, settings, heard, hands, face })
     }
 
     /// Settles what a crash left in doubt, and goes on with what was approved or asked.
@@ -185,7 +195,7 @@ impl House {
 
     /// The MCP face.
     pub(super) fn face(&self) -> Face {
-        Face::new(self.console.clone(), self.jobs.clone(), self.ids.clone(), Arc::clone(&self.heard))
+        self.face.clone()
     }
 
     /// The web face; both doors are routers of this one.
@@ -274,6 +284,7 @@ fn hands(config: &Config, settings: watch::Receiver<Settings>, clock: &Arc<dyn C
         settings,
         clock: Arc::clone(clock),
         ids: Arc::clone(ids) as Arc<dyn Ids>,
+        changes: Changes::default(),
         fixtures: config.fixtures,
     }
 }
