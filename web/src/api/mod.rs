@@ -16,6 +16,7 @@ mod job;
 mod kill;
 mod metric;
 mod plan;
+mod resource;
 mod say;
 mod schedule;
 mod secret;
@@ -60,6 +61,9 @@ fn looking() -> OpenApiRouter<Web> {
         .routes(routes!(health::health))
         .routes(routes!(metric::metrics))
         .routes(routes!(openapi_json))
+        .routes(routes!(resource::resource_metadata))
+        .routes(routes!(resource::resource_metadata_mcp))
+        .routes(routes!(resource::resource_metadata_compact))
         .routes(routes!(status::status))
         .routes(routes!(doctor::doctor))
 }
