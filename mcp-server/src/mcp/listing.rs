@@ -24,7 +24,8 @@ pub(super) fn tool(described: &Described, staged: bool) -> Tool {
     tool
 }
 
-fn annotations(described: &Described) -> ToolAnnotations {
+/// What a tool says about itself.
+pub(super) fn annotations(described: &Described) -> ToolAnnotations {
     let (tier, effects) = (described.spec.tier, described.spec.effects);
     ToolAnnotations::new()
         .read_only(tier == Tier::Green)

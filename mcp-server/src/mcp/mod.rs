@@ -8,6 +8,7 @@ mod answer;
 mod approval;
 mod call;
 mod change;
+mod compact;
 mod completion;
 mod http;
 mod listing;
@@ -29,14 +30,14 @@ use jarvis_safety::Actor;
 use jarvis_safety::heard::Heard;
 use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::{Console, Described};
-use jarvis_safety::port::Ids;
+use jarvis_safety::port::{Feed, Ids, Index};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult, ErrorData,
-    GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
-    ReadResourceRequestParams, ReadResourceResponse, RequestStateCodec, ServerCapabilities, ServerConfig,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
+    ErrorData, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, RequestStateCodec, ServerCapabilities,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 
@@ -50,8 +51,12 @@ pub(crate) use prompt::{Argument, Filled, Made, PromptSpec};
 pub(crate) use stateless::StraightDoor;
 pub(crate) use stdio::{SOCKET as STDIO_SOCKET, serve as serve_stdio};
 
-/// Versions that are served: the stateless one, and the last one with sessions.
-const VERSIONS: [ProtocolVersion; 2] = [ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25];
+/// Versions that are served: the stateless one, and the last two with sessions.
+const VERSIONS: [ProtocolVersion; 3] =
+    [ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2025_06_18];
+
+/// How long a client may go by a list of tools. It follows from the program and the token alone.
+const LISTED_MS: u64 = 5 * 60 * 1000;
 
 const INSTRUCTIONS: &str = "Jarvis governs this machine. Every tool has a safety tier in its description: green reads, \
 yellow can be put back, orange takes something away, red destroys. A call above green may answer `approval_required`: a \
@@ -64,7 +69,11 @@ pub(crate) struct FaceParts {
     pub(crate) jobs: JobQueue,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) heard: Arc<Heard>,
+    pub(crate) index: Arc<dyn Index>,
+    pub(crate) feed: Arc<dyn Feed>,
     pub(crate) changes: Changes,
+    /// The address that browsers use, where it is known.
+    pub(crate) public: Option<String>,
     /// Prompts beside those that every Jarvis has.
     pub(crate) prompts: &'static [PromptSpec],
     /// Whether the fixtures are there.
@@ -78,13 +87,18 @@ pub(crate) struct Face {
     jobs: JobQueue,
     ids: Arc<dyn Ids>,
     heard: Arc<Heard>,
+    index: Arc<dyn Index>,
+    feed: Arc<dyn Feed>,
     tools: Arc<Vec<Tool>>,
     staged: Arc<BTreeMap<&'static str, Staging>>,
     places: Arc<Vec<Place>>,
     prompts: Arc<Vec<PromptSpec>>,
     changes: Changes,
     seal: Arc<RequestStateCodec>,
+    public: Option<Arc<str>>,
     fixtures: bool,
+    /// Whether it shows the few tools that find and call the others.
+    compact: bool,
     /// What the session said that this face serves; of its own for every one of them.
     session: Arc<Session>,
     /// Set where the transport has one identity; over HTTP it comes with each request.
@@ -97,7 +111,7 @@ impl Face {
     /// # Errors
     /// If the system gives no randomness for the key of states.
     pub(crate) fn new(parts: FaceParts) -> anyhow::Result<Self> {
-        let FaceParts { gate, jobs, ids, heard, changes, prompts, fixtures } = parts;
+        let FaceParts { gate, jobs, ids, heard, index, feed, changes, public, prompts, fixtures } = parts;
         let staged = stage::staged(gate.registry());
         let tool = |described: &Described| listing::tool(described, staged.contains_key(described.spec.name));
         let tools = Arc::new(gate.registry().described().map(tool).collect());
@@ -108,16 +122,25 @@ impl Face {
             jobs,
             ids,
             heard,
+            index,
+            feed,
             tools,
             staged: Arc::new(staged),
             places: Arc::new(resource::all(fixtures)),
             prompts: Arc::new(prompt::all(prompts)),
             changes,
             seal: Arc::new(RequestStateCodec::try_new(key)?),
+            public: public.map(Into::into),
             fixtures,
+            compact: false,
             session: Arc::default(),
             actor: None,
         })
+    }
+
+    /// The same with the few tools that find and call the others.
+    fn compact(&self) -> Self {
+        Self { compact: true, tools: Arc::new(compact::tools()), ..self.for_session() }
     }
 
     /// The same for a new session.
@@ -162,7 +185,11 @@ impl ServerHandler for Face {
         let capabilities = if self.fixtures { with_fixtures(capabilities) } else { capabilities };
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("jarvis", env!("CARGO_PKG_VERSION")))
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(if self.compact {
+                format!("{INSTRUCTIONS}{}", compact::INSTRUCTIONS)
+            } else {
+                INSTRUCTIONS.to_owned()
+            })
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
@@ -174,11 +201,13 @@ impl ServerHandler for Face {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let ceiling = self.actor(&context)?.ceiling;
-        let below = |tool: &&Tool| {
-            self.gate.registry().describe(&tool.name).is_some_and(|described| described.spec.tier <= ceiling)
+        let actor = self.actor(&context)?;
+        let within = |tool: &&Tool| match self.compact {
+            true => self.leads_somewhere(&tool.name, &actor),
+            false => self.gate.registry().describe(&tool.name).is_some_and(|tool| tool.spec.tier <= actor.ceiling),
         };
-        Ok(ListToolsResult::with_all_items(self.tools.iter().filter(below).cloned().collect()))
+        let tools = self.tools.iter().filter(within).cloned().collect();
+        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LISTED_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn call_tool(
@@ -187,6 +216,9 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let actor = self.actor(&context)?;
+        if self.compact {
+            return self.call_compact(actor, params, context).await;
+        }
         self.call(actor, params, context).await
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use jarvis_safety::event::{Event, EventKind};
 use jarvis_safety::frame::Frame;
 use jarvis_safety::{Actor, JobId};
 use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilter};
@@ -71,30 +72,49 @@ impl Session {
 /// What happened that somebody may have subscribed to.
 enum Happened {
     Changed(Change),
-    Job(Arc<Frame>),
-    /// Some of it was missed.
-    Missed,
+    Job(JobId),
+    /// A token was taken back.
+    Revoked(String),
+    /// Nothing that is told, or so much that some of it was missed.
+    Nothing,
     Over,
 }
 
-async fn next(changes: &mut broadcast::Receiver<Change>, frames: &mut broadcast::Receiver<Arc<Frame>>) -> Happened {
-    tokio::select! {
-        change = changes.recv() => match change {
-            Ok(change) => Happened::Changed(change),
-            Err(RecvError::Lagged(_)) => Happened::Missed,
-            Err(RecvError::Closed) => Happened::Over,
-        },
-        frame = frames.recv() => match frame {
-            Ok(frame) => Happened::Job(frame),
-            Err(RecvError::Lagged(_)) => Happened::Missed,
-            Err(RecvError::Closed) => Happened::Over,
-        },
+/// Where it is heard of: changed lists, what goes on with jobs, and the rows of the audit, which tell how they end.
+struct Ears {
+    changes: broadcast::Receiver<Change>,
+    frames: broadcast::Receiver<Arc<Frame>>,
+    rows: broadcast::Receiver<Arc<Event>>,
+}
+
+impl Ears {
+    async fn next(&mut self) -> Happened {
+        tokio::select! {
+            change = self.changes.recv() => heard(change, Happened::Changed),
+            frame = self.frames.recv() => heard(frame, |frame| of_frame(&frame)),
+            row = self.rows.recv() => heard(row, |row| of_row(&row)),
+        }
     }
 }
 
-/// The job whose state a frame tells.
-fn job(frame: &Frame) -> Option<JobId> {
-    frame.subject.strip_prefix("job:").filter(|_| frame.kind == "state")?.parse().ok()
+fn heard<T>(received: Result<T, RecvError>, means: impl FnOnce(T) -> Happened) -> Happened {
+    match received {
+        Ok(told) => means(told),
+        Err(RecvError::Lagged(_)) => Happened::Nothing,
+        Err(RecvError::Closed) => Happened::Over,
+    }
+}
+
+fn of_frame(frame: &Frame) -> Happened {
+    let job = frame.subject.strip_prefix("job:").filter(|_| frame.kind == "state").and_then(|id| id.parse().ok());
+    job.map_or(Happened::Nothing, Happened::Job)
+}
+
+fn of_row(row: &Event) -> Happened {
+    match row.kind {
+        EventKind::TokenRevoked => Happened::Revoked(row.subject.clone()),
+        _ => row.subject.parse().map_or(Happened::Nothing, Happened::Job),
+    }
 }
 
 impl Face {
@@ -116,7 +136,7 @@ impl Face {
 
     /// Tells a modern client until it hangs up, or for a while.
     pub(super) async fn tell(&self, actor: &Actor, listening: &SubscriptionContext) -> Result<(), ErrorData> {
-        let (mut changes, mut frames) = (self.changes.listen(), self.jobs.frames());
+        let mut ears = self.ears();
         let accepted = listening.accepted();
         let wants = |uri: &str| accepted.resource_subscriptions.iter().flatten().any(|own| own == uri);
         let over = tokio::time::sleep(LISTENED);
@@ -125,7 +145,7 @@ impl Face {
             let happened = tokio::select! {
                 () = listening.cancelled() => return Ok(()),
                 () = &mut over => return Ok(()),
-                happened = next(&mut changes, &mut frames) => happened,
+                happened = ears.next() => happened,
             };
             let sink = listening.sink();
             let sent = match happened {
@@ -135,7 +155,8 @@ impl Face {
                 Happened::Changed(Change::Prompts) if accepted.prompts_list_changed == Some(true) => {
                     sink.notify_prompt_list_changed().await
                 }
-                Happened::Job(frame) => match self.subject(actor, &frame, wants).await {
+                Happened::Revoked(token) if actor.id.as_str().ends_with(&token) => return Ok(()),
+                Happened::Job(job) => match self.address(actor, &job, wants).await {
                     Some(uri) => sink.notify_resource_updated(uri).await,
                     None => Ok(()),
                 },
@@ -148,14 +169,17 @@ impl Face {
         }
     }
 
-    /// The address that a frame is about, if it is wanted and this caller may see it.
-    async fn subject(&self, actor: &Actor, frame: &Frame, wanted: impl Fn(&str) -> bool) -> Option<String> {
-        let id = job(frame)?;
-        let uri = format!("jarvis://jobs/{id}");
+    fn ears(&self) -> Ears {
+        Ears { changes: self.changes.listen(), frames: self.jobs.frames(), rows: self.feed.subscribe() }
+    }
+
+    /// The address of a job, if it is wanted and this caller may see it.
+    async fn address(&self, actor: &Actor, job: &JobId, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let uri = format!("jarvis://jobs/{job}");
         if !wanted(&uri) {
             return None;
         }
-        self.jobs.job(actor, &id).await.ok().map(|_| uri)
+        self.jobs.job(actor, job).await.ok().map(|_| uri)
     }
 
     /// Subscribes a session of the old era.
@@ -198,20 +222,21 @@ impl Face {
     }
 
     async fn tell_session(&self, actor: &Actor, session: &Weak<Session>, peer: &Peer<RoleServer>) {
-        let (mut changes, mut frames) = (self.changes.listen(), self.jobs.frames());
+        let mut ears = self.ears();
         loop {
-            let sent = match next(&mut changes, &mut frames).await {
+            let sent = match ears.next().await {
                 Happened::Changed(Change::Tools) => peer.notify_tool_list_changed().await,
                 Happened::Changed(Change::Prompts) => peer.notify_prompt_list_changed().await,
-                Happened::Job(frame) => {
+                Happened::Revoked(token) if actor.id.as_str().ends_with(&token) => return,
+                Happened::Job(job) => {
                     let Some(open) = session.upgrade() else { return };
-                    match self.subject(actor, &frame, |uri| open.watches(uri)).await {
+                    match self.address(actor, &job, |uri| open.watches(uri)).await {
                         Some(uri) => peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await,
                         None => Ok(()),
                     }
                 }
-                Happened::Missed => Ok(()),
                 Happened::Over => return,
+                _ => Ok(()),
             };
             if sent.is_err() {
                 return;

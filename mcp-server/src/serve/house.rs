@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use jarvis_agents::{Mind, MindParts, Prompts};
-use jarvis_memory::{JobDesk, JobStore, LiveHub, SecretVault, Store, ToolIndex};
+use jarvis_memory::{JobDesk, JobStore, LiveHub, McpSessions, SecretVault, Store, ToolIndex};
 use jarvis_safety::Actor;
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::heard::Heard;
@@ -107,7 +107,7 @@ impl House {
             conversations: Arc::new(store.clone()),
             identities: Arc::new(store.clone()),
             live: live.clone(),
-            index,
+            index: Arc::clone(&index),
             secrets,
             clock: Arc::clone(&clock),
             ids: ids.clone(),
@@ -119,7 +119,10 @@ impl House {
             jobs: jobs.clone(),
             ids: ids.clone(),
             heard: Arc::clone(&heard),
+            index: Arc::clone(&index),
+            feed: Arc::new(store.clone()),
             changes: hands.changes.clone(),
+            public: config.public_url.as_ref().map(ToString::to_string),
             prompts: if config.fixtures { &fixture::prompt::PROMPTS } else { &[] },
             fixtures: config.fixtures,
         })?;
@@ -241,7 +244,7 @@ impl House {
 
     /// The routes of MCP for one door.
     pub(super) fn mcp(&self, stop: CancellationToken) -> Router {
-        mcp::routes(self.face(), stop)
+        mcp::routes(&self.face, &McpSessions::new(&self.store), &stop)
     }
 
     fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {

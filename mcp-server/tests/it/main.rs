@@ -22,6 +22,7 @@ mod layering;
 mod mcp;
 mod needs;
 mod plan;
+mod protocol;
 mod race;
 mod reach;
 mod refusal;
