@@ -26,6 +26,8 @@ const HEADER: &str = "mcp-session-id";
 const MAX_EACH: usize = 16;
 /// Longest opening that is kept, in bytes. A client that says more than that has a session until we restart.
 const MAX_OPENING: usize = 16 * 1024;
+/// Openings that wait to be bound. Whoever hangs up before the answer leaves one behind.
+const MAX_OPENED: usize = 256;
 
 /// Who opened which session on a path, in the order of opening.
 #[derive(Clone)]
@@ -104,7 +106,11 @@ impl SessionStore for Sessions {
     async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
         let opening = serde_json::to_string(state)?;
         if opening.len() <= MAX_OPENING {
-            self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), opening);
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            if opened.len() >= MAX_OPENED {
+                opened.clear();
+            }
+            opened.insert(id.to_owned(), opening);
         }
         Ok(())
     }
