@@ -12,6 +12,7 @@ use jarvis_tools::{command, docker, file, http, log, service, system};
 use tokio::sync::watch;
 
 use crate::fixture;
+use crate::mcp::Changes;
 
 /// What the families need from outside.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub(crate) struct Hands {
     pub(crate) ids: Arc<dyn Ids>,
     /// Where the tools of mounted servers stand.
     pub(crate) annex: Annex,
+    pub(crate) changes: Changes,
     /// Whether the fixtures are added, which are never part of a default start.
     pub(crate) fixtures: bool,
 }
@@ -50,7 +52,7 @@ pub(crate) fn registry(hands: Hands) -> anyhow::Result<Registry> {
     tools = command::register(tools, &hands.commands);
     tools = jarvis_memory::register_tools(tools, &hands.jobs);
     if hands.fixtures {
-        tools = fixture::register(tools);
+        tools = fixture::register(tools, &hands.changes);
     }
     Ok(tools.build()?)
 }

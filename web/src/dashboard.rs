@@ -58,6 +58,10 @@ async fn page(uri: Uri, headers: HeaderMap) -> Response {
     if let Some(file) = Files::get(path) {
         return answer(path, file, &headers);
     }
+    // Clients look there for what we are not, and would take the page for an answer.
+    if path.starts_with(".well-known/") {
+        return Fault::not_found("there is nothing under this address").into_response();
+    }
     if path.starts_with("assets/") {
         return Fault::not_found("there is no such file; reload the page").into_response();
     }

@@ -10,10 +10,19 @@ use crate::auth::cookie;
 use crate::problem::PROBLEM_JSON;
 
 /// Operations that nobody has to sign in for.
-const OPEN: [&str; 5] = ["health", "openapi_json", "session_info", "sign_in", "set_up"];
+const OPEN: [&str; 8] = [
+    "health",
+    "openapi_json",
+    "resource_metadata",
+    "resource_metadata_compact",
+    "resource_metadata_mcp",
+    "session_info",
+    "sign_in",
+    "set_up",
+];
 
 /// Operations whose body may be left out, because no field of it must be there.
-const BODY_OPTIONAL: [&str; 4] = ["keep_secret", "stop", "approve", "deny"];
+const BODY_OPTIONAL: [&str; 5] = ["keep_mount", "keep_secret", "stop", "approve", "deny"];
 
 /// The document of the whole API.
 #[must_use]

@@ -47,6 +47,8 @@ pub(crate) struct Said {
     pub(crate) detail: String,
     pub(crate) rule: Option<String>,
     pub(crate) retry_after: Option<u64>,
+    /// Where the resource describes itself that nobody unknown is let in to.
+    pub(crate) resource: Option<String>,
     pub(crate) record: Option<Record>,
 }
 
@@ -76,7 +78,7 @@ impl Fault {
     #[must_use]
     pub fn door(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let detail = shorten(&visible_block(&detail.into()), MAX_DETAIL);
-        Self(Box::new(Said { status, code, detail, rule: None, retry_after: None, record: None }))
+        Self(Box::new(Said { status, code, detail, rule: None, retry_after: None, resource: None, record: None }))
     }
 
     pub(crate) fn said(&self) -> &Said {
@@ -99,6 +101,13 @@ impl Fault {
     #[must_use]
     pub fn after(mut self, seconds: u64) -> Self {
         self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// The same fault, with the place where the resource describes itself: said to whoever is not known.
+    #[must_use]
+    pub(crate) fn of_resource(mut self, metadata: String) -> Self {
+        self.0.resource = Some(metadata);
         self
     }
 
@@ -136,6 +145,14 @@ impl Fault {
         &self.0.detail
     }
 
+    /// How to come in (RFC 6750, RFC 9728).
+    fn challenge(&self) -> HeaderValue {
+        let plain = HeaderValue::from_static("Bearer realm=\"jarvis\"");
+        let Some(metadata) = &self.0.resource else { return plain };
+        let challenge = format!("Bearer realm=\"jarvis\", resource_metadata=\"{metadata}\"");
+        HeaderValue::from_str(&challenge).unwrap_or(plain)
+    }
+
     /// Writes the fault out.
     #[must_use]
     pub(crate) fn render(&self, correlation: &str) -> Response {
@@ -152,7 +169,7 @@ impl Fault {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if self.0.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"jarvis\""));
+            headers.insert(header::WWW_AUTHENTICATE, self.challenge());
         }
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

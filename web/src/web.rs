@@ -78,7 +78,7 @@ impl Web {
     /// request's extensions and pass the same guards. On [`Door::Tcp`] serve it with connection information
     /// (`into_make_service_with_connect_info::<SocketAddr>()`), so that guesses can be counted by address.
     pub fn router(&self, door: Door, mcp: Router) -> Router {
-        let mcp_door = McpDoor { auth: self.auth(), door };
+        let mcp_door = McpDoor { auth: self.auth(), door, names: Arc::clone(&self.names) };
         let mcp = mcp.layer(from_fn_with_state(mcp_door, auth::layer));
         // The last layer added is the first that a request passes.
         api::routes()

@@ -64,7 +64,8 @@ fn every_route_is_described() {
         GET /api/grants\nPOST /api/grants\nPOST /api/grants/trial\nDELETE /api/grants/{id}\n\
         GET /api/approvals/{id}/grant\nGET /api/secrets\nPUT /api/secrets/{name}\nDELETE /api/secrets/{name}\n\
         POST /api/secrets/import\nGET /api/mounts\nPUT /api/mounts/{name}\nDELETE /api/mounts/{name}\n\
-        POST /api/mounts/{name}/retry\nPOST /api/mounts/{name}/reviews\nGET /api/doctor";
+        POST /api/mounts/{name}/retry\nPOST /api/mounts/{name}/reviews\nGET /api/doctor\n\
+        GET /.well-known/oauth-protected-resource\nGET /.well-known/oauth-protected-resource/mcp\nGET /.well-known/oauth-protected-resource/mcp/compact";
     let promised: BTreeSet<String> = promised.lines().map(|line| line.trim().to_owned()).collect();
     assert_eq!(described, promised);
 }
@@ -82,6 +83,7 @@ fn operations_have_one_name_each_and_say_how_they_fail_and_who_may_ask() {
             let refused = &operation["responses"]["default"]["content"]["application/problem+json"]["schema"];
             assert_eq!(refused["$ref"], "#/components/schemas/Problem", "{at}");
             let open = ["/healthz", "/api/openapi.json", "/api/setup"].contains(&path.as_str())
+                || path.starts_with("/.well-known/")
                 || (path == "/api/session" && method != "delete");
             assert_eq!(operation.get("security").is_none(), open, "{at}");
         }

@@ -35,8 +35,11 @@ const OVERSEE: &[Who] = &[Local, Operator];
 const RULE: &[Who] = &[Operator];
 
 /// Who is let in by which operation. What the gate says behind the door is another matter: a tier, a target, a card.
-const MAY: [(&str, &[Who]); 60] = [
+const MAY: [(&str, &[Who]); 63] = [
     ("health", &ALL),
+    ("resource_metadata", &ALL),
+    ("resource_metadata_mcp", &ALL),
+    ("resource_metadata_compact", &ALL),
     ("openapi_json", &ALL),
     ("session_info", &ALL),
     ("sign_in", &ALL),

@@ -196,7 +196,15 @@ async fn mcp_takes_tokens_that_cannot_approve_and_nobody_else() {
     assert_eq!(house.ask(cookie).await.problem(), (403, "forbidden"));
     let unknown = house.ask(post("/mcp", Some("guess"), "{}")).await;
     assert_eq!(unknown.problem(), (401, "unauthenticated"));
-    assert!(unknown.headers.contains_key(header::WWW_AUTHENTICATE));
+    let challenge = unknown.headers[header::WWW_AUTHENTICATE].to_str().unwrap();
+    let place = challenge.split_once("resource_metadata=\"").unwrap().1.trim_end_matches('"');
+    let path = place.strip_prefix("http://localhost:7878").unwrap_or_else(|| panic!("{challenge}"));
+    // Whoever was turned away finds out there what it was turned away from.
+    let described = house.ask(get(path, None)).await;
+    assert_eq!(described.status, 200);
+    assert_eq!(described.body["resource"], "http://localhost:7878/mcp", "{}", described.text);
+    assert_eq!(described.body["bearer_methods_supported"], json!(["header"]));
+    assert!(described.body.get("authorization_servers").is_none(), "there is none");
     assert_eq!(house.ask_locally(post("/mcp", None, "{}")).await.text, "local");
     let stdio = || with(post("/mcp", None, "{}"), "x-jarvis-actor", "mcp:stdio");
     assert_eq!(house.ask_locally(stdio()).await.text, "mcp:stdio");
@@ -468,4 +476,12 @@ async fn sessions_are_listed_with_where_they_are_from_and_ended_one_by_one_or_al
     assert_eq!(house.ask(get("/api/settings", Some(&other))).await.problem(), (401, "unauthenticated"));
     assert_eq!(list().await.len(), 1);
     assert_eq!(house.ask(get("/api/settings", Some(&own))).await.status, 200, "whoever asked stays signed in");
+}
+
+#[tokio::test]
+async fn what_clients_look_for_and_we_are_not_is_not_found_instead_of_the_page() {
+    let house = House::new().await;
+    for path in ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource/other"] {
+        assert_eq!(house.ask(get(path, None)).await.problem(), (404, "not_found"), "{path}");
+    }
 }

@@ -4,6 +4,7 @@
 //! directory, and never act as root.
 
 mod bench;
+mod conformance;
 mod lint;
 mod process;
 mod proof;
@@ -20,6 +21,8 @@ cargo xtask test            run every test
 cargo xtask lint            check budgets of lines, packages and script
 cargo xtask proof           hold the real program to its word: kill it under load, break it, look what is left
                             (--suite kill|power|boundary|faults, --minutes N, --cycles N, --seed N, --lanes N, --release)
+cargo xtask conformance     play the conformance suite of the Model Context Protocol against `jarvis serve --fixtures`
+                            (--set 2026-07-28|2025-11-25, --scenario NAME)
 cargo xtask bench           measure what is promised of the speed, beside bare servers, in one table
                             (--quick, and any of calls, effects, tools, jobs, streams, memory, start)
 cargo xtask ui              build the dashboard
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(),
         Some("lint") => lint::run(),
         Some("proof") => proof::run(rest),
+        Some("conformance") => conformance::run(rest),
         Some("bench") => bench::run(rest),
         Some("ui") => ui::build(),
         Some("wire") => ui::wire(),

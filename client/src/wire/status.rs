@@ -61,6 +61,17 @@ pub struct KillBody {
     pub level: Option<String>,
 }
 
+/// What a path is as a protected resource of OAuth 2.1 (RFC 9728).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ResourceMetadata {
+    /// Its address.
+    pub resource: String,
+    /// Its name.
+    pub resource_name: String,
+    /// How a token is sent: in the `Authorization` header. The operator makes tokens; there is no authorization server.
+    pub bearer_methods_supported: Vec<String>,
+}
+
 /// Is the process alive?
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Health {

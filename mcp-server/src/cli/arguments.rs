@@ -39,7 +39,7 @@ pub(super) enum Command {
         /// Address to listen on. [env: JARVIS_LISTEN] [default: 127.0.0.1:7878]
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
-        /// Add the tools `echo` and `wait`, for tests and measurements; never on a server that is used.
+        /// Add tools, prompts and resources for tests and measurements; never on a server that is used.
         #[arg(long)]
         fixtures: bool,
     },

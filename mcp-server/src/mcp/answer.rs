@@ -44,7 +44,8 @@ fn ran(outcome: &Outcome) -> CallToolResult {
     result
 }
 
-fn refused(refusal: &Refusal) -> CallToolResult {
+/// A refusal that the model reads.
+pub(super) fn refused(refusal: &Refusal) -> CallToolResult {
     failure(refusal.code.as_str(), &refusal.message, json!({ "rule": refusal.rule }))
 }
 

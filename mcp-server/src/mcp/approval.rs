@@ -1,8 +1,10 @@
 //! How an approval reaches an MCP client.
 //!
 //! A form in the client confirms yellow only (orange for a token that the operator made so): the client relays it and
-//! could fill it in by itself, so it is a convenience and no boundary. Everything else is decided elsewhere: the call is
-//! held for a while, then answers `approval_required`. Approving executes it; the identical call fetches the outcome.
+//! could fill it in by itself, so it is a convenience and no boundary. Everything else is decided elsewhere: a client that
+//! can open addresses is led to the card on the dashboard, where the operator signs in; opening it decides nothing. The
+//! call becomes a task or is held for a while, then answers `approval_required`. Approving executes it; the identical call
+//! fetches the outcome.
 
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ use super::task::takes_tasks;
 
 /// Key of the form in a modern answer.
 const FORM: &str = "approval";
+/// Key of the address of the card in a modern answer.
+const PAGE: &str = "approval_page";
 /// How often a client that waits hears that it still waits.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a call that was just approved by form is waited for.
@@ -43,19 +47,29 @@ impl Face {
         card: Approval,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let suffices = request.actor.role.may(Deed::Act) && card.tier <= request.actor.form_reach();
-        if suffices && takes_forms(context) {
+        let acts = request.actor.role.may(Deed::Act);
+        let suffices = acts && card.tier <= request.actor.form_reach();
+        let shown = if suffices && takes_forms(context) {
+            Some((FORM, form(&card)?))
+        } else if acts && takes_addresses(context) {
+            self.page_of(&card, context).map(|page| (PAGE, page))
+        } else {
+            None
+        };
+        if let Some((key, question)) = shown {
             let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
             if modern {
-                let form = InputRequest::Elicitation(ElicitRequest::new(form(&card)?));
-                let forms = InputRequests::from([(FORM.to_owned(), form)]);
-                return Ok(InputRequiredResult::new(Some(forms), Some(card.id.to_string())).into());
+                let question = InputRequest::Elicitation(ElicitRequest::new(question));
+                let questions = InputRequests::from([(key.to_owned(), question)]);
+                return Ok(InputRequiredResult::new(Some(questions), Some(card.id.to_string())).into());
             }
-            let shown = context.peer.create_elicitation_with_timeout(form(&card)?, Some(FORM_DEADLINE)).await;
-            if let Ok(filled) = shown {
-                return self.decide(&request, &card, &filled, context).await;
+            let answered = context.peer.create_elicitation_with_timeout(question, Some(FORM_DEADLINE)).await;
+            match answered {
+                Ok(filled) if key == FORM => return self.decide(&request, &card, &filled, context).await,
+                Ok(opened) => return self.page_opened(request, &card, &opened, context).await,
+                // A client that declares them and cannot show them leaves the card to the other faces.
+                Err(_) => {}
             }
-            // A client that declares forms and cannot show them leaves the card to the other faces.
         }
         if takes_tasks(&request.actor, context) {
             // The job's call joins the card.
@@ -90,14 +104,62 @@ impl Face {
                 "the form was about another call, or its target has changed since; make the call anew. Nothing was done",
             )));
         }
-        let filled = forms.and_then(|forms| forms.get(FORM)).cloned();
-        match filled.map(serde_json::from_value::<ElicitResult>) {
+        let came_back = |key: &str| forms.and_then(|forms| forms.get(key)).cloned();
+        if let Some(opened) = came_back(PAGE) {
+            let opened = serde_json::from_value(opened).map_err(|_| {
+                ErrorData::invalid_params("what became of the address came back in an unknown shape", None)
+            })?;
+            return self.page_opened(request.clone(), &card, &opened, context).await;
+        }
+        match came_back(FORM).map(serde_json::from_value::<ElicitResult>) {
             Some(Ok(filled)) if card.state == ApprovalState::Pending && request.actor.role.may(Deed::Act) => {
                 self.decide(request, &card, &filled, context).await
             }
             Some(Err(_)) => Err(ErrorData::invalid_params("the form came back in an unknown shape", None)),
             _ => self.hold(&id, context).await,
         }
+    }
+
+    /// A client was asked to open the card's address. That decides nothing: whoever accepted has only agreed to look. A
+    /// person who does not want to look takes the question back.
+    async fn page_opened(
+        &self,
+        request: Request,
+        card: &Approval,
+        opened: &ElicitResult,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        if opened.action == ElicitationAction::Decline && card.state == ApprovalState::Pending {
+            let origin = Origin { face: "mcp".to_owned(), ..request.origin.clone() };
+            return match self.gate.withdraw(&request.actor, &card.id, "", &origin).await {
+                Ok(card) => self.hand(&request.actor, answer_of(&card)).await,
+                Err(refusal) => result(Answer::Refused(refusal)),
+            };
+        }
+        if takes_tasks(&request.actor, context) && card.state == ApprovalState::Pending {
+            return self.start_task(request, context).await;
+        }
+        self.hold(&card.id, context).await
+    }
+
+    /// The card on the dashboard, under the address that the client itself uses. It opens to nobody but the operator.
+    fn page_of(&self, card: &Approval, context: &RequestContext<RoleServer>) -> Option<ElicitRequestParams> {
+        let host = || {
+            let parts = context.extensions.get::<::http::request::Parts>()?;
+            Some(format!("http://{}", parts.headers.get(::http::header::HOST)?.to_str().ok()?))
+        };
+        let base = self.public.as_deref().map(str::to_owned).or_else(host)?;
+        let message = format!(
+            "Jarvis asks: {}\nTier: {} · rule: {}. A person decides on the dashboard; opening the page decides nothing.",
+            card.steps[0].sentence, card.tier, card.rule
+        );
+        let url = format!("{}/approvals/{}", base.trim_end_matches('/'), card.id);
+        Some(ElicitRequestParams::UrlElicitationParams {
+            meta: None,
+            message,
+            url,
+            elicitation_id: card.id.to_string(),
+        })
     }
 
     async fn decide(
@@ -168,6 +230,14 @@ impl Face {
 fn takes_forms(context: &RequestContext<RoleServer>) -> bool {
     let declared = context.client_capabilities().and_then(|capabilities| capabilities.elicitation);
     declared.is_some_and(|modes| modes.form.is_some() || modes.url.is_none())
+}
+
+/// Whether the client can lead its person to an address.
+fn takes_addresses(context: &RequestContext<RoleServer>) -> bool {
+    context
+        .client_capabilities()
+        .and_then(|capabilities| capabilities.elicitation)
+        .is_some_and(|modes| modes.url.is_some())
 }
 
 fn form(card: &Approval) -> Result<ElicitRequestParams, ErrorData> {

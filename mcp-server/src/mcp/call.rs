@@ -1,5 +1,7 @@
 //! One `tools/call`: from the request to the gate, and back.
 
+use std::time::Duration;
+
 use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::Answer;
@@ -9,6 +11,7 @@ use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData, ProgressNo
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::Face;
 use super::answer::result;
@@ -17,6 +20,9 @@ use super::task::takes_tasks;
 /// Key in `_meta` under which a client names its call, so that a retry is not a repetition.
 pub(super) const KEY: &str = "jarvis/idempotency-key";
 
+/// How long the last word on a call's progress may take to go out.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 impl Face {
     pub(super) async fn call(
         &self,
@@ -24,6 +30,9 @@ impl Face {
         params: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if self.stages(&params.name) {
+            return self.stage(actor, params, &context).await;
+        }
         let request = match self.request(actor.clone(), &params, &context).await {
             Ok(request) => request,
             Err(refusal) => return result(Answer::Refused(refusal)),
@@ -35,17 +44,19 @@ impl Face {
             return self.start_task(request, &context).await;
         }
         let watch = Watch { cancel: context.ct.child_token(), ..Watch::default() };
-        let token = context.meta.get_progress_token();
-        let heard = watch.progress.subscribe();
-        let teller = token.map(|token| tokio::spawn(tell_progress(context.peer.clone(), token, heard)));
+        let teller = self.teller(&context, &watch);
         let answer = self.gate.call_watched(request.clone(), watch).await;
-        if let Some(teller) = teller {
-            teller.abort();
-        }
+        heard_out(teller).await;
         match answer {
             Answer::Waiting(card) => self.ask(request, *card, &context).await,
             answer => self.hand(&actor, answer).await,
         }
+    }
+
+    /// Tells the client how far the call is, if it wants to know.
+    pub(super) fn teller(&self, context: &RequestContext<RoleServer>, watch: &Watch) -> Option<JoinHandle<()>> {
+        let token = context.meta.get_progress_token()?;
+        Some(tokio::spawn(tell_progress(context.peer.clone(), token, watch.progress.subscribe())))
     }
 
     async fn request(
@@ -105,6 +116,15 @@ impl Face {
             ));
         }
         Ok(())
+    }
+}
+
+/// Lets what was told last go out before the answer. The call has ended, so there is nothing after it.
+pub(super) async fn heard_out(tellers: impl IntoIterator<Item = JoinHandle<()>>) {
+    for mut teller in tellers {
+        if tokio::time::timeout(LAST_WORD, &mut teller).await.is_err() {
+            teller.abort();
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/mcp`: Streamable HTTP, both eras on one endpoint.
+//! `/mcp` and `/mcp/compact`: Streamable HTTP, both eras on each endpoint.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use jarvis_memory::McpSessions;
 use jarvis_safety::Actor;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -20,28 +21,35 @@ use super::strict::{self, Unread};
 
 /// Largest request.
 const MAX_BODY: usize = 2 * 1024 * 1024;
-/// Clients of the old era often do not open a new session when theirs has died of idleness.
+/// How long a session stays in memory without a word. Then it is opened again when its client comes back.
 const SESSION_IDLE: Duration = Duration::from_secs(24 * 3600);
 
-/// The endpoint. The caller puts the identity check before it; it answers nobody without one.
-pub(crate) fn routes(face: Face, stop: CancellationToken) -> Router {
+/// The endpoints: all tools, and the few that find and call them. The caller puts the identity check before them; they
+/// answer nobody without one.
+pub(crate) fn routes(face: &Face, sessions: &McpSessions, stop: &CancellationToken) -> Router {
+    let whole = endpoint("/mcp", face.clone(), sessions.clone(), stop.clone());
+    whole.merge(endpoint("/mcp/compact", face.compact(), sessions.clone(), stop.clone()))
+}
+
+fn endpoint(path: &'static str, face: Face, kept: McpSessions, stop: CancellationToken) -> Router {
     let mut config = SessionConfig::default();
     config.keep_alive = Some(SESSION_IDLE);
     let mut manager = LocalSessionManager::default();
     manager.session_config = config;
     let manager = Arc::new(manager);
-    let sessions = Sessions::new(Arc::clone(&manager));
+    let sessions = Sessions::new(path, Arc::clone(&manager), kept);
     // Host and Origin are checked once, by the door, for every path alike.
-    let config = StreamableHttpServerConfig::default()
+    let mut config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
         .disable_allowed_origins()
         .with_json_response(true)
         .with_max_request_body_bytes(MAX_BODY)
         .with_cancellation_token(stop);
+    config.session_store = Some(Arc::new(sessions.clone()));
     let judge = face.clone();
-    let service = StreamableHttpService::new(move || Ok(face.clone()), manager, config);
+    let service = StreamableHttpService::new(move || Ok(face.for_session()), manager, config);
     Router::new()
-        .route_service("/mcp", service)
+        .route_service(path, service)
         .layer(middleware::from_fn_with_state(sessions, session::own))
         .layer(middleware::from_fn_with_state(judge, strictly))
 }

@@ -1,5 +1,6 @@
 //! Tools as MCP describes them, derived from the registry.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jarvis_safety::Tier;
@@ -8,44 +9,73 @@ use rmcp::model::{JsonObject, MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::stage::Staging;
+
+/// What a face shows.
+#[derive(Clone)]
+pub(super) enum Shown {
+    /// All tools.
+    All(Arc<Listed>),
+    /// The few that find and call the others.
+    Few(Arc<Vec<Tool>>),
+}
+
+impl Shown {
+    /// One tool.
+    pub(super) fn find(&self, name: &str, registry: &Registry) -> Option<Tool> {
+        match self {
+            Self::All(listed) => {
+                listed.now(registry).iter().find(|(_, tool)| tool.name == name).map(|(_, tool)| tool.clone())
+            }
+            Self::Few(few) => few.iter().find(|tool| tool.name == name).cloned(),
+        }
+    }
+}
+
 /// All tools with their tiers, made anew only when mounted servers change theirs.
-pub(super) struct Listed(RwLock<(watch::Receiver<()>, All)>);
+pub(super) struct Listed {
+    held: RwLock<(watch::Receiver<()>, All)>,
+    staged: Arc<BTreeMap<&'static str, Staging>>,
+}
 
 type All = Arc<Vec<(Tier, Tool)>>;
 
 impl Listed {
-    pub(super) fn new(registry: &Registry) -> Self {
+    pub(super) fn new(registry: &Registry, staged: Arc<BTreeMap<&'static str, Staging>>) -> Self {
         let changes = registry.changes();
-        Self(RwLock::new((changes, all(registry))))
+        Self { held: RwLock::new((changes, all(registry, &staged))), staged }
     }
 
     /// The tools that there are now.
     pub(super) fn now(&self, registry: &Registry) -> All {
         {
-            let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
             if !held.0.has_changed().unwrap_or(false) {
                 return Arc::clone(&held.1);
             }
         }
-        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         // Marked as seen first: what changes meanwhile is seen the next time.
         held.0.mark_unchanged();
-        held.1 = all(registry);
+        held.1 = all(registry, &self.staged);
         Arc::clone(&held.1)
     }
 }
 
-fn all(registry: &Registry) -> All {
-    Arc::new(registry.described().map(|described| (described.spec.tier, tool(&described))).collect())
+fn all(registry: &Registry, staged: &BTreeMap<&'static str, Staging>) -> All {
+    let shown = |described: &Described| tool(described, staged.contains_key(described.spec.name));
+    Arc::new(registry.described().map(|described| (described.spec.tier, shown(&described))).collect())
 }
 
-/// One tool. The annotations follow from tier and effects, so that they cannot lie.
-fn tool(described: &Described) -> Tool {
+/// One tool. The annotations follow from tier and effects, so that they cannot lie. `staged` are those whose output is not
+/// handed over as data.
+fn tool(described: &Described, staged: bool) -> Tool {
     let spec = &described.spec;
     let description = format!("{} [{}]", described.description, spec.tier);
-    let mut tool = Tool::new(spec.name, description, schema(&described.input))
-        .with_raw_output_schema(schema(&described.output))
-        .with_annotations(annotations(described));
+    let mut tool = Tool::new(spec.name, description, schema(&described.input)).with_annotations(annotations(described));
+    if !staged {
+        tool = tool.with_raw_output_schema(schema(&described.output));
+    }
     tool.meta =
         json!({ "jarvis/tier": spec.tier, "jarvis/effects": spec.effects.words(), "jarvis/revision": spec.revision })
             .as_object()
@@ -54,7 +84,8 @@ fn tool(described: &Described) -> Tool {
     tool
 }
 
-fn annotations(described: &Described) -> ToolAnnotations {
+/// What a tool says about itself.
+pub(super) fn annotations(described: &Described) -> ToolAnnotations {
     let (tier, effects) = (described.spec.tier, described.spec.effects);
     ToolAnnotations::new()
         .read_only(tier == Tier::Green)

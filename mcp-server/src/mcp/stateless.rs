@@ -179,6 +179,9 @@ impl StraightDoor {
 impl Face {
     /// Answers a call that can go straight; `None` if a person must be asked, which is rmcp's part.
     async fn straight(&self, actor: Actor, call: Straight) -> Option<Response> {
+        if self.stages(&call.name) {
+            return None;
+        }
         let tier = self.gate.registry().describe(&call.name).map(|described| described.spec.tier);
         // Above green a card may come up, and with it a form.
         if call.forms && tier.is_some_and(|tier| tier > Tier::Green) {

@@ -29,7 +29,7 @@ pub(crate) async fn serve(face: Face, listener: UnixListener, stop: Cancellation
             () = stop.cancelled() => return Ok(()),
             accepted = listener.accept() => {
                 match accepted {
-                    Ok((stream, _)) => drop(tokio::spawn(client(face.clone(), stream, stop.clone()))),
+                    Ok((stream, _)) => drop(tokio::spawn(client(face.for_session(), stream, stop.clone()))),
                     Err(error) => {
                         tracing::warn!(%error, "a client over stdio could not be taken");
                         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use jarvis_agents::{Mind, MindParts, Prompts};
-use jarvis_memory::{JobDesk, JobStore, LiveHub, SecretVault, Store};
+use jarvis_memory::{JobDesk, JobStore, LiveHub, McpSessions, SecretVault, Store};
 use jarvis_safety::Actor;
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::foreign::Annex;
 use jarvis_safety::heard::Heard;
 use jarvis_safety::job::{JobQueue, Kinds, Peers, QueueParts, ToolCall, Worker, WorkerOptions};
 use jarvis_safety::kernel::{Console, GateParts, Registry};
-use jarvis_safety::port::{Clock, Identities as _, Ids, Ledger as _, Live, SettingStore as _};
+use jarvis_safety::port::{Clock, Identities as _, Ids, Index, Ledger as _, Live, SettingStore as _};
 use jarvis_safety::secret::{Redactor, SecretStore as _, Secrets};
 use jarvis_safety::setting::{AuditReads, Settings};
 use jarvis_tools::command::Commands;
@@ -33,7 +33,7 @@ use super::{gauges, policy};
 use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
 use crate::fixture;
-use crate::mcp::{self, Face};
+use crate::mcp::{self, Change, Changes, Face, FaceParts};
 use crate::mount::{Means, Mounts};
 
 /// Everything that serves, before it listens.
@@ -51,6 +51,7 @@ pub(super) struct House {
     settings: watch::Sender<Settings>,
     heard: Arc<Heard>,
     hands: Hands,
+    face: Face,
     mounts: Mounts,
     index: Arc<LiveIndex>,
 }
@@ -119,6 +120,18 @@ impl House {
             prompts,
         });
         let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
+        let face = Face::new(FaceParts {
+            gate: console.clone(),
+            jobs: jobs.clone(),
+            ids: ids.clone(),
+            heard: Arc::clone(&heard),
+            index: Arc::clone(&index) as Arc<dyn Index>,
+            feed: Arc::new(store.clone()),
+            changes: hands.changes.clone(),
+            public: config.public_url.as_ref().map(ToString::to_string),
+            prompts: if config.fixtures { &fixture::prompt::PROMPTS } else { &[] },
+            fixtures: config.fixtures,
+        })?;
         let (config, settings) = (config.clone(), sender);
         Ok(Self {
             config,
@@ -134,6 +147,7 @@ impl House {
             settings,
             heard,
             hands,
+            face,
             mounts,
             index,
         })
@@ -190,11 +204,11 @@ impl House {
             });
         }
         let (mounts, stopped) = (self.mounts.clone(), stop.clone());
-        let (index, gate) = (Arc::clone(&self.index), self.console.gate());
+        let (index, gate, changed) = (Arc::clone(&self.index), self.console.gate(), self.hands.changes.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = mounts.run() => {}
-                () = index.follow(&gate) => {}
+                () = index.follow(&gate, || changed.tell(Change::Tools)) => {}
                 () = stopped.cancelled() => {}
             }
         });
@@ -217,7 +231,7 @@ impl House {
 
     /// The MCP face.
     pub(super) fn face(&self) -> Face {
-        Face::new(self.console.clone(), self.jobs.clone(), self.ids.clone(), Arc::clone(&self.heard))
+        self.face.clone()
     }
 
     /// The web face; both doors are routers of this one.
@@ -264,7 +278,7 @@ impl House {
 
     /// The routes of MCP for one door.
     pub(super) fn mcp(&self, stop: CancellationToken) -> Router {
-        mcp::routes(self.face(), stop)
+        mcp::routes(&self.face, &McpSessions::new(&self.store), &stop)
     }
 
     fn warnings(&self) -> Arc<dyn Fn() -> Vec<String> + Send + Sync> {
@@ -320,6 +334,7 @@ fn hands(config: &Config, settings: watch::Receiver<Settings>, clock: &Arc<dyn C
         clock: Arc::clone(clock),
         ids: Arc::clone(ids) as Arc<dyn Ids>,
         annex: Annex::default(),
+        changes: Changes::default(),
         fixtures: config.fixtures,
     }
 }

@@ -18,8 +18,8 @@ impl LiveIndex {
         Ok(Self(RwLock::new(Arc::new(made(registry)?))))
     }
 
-    /// Follows the registry, for as long as this is polled.
-    pub(super) async fn follow(&self, gate: &Gate) {
+    /// Follows the registry and tells of every change, for as long as this is polled.
+    pub(super) async fn follow(&self, gate: &Gate, tell: impl Fn()) {
         let mut changes = gate.registry().changes();
         while changes.changed().await.is_ok() {
             // Servers come and change together.
@@ -29,6 +29,7 @@ impl LiveIndex {
                 Ok(index) => *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index),
                 Err(error) => tracing::error!(%error, "the index of tools cannot be made; the old one stays"),
             }
+            tell();
         }
     }
 }

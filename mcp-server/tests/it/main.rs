@@ -24,6 +24,7 @@ mod mcp;
 mod mount;
 mod needs;
 mod plan;
+mod protocol;
 mod race;
 mod reach;
 mod refusal;

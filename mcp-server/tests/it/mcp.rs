@@ -68,6 +68,46 @@ async fn a_form_confirms_yellow_in_both_eras_and_never_red() {
 }
 
 #[tokio::test]
+async fn what_no_form_may_confirm_is_an_address_in_both_eras_and_opening_it_decides_nothing() {
+    let app = TestApp::start();
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["mcp_hold_seconds"] = 5.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    for mode in ["legacy", "2026-07-28"] {
+        let token = app.token(mode, "red", "client").await.secret.unwrap();
+        let variables = [("MODE", mode), ("TOKEN", token.as_str())];
+        let Some(told) = python(&app, "page.py", &variables) else { return };
+        let shown = told["shown"].as_array().unwrap();
+        assert_eq!(shown.len(), 3, "{told}");
+        for page in shown {
+            assert_eq!(page["mode"], "url", "{told}");
+            assert!(page["url"].as_str().unwrap().starts_with(&format!("{}/approvals/appr_", app.url)), "{told}");
+        }
+        assert_eq!(told["forged"], "approval_required", "{told}");
+        assert_eq!(told["declined"], "denied", "{told}");
+        assert_eq!(told["approved"], "done", "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_is_a_task_for_those_who_declare_them_and_is_held_for_the_old_era() {
+    let app = TestApp::start();
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["mcp_hold_seconds"] = 1.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
+    let variables = |mode| [("MODE", mode), ("TOKEN", token.as_str())];
+    let Some(told) = python(&app, "tasks.py", &variables("2026-07-28")) else { return };
+    assert_eq!(told["seen"], serde_json::json!(["working", "completed"]), "{told}");
+    assert_eq!(told["called"], "done", "{told}");
+    let Some(told) = python(&app, "tasks.py", &variables("legacy")) else { return };
+    assert_eq!(told["seen"], serde_json::json!([]), "{told}");
+    assert_eq!(told["called"], "approval_required", "{told}");
+}
+
+#[tokio::test]
 async fn stdio_speaks_to_the_one_server_and_can_never_approve() {
     let app = TestApp::start();
     let Some(told) = python(&app, "stdio.py", &[]) else { return };

@@ -24,6 +24,7 @@ mod job_schedule;
 mod job_worker;
 mod job_world;
 mod live;
+mod mcp_session;
 mod migration;
 mod retention;
 mod setting;

@@ -17,6 +17,7 @@ mod kill;
 mod metric;
 pub(crate) mod mount;
 mod plan;
+mod resource;
 mod say;
 mod schedule;
 mod secret;
@@ -61,6 +62,9 @@ fn looking() -> OpenApiRouter<Web> {
         .routes(routes!(health::health))
         .routes(routes!(metric::metrics))
         .routes(routes!(openapi_json))
+        .routes(routes!(resource::resource_metadata))
+        .routes(routes!(resource::resource_metadata_mcp))
+        .routes(routes!(resource::resource_metadata_compact))
         .routes(routes!(status::status))
         .routes(routes!(doctor::doctor))
 }

@@ -3,6 +3,8 @@
 //! A session is refused (it is the operator, who may approve), and so is a token that was made to approve: the approver
 //! is never the agent. On the local socket the caller is this machine, or the narrower `mcp:stdio` when it says so.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -14,12 +16,15 @@ use jarvis_safety::{Actor, Refusal};
 
 use super::{AuthState, Caller, Via, authenticate, bearer_secret, cookie, paced};
 use crate::guard::body::read;
-use crate::guard::door::Door;
+use crate::guard::door::{Door, Names};
 use crate::problem::Fault;
 
 /// On the local socket, `mcp:stdio` in this header makes the caller the narrower [`Actor::mcp_stdio`]. Elsewhere it
 /// means nothing.
 pub const STDIO_HEADER: &str = "x-jarvis-actor";
+
+/// Where a resource describes itself (RFC 9728).
+const METADATA: &str = "/.well-known/oauth-protected-resource";
 
 /// What the layer needs to know.
 #[derive(Clone)]
@@ -28,6 +33,8 @@ pub struct McpDoor {
     pub auth: AuthState,
     /// The door that the router stands behind.
     pub door: Door,
+    /// Under which names the server is called.
+    pub names: Arc<Names>,
 }
 
 /// Lets in who may use MCP, and puts the [`Actor`] into the request's extensions. Bodies are bounded as on
@@ -37,6 +44,8 @@ pub struct McpDoor {
 /// A fault, which the outer layers write out.
 pub async fn layer(State(mcp): State<McpDoor>, request: Request, next: Next) -> Result<Response, Fault> {
     let caller = admit(&mcp, request.headers()).await.map_err(|fault| {
+        let base = mcp.names.base(request.uri(), request.headers());
+        let fault = fault.of_resource(format!("{base}{METADATA}{}", request.uri().path()));
         let recorded = fault.said().record.is_some();
         if recorded || fault.code() != Code::Unauthenticated.as_str() || bearer_secret(request.headers()).is_none() {
             return fault;

@@ -62,6 +62,15 @@ impl Names {
         if own { Ok(()) } else { Err(foreign()) }
     }
 
+    /// The address under which a request reached us, without a path: the public one where it is known.
+    pub(crate) fn base(&self, uri: &Uri, headers: &HeaderMap) -> String {
+        match (&self.public, host(uri, headers)) {
+            (Some(public), _) => public.origin().ascii_serialization(),
+            (None, Ok(host)) => format!("http://{host}"),
+            (None, Err(_)) => "http://localhost".to_owned(),
+        }
+    }
+
     fn knows(&self, host: &str) -> bool {
         let name = without_port(host);
         is_loopback_name(name)

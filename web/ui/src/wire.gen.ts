@@ -4,6 +4,57 @@
  */
 
 export interface paths {
+    "/.well-known/oauth-protected-resource": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes this server as a resource. Nobody has to sign in for this. */
+        get: operations["resource_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/oauth-protected-resource/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes `/mcp` as a resource. Nobody has to sign in for this. */
+        get: operations["resource_metadata_mcp"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/oauth-protected-resource/mcp/compact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes `/mcp/compact` as a resource. Nobody has to sign in for this. */
+        get: operations["resource_metadata_compact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/approvals": {
         parameters: {
             query?: never;
@@ -1895,6 +1946,15 @@ export interface components {
             /** @description What came of it. */
             came: string;
         };
+        /** @description What a path is as a protected resource of OAuth 2.1 (RFC 9728). */
+        ResourceMetadata: {
+            /** @description Its address. */
+            resource: string;
+            /** @description Its name. */
+            resource_name: string;
+            /** @description How a token is sent: in the `Authorization` header. The operator makes tokens; there is no authorization server. */
+            bearer_methods_supported: string[];
+        };
         /** @description Tiers for tools that the operator has read. */
         ReviewBody: {
             /** @description At most 128 tools. */
@@ -2473,6 +2533,7 @@ export type ProgressInfo = components['schemas']['ProgressInfo'];
 export type RenameBody = components['schemas']['RenameBody'];
 export type ReplayDivergence = components['schemas']['ReplayDivergence'];
 export type ReplayStep = components['schemas']['ReplayStep'];
+export type ResourceMetadata = components['schemas']['ResourceMetadata'];
 export type ReviewBody = components['schemas']['ReviewBody'];
 export type RootInfo = components['schemas']['RootInfo'];
 export type SayAnswer = components['schemas']['SayAnswer'];
@@ -2509,6 +2570,90 @@ export type UndoPreview = components['schemas']['UndoPreview'];
 export type UndoStep = components['schemas']['UndoStep'];
 export type $defs = Record<string, never>;
 export interface operations {
+    resource_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceMetadata"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resource_metadata_mcp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceMetadata"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resource_metadata_compact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceMetadata"];
+                };
+            };
+            /** @description Not carried out; `code` says why */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_approvals: {
         parameters: {
             query?: {
@@ -3675,7 +3820,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["MountBody"];
             };

@@ -11,9 +11,13 @@ from mcp.client.streamable_http import streamable_http_client
 
 answers = []
 shown = []
+pages = []
 
 
 async def fill(context, params):
+    if params.mode == "url":
+        pages.append(params.url)
+        return types.ElicitResult(action="accept", content=answers[-1])
     shown.append(params.message)
     return types.ElicitResult(action="accept", content=answers[-1])
 
