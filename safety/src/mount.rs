@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Digest;
+use crate::plain::{shorten, visible};
 use crate::tier::Tier;
 
 /// Longest name of a mounted server: 1 to 24 of `[a-z0-9]`, a letter first. It is the family of its tools.
@@ -19,6 +21,30 @@ pub fn is_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// The name of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountName(String);
+
+impl MountName {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MountName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if is_name(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        let shown = shorten(&visible(text), 60);
+        Err(format!("`{shown}` is no name for a server: use 1 to {LONGEST_NAME} of a-z and 0-9, a letter first"))
+    }
 }
 
 /// How a server of tools that somebody else wrote is reached.

@@ -120,18 +120,8 @@ impl House {
             prompts,
         });
         let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
-        let face = Face::new(FaceParts {
-            gate: console.clone(),
-            jobs: jobs.clone(),
-            ids: ids.clone(),
-            heard: Arc::clone(&heard),
-            index: Arc::clone(&index) as Arc<dyn Index>,
-            feed: Arc::new(store.clone()),
-            changes: hands.changes.clone(),
-            public: config.public_url.as_ref().map(ToString::to_string),
-            prompts: if config.fixtures { &fixture::prompt::PROMPTS } else { &[] },
-            fixtures: config.fixtures,
-        })?;
+        let seen = (Arc::clone(&index) as Arc<dyn Index>, Arc::clone(&heard), Arc::new(store.clone()));
+        let face = face(config, &console, &jobs, &hands.changes, seen)?;
         let (config, settings) = (config.clone(), sender);
         Ok(Self {
             config,
@@ -309,6 +299,28 @@ impl House {
 pub(super) struct Working {
     task: tokio::task::JoinHandle<()>,
     stop: CancellationToken,
+}
+
+/// The MCP face.
+fn face(
+    config: &Config,
+    gate: &Console,
+    jobs: &JobQueue,
+    changes: &Changes,
+    (index, heard, feed): (Arc<dyn Index>, Arc<Heard>, Arc<Store>),
+) -> anyhow::Result<Face> {
+    Face::new(FaceParts {
+        gate: gate.clone(),
+        jobs: jobs.clone(),
+        ids: Arc::new(UuidIds),
+        heard,
+        index,
+        feed,
+        changes: changes.clone(),
+        public: config.public_url.as_ref().map(ToString::to_string),
+        prompts: if config.fixtures { &fixture::prompt::PROMPTS } else { &[] },
+        fixtures: config.fixtures,
+    })
 }
 
 /// Mounted servers; those of the configuration must not be called like a family of ours.

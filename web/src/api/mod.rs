@@ -52,7 +52,8 @@ pub(crate) fn described() -> OpenApiRouter<Web> {
         .merge(working())
         .merge(talking())
         .merge(following())
-        .merge(ruling());
+        .merge(ruling())
+        .merge(mounting());
     openapi::complete(router.get_openapi_mut());
     router
 }
@@ -146,14 +147,18 @@ fn ruling() -> OpenApiRouter<Web> {
         .routes(routes!(secret::list_secrets))
         .routes(routes!(secret::keep_secret, secret::remove_secret))
         .routes(routes!(secret::import_secrets))
-        .routes(routes!(mount::list_mounts))
-        .routes(routes!(mount::keep_mount, mount::remove_mount))
-        .routes(routes!(mount::retry_mount))
-        .routes(routes!(mount::review_tools))
         .routes(routes!(grant::list_grants, grant::give_grant))
         .routes(routes!(grant::try_grant))
         .routes(routes!(grant::revoke_grant))
         .routes(routes!(grant::proposed_grant))
+}
+
+fn mounting() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(mount::list_mounts))
+        .routes(routes!(mount::keep_mount, mount::remove_mount))
+        .routes(routes!(mount::retry_mount))
+        .routes(routes!(mount::review_tools))
 }
 
 /// All routes.

@@ -145,10 +145,9 @@ impl House {
             ids: kept.ids.clone(),
             redactor: secrets.redactor.clone(),
         });
-        let stop = CancellationToken::new();
+        let (stop, shutdown) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(Worker::new(&jobs, WorkerOptions::default()).run(stop.clone()));
         let (settings_tx, settings) = watch::channel(Settings::default());
-        let shutdown = CancellationToken::new();
         let web = Web::new(WebParts {
             gate,
             jobs,

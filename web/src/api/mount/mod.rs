@@ -8,7 +8,7 @@ use http::StatusCode;
 use jarvis_client::wire::{MountBody, MountInfo, MountList, ReviewBody, ToolReview};
 use jarvis_safety::Tier;
 use jarvis_safety::event::EventKind;
-use jarvis_safety::mount::{LONGEST_NAME, MountedTool, Review, ToolStanding, is_name};
+use jarvis_safety::mount::{MountName, MountedTool, Review, ToolStanding};
 use jarvis_safety::setting::Settings;
 use serde_json::json;
 
@@ -39,17 +39,12 @@ pub(super) async fn keep_mount(
     State(web): State<Web>,
     Operator(caller): Operator,
     face: Face,
-    At(name): At<String>,
+    At(name): At<MountName>,
     Sent(body): Sent<MountBody>,
 ) -> Answered<Json<MountBody>> {
-    if !is_name(&name) {
-        return Err(Fault::invalid(format!(
-            "{} is no name for a server: use 1 to {LONGEST_NAME} of a-z and 0-9, a letter first. Nothing was mounted",
-            quote(&name)
-        )));
-    }
+    let name = name.as_str();
     let line = check::line(body).map_err(|why| Fault::invalid(format!("{why}. Nothing was mounted")))?;
-    not_configured(&web, &name)?;
+    not_configured(&web, name)?;
     let known = web.mounts.mounts().iter().any(|view| view.name == name);
     if !known && web.gate.registry().described().any(|tool| tool.family() == name) {
         return Err(Fault::invalid(format!(
@@ -57,11 +52,11 @@ pub(super) async fn keep_mount(
         )));
     }
     let shown = view::mount::line(&line);
-    change(&web, &caller, &face, &name, "mounted", |settings| {
-        if !settings.mounts.contains_key(&name) && settings.mounts.len() >= MOUNTS {
+    change(&web, &caller, &face, name, "mounted", |settings| {
+        if !settings.mounts.contains_key(name) && settings.mounts.len() >= MOUNTS {
             return Err(format!("there are {MOUNTS} servers already; remove one first"));
         }
-        settings.mounts.insert(name.clone(), line);
+        settings.mounts.insert(name.to_owned(), line);
         Ok(())
     })
     .await?;
@@ -76,15 +71,16 @@ pub(super) async fn remove_mount(
     State(web): State<Web>,
     Operator(caller): Operator,
     face: Face,
-    At(name): At<String>,
+    At(name): At<MountName>,
 ) -> Answered<StatusCode> {
-    not_configured(&web, &name)?;
-    if !web.settings.settings().await?.mounts.contains_key(&name) {
-        return Err(unknown(&name));
+    let name = name.as_str();
+    not_configured(&web, name)?;
+    if !web.settings.settings().await?.mounts.contains_key(name) {
+        return Err(unknown(name));
     }
-    change(&web, &caller, &face, &name, "taken away", |settings| {
-        settings.mounts.remove(&name);
-        settings.reviews.remove(&name);
+    change(&web, &caller, &face, name, "taken away", |settings| {
+        settings.mounts.remove(name);
+        settings.reviews.remove(name);
         Ok(())
     })
     .await?;
@@ -98,9 +94,10 @@ pub(super) async fn remove_mount(
 pub(super) async fn retry_mount(
     State(web): State<Web>,
     _: Operator,
-    At(name): At<String>,
+    At(name): At<MountName>,
 ) -> Answered<Json<MountInfo>> {
-    if web.mounts.retry(&name) { Ok(Json(seen(&web, &name)?)) } else { Err(unknown(&name)) }
+    let name = name.as_str();
+    if web.mounts.retry(name) { Ok(Json(seen(&web, name)?)) } else { Err(unknown(name)) }
 }
 
 /// Gives tools their tiers, all or none: each as it was read, by its digest.
@@ -111,18 +108,19 @@ pub(super) async fn review_tools(
     State(web): State<Web>,
     Operator(caller): Operator,
     face: Face,
-    At(name): At<String>,
+    At(name): At<MountName>,
     Sent(body): Sent<ReviewBody>,
 ) -> Answered<Json<MountInfo>> {
-    let view = web.mounts.mounts().into_iter().find(|view| view.name == name).ok_or_else(|| unknown(&name))?;
+    let name = name.as_str();
+    let view = web.mounts.mounts().into_iter().find(|view| view.name == name).ok_or_else(|| unknown(name))?;
     let nothing = |why: String| Fault::invalid(format!("{why}. Nothing was changed"));
     if body.reviews.is_empty() || body.reviews.len() > REVIEWS {
         return Err(nothing(format!("reviews takes 1 to {REVIEWS} tools")));
     }
     let judged = body.reviews.iter().map(|given| judged(&view.tools, given)).collect::<Result<Vec<_>, _>>();
     let judged = judged.map_err(nothing)?;
-    change(&web, &caller, &face, &name, "reviewed", |settings| {
-        let reviews = settings.reviews.entry(name.clone()).or_default();
+    change(&web, &caller, &face, name, "reviewed", |settings| {
+        let reviews = settings.reviews.entry(name.to_owned()).or_default();
         for (tool, review) in judged {
             match review {
                 Some(review) => reviews.insert(tool, review),
@@ -132,7 +130,7 @@ pub(super) async fn review_tools(
         Ok(())
     })
     .await?;
-    Ok(Json(seen(&web, &name)?))
+    Ok(Json(seen(&web, name)?))
 }
 
 /// A server as it is now.
@@ -146,7 +144,7 @@ fn judged(tools: &[MountedTool], given: &ToolReview) -> Result<(String, Option<R
     let shown = quote(&given.tool);
     let tool = tools.iter().find(|tool| tool.name == given.tool);
     let tool = tool.ok_or_else(|| format!("the server has no tool {shown} now"))?;
-    let Some(tier) = &given.tier else { return Ok((tool.name.clone(), None)) };
+    let Some(tier) = &given.tier else { return Ok((tool.name.to_owned(), None)) };
     let tier: Tier = tier.parse().map_err(|error| format!("the tier of {shown}: {error}"))?;
     if let ToolStanding::Refused(why) = &tool.standing {
         return Err(format!("{shown} cannot be called: {why}"));
@@ -155,7 +153,7 @@ fn judged(tools: &[MountedTool], given: &ToolReview) -> Result<(String, Option<R
         return Err(format!("{shown} is not what was read any more; look at it again"));
     }
     let review = Review { tier, digest: tool.digest.clone(), description: tool.description.clone() };
-    Ok((tool.name.clone(), Some(review)))
+    Ok((tool.name.to_owned(), Some(review)))
 }
 
 /// Changes the settings and tells everybody.
