@@ -9,7 +9,7 @@ const tools = () => [
   { name: 'echo', description: words, inputSchema: text },
   { name: 'note', description: 'Notes a text.\nSo says \u202eits maker\u0007.', inputSchema: text },
   { name: 'turn', description: 'Makes echo another.', inputSchema: none },
-  { name: 'odd\u200bname', description: '<img src=x onerror="document.title=1"> <b>bold</b>', inputSchema: none },
+  { name: 'odd-name', description: '<img src=x onerror="document.title=1"> <b>bold</b>', inputSchema: none },
   { name: 'loop', description: 'Has a schema without end.', inputSchema: { $ref: '#' } },
 ];
 
