@@ -93,7 +93,8 @@ impl Operation {
             ("schedules", "sched"),
         ];
         let kind = kinds.into_iter().find(|(folder, _)| self.path.contains(&format!("/{folder}/")));
-        let id = kind.map_or_else(|| "9".to_owned(), |(_, kind)| format!("{kind}_{}", "0".repeat(26)));
+        let other = if self.path.contains("{name}") { "a" } else { "9" };
+        let id = kind.map_or_else(|| other.to_owned(), |(_, kind)| format!("{kind}_{}", "0".repeat(26)));
         self.at(&id)
     }
 
