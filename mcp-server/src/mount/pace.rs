@@ -91,8 +91,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Paced<R> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        let came = buffer.filled()[before..].to_vec();
-        Poll::Ready(self.judge(&came).map_err(|why| self.pace.give_up(why)))
+        Poll::Ready(self.judge(&buffer.filled()[before..]).map_err(|why| self.pace.give_up(why)))
     }
 }
 

@@ -130,7 +130,10 @@ impl Kept {
         let (name, reviews) = (&self.server.name, self.reviews());
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let down = match &seen.state {
-            MountState::Down(why) => Some(format!("the MCP server {name} does not answer: {}", shorten(why, 200))),
+            // The reason may hold what the server wrote: it is shown with the server.
+            MountState::Down(_) => {
+                Some(format!("the MCP server {name} does not answer; `jarvis mount list` tells why"))
+            }
             _ => None,
         };
         let changed = seen.declared.iter().filter(|declared| is_changed(declared, &reviews)).count();

@@ -267,11 +267,9 @@ async fn a_server_that_hangs_crashes_floods_or_lies_hurts_only_itself() {
     }
     assert_eq!(said("lab_snoop", json!({ "path": "/etc/shadow" })).await.output["text"], "cannot: EACCES");
 
-    let begun = Instant::now();
     let (hang, echo) = tokio::join!(said("lab_hang", json!({})), said("lab_echo", json!({ "text": "still here" })));
     assert!(hang.state == "failed" && hang.words.contains("longer than 2 s"), "{hang:?}");
     assert_eq!(echo.output["text"], "still here");
-    assert!(begun.elapsed() < Duration::from_secs(30));
 
     let flood = said("lab_flood", json!({})).await;
     assert!(flood.state == "failed" && flood.words.contains("broke"), "{flood:?}");
