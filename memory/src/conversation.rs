@@ -3,7 +3,7 @@
 //! A search compares text that was lower-cased here, not by the database: what a database calls lower case differs.
 
 use async_trait::async_trait;
-use jarvis_safety::conversation::{Conversation, Entry, Turn, TurnState};
+use jarvis_safety::conversation::{Conversation, Entry, Turn, TurnState, Uttered};
 use jarvis_safety::event::Draft;
 use jarvis_safety::port::{Conversations, Stored};
 use jarvis_safety::{ActorId, ConversationId, TurnId};
@@ -58,9 +58,12 @@ struct Begin(Conversation, AddTurn);
 
 #[async_trait]
 impl Change for Begin {
-    type Answer = ();
+    type Answer = Uttered;
 
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Uttered, Halt> {
+        if let Some(known) = self.1.known(tx, true).await? {
+            return Ok(known);
+        }
         let inserted = sqlx::query(
             "insert into conversation (id, owner, title, folded, created_at, updated_at) \
              values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning id",
@@ -105,7 +108,7 @@ impl Change for Rename {
 
 #[async_trait]
 impl Conversations for Store {
-    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<()> {
+    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<Uttered> {
         let first = AddTurn { turn: first.clone(), row: Row::new(&self.0.redactor, draft)? };
         self.0.writer.submit(Begin(conversation.clone(), first)).await
     }
@@ -157,7 +160,7 @@ impl Conversations for Store {
         self.0.writer.submit(Delete::new(&self.0.redactor, id, draft, self.0.clock.now())?).await
     }
 
-    async fn add_turn(&self, turn: &Turn, draft: Draft) -> Stored<()> {
+    async fn add_turn(&self, turn: &Turn, draft: Draft) -> Stored<Uttered> {
         self.0.writer.submit(AddTurn { turn: turn.clone(), row: Row::new(&self.0.redactor, draft)? }).await
     }
 

@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::error::OpenError;
 
 /// All of them, in order; the number is the position from 1.
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_approval_due.sql"),
     include_str!("../../migrations/0003_job.sql"),
@@ -22,6 +22,7 @@ const ALL: [&str; 13] = [
     include_str!("../../migrations/0011_session_place.sql"),
     include_str!("../../migrations/0012_second_factor.sql"),
     include_str!("../../migrations/0013_mcp_session.sql"),
+    include_str!("../../migrations/0014_turn_key.sql"),
 ];
 
 /// Brings a database to the newest version.

@@ -1,7 +1,7 @@
 //! Turns: a row each, and their log, one entry a row.
 
 use async_trait::async_trait;
-use jarvis_safety::conversation::{CallEnd, Entry, Turn, TurnState};
+use jarvis_safety::conversation::{CallEnd, Entry, Turn, TurnState, Uttered};
 use jarvis_safety::event::Draft;
 use jarvis_safety::port::Stored;
 use jarvis_safety::secret::Redactor;
@@ -14,7 +14,7 @@ use crate::conversation::folded;
 use crate::row::Row;
 use crate::stored::{Halt, clean, conflict, from_json, from_word, not_found, to_json, unavailable};
 
-const COLUMNS: &str = "t.id, t.conversation, t.parent, t.actor, t.asked, t.state, t.created_at";
+const COLUMNS: &str = "t.id, t.conversation, t.parent, t.actor, t.asked, t.state, t.created_at, t.idempotency";
 const PARTIAL: &str = "partial";
 
 fn turn(row: &AnyRow) -> Result<Turn, Halt> {
@@ -27,6 +27,7 @@ fn turn(row: &AnyRow) -> Result<Turn, Halt> {
         asked: row.try_get(4)?,
         state: from_word("turn", row.try_get(5)?)?,
         created_at: row.try_get(6)?,
+        key: row.try_get(7)?,
     })
 }
 
@@ -38,7 +39,7 @@ fn logs(rows: &[AnyRow]) -> Result<Vec<(Turn, Vec<Entry>)>, Halt> {
         if turns.last().is_none_or(|(last, _)| last.id.as_str() != id) {
             turns.push((turn(row)?, Vec::new()));
         }
-        let entry: Option<&str> = row.try_get(7)?;
+        let entry: Option<&str> = row.try_get(8)?;
         if let (Some((_, log)), Some(json)) = (turns.last_mut(), entry) {
             log.push(from_json("turn entry", json)?);
         }
@@ -79,11 +80,31 @@ pub(crate) struct AddTurn {
     pub(crate) row: Row,
 }
 
+impl AddTurn {
+    /// What its key is known for. `begins`: it was to begin a conversation, and is the same in whichever it stands.
+    pub(crate) async fn known(&self, tx: &mut Tx<'_>, begins: bool) -> Result<Option<Uttered>, Halt> {
+        let Some(key) = &self.turn.key else { return Ok(None) };
+        let sql = format!("select {COLUMNS} from turn t where t.actor = $1 and t.idempotency = $2");
+        let found = sqlx::query(AssertSqlSafe(sql))
+            .bind(clean(self.turn.actor.as_str()).as_ref())
+            .bind(clean(key).as_ref())
+            .fetch_optional(&mut *tx.connection)
+            .await?;
+        let Some(known) = found.as_ref().map(turn).transpose()? else { return Ok(None) };
+        let place = if begins { known.parent.is_none() } else { known.conversation == self.turn.conversation };
+        let same = place && known.asked == clean(&self.turn.asked);
+        Ok(Some(if same { Uttered::Known(Box::new(known)) } else { Uttered::KeyReused(known.id) }))
+    }
+}
+
 #[async_trait]
 impl Change for AddTurn {
-    type Answer = ();
+    type Answer = Uttered;
 
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Uttered, Halt> {
+        if let Some(known) = self.known(tx, false).await? {
+            return Ok(known);
+        }
         let turn = &self.turn;
         let there = sqlx::query("select id from conversation where id = $1")
             .bind(turn.conversation.as_str())
@@ -103,8 +124,8 @@ impl Change for AddTurn {
             }
         }
         let inserted = sqlx::query(
-            "insert into turn (id, conversation, parent, actor, asked, folded, state, created_at, replica) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning id",
+            "insert into turn (id, conversation, parent, actor, asked, folded, state, created_at, replica, idempotency) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing returning id",
         )
         .bind(turn.id.as_str())
         .bind(turn.conversation.as_str())
@@ -115,6 +136,7 @@ impl Change for AddTurn {
         .bind(turn.state.as_str())
         .bind(turn.created_at)
         .bind(tx.context.replica)
+        .bind(turn.key.as_deref().map(|key| clean(key).into_owned()))
         .fetch_optional(&mut *tx.connection)
         .await?;
         if inserted.is_none() {
@@ -122,7 +144,7 @@ impl Change for AddTurn {
         }
         say_something(tx, turn.conversation.as_str(), turn.created_at).await?;
         tx.tell(self.row.clone());
-        Ok(())
+        Ok(Uttered::New)
     }
 }
 

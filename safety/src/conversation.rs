@@ -82,6 +82,20 @@ pub struct Turn {
     pub state: TurnState,
     /// When it was said.
     pub created_at: i64,
+    /// Idempotency key: the same actor's same key and words are the same turn.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+/// What became of something said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Uttered {
+    /// It is durable, and nobody carries it on yet.
+    New,
+    /// It was said before: this turn has its key and its words. Nothing was kept.
+    Known(Box<Turn>),
+    /// The key belongs to this turn, which is another. Nothing was kept.
+    KeyReused(TurnId),
 }
 
 /// One entry of a turn's log. Entries are only ever appended, but for `Partial`, which the next entry replaces.

@@ -13,7 +13,7 @@ use crate::actor::Actor;
 use crate::approval::{Approval, ApprovalState};
 use crate::bar::Bar;
 use crate::call::CallRecord;
-use crate::conversation::{Conversation, Entry, Turn, TurnState};
+use crate::conversation::{Conversation, Entry, Turn, TurnState, Uttered};
 use crate::digest::Digest;
 use crate::doubt::Doubt;
 use crate::event::{Draft, Event, EventKind};
@@ -337,8 +337,8 @@ pub trait Identities: Send + Sync {
 /// Conversations and turns.
 #[async_trait]
 pub trait Conversations: Send + Sync {
-    /// Begins a conversation with its first turn.
-    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<()>;
+    /// Begins a conversation with its first turn, unless the turn's key is known.
+    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<Uttered>;
     /// One conversation.
     async fn conversation(&self, id: &ConversationId) -> Stored<Option<Conversation>>;
     /// Conversations of an owner (`None`: of all) whose title or words hold `search`, newest first.
@@ -347,8 +347,8 @@ pub trait Conversations: Send + Sync {
     async fn rename(&self, id: &ConversationId, title: &str, draft: Draft) -> Stored<()>;
     /// Erases it, its turns, and the bodies of the events that told of them. The chain stays whole.
     async fn delete(&self, id: &ConversationId, draft: Draft) -> Stored<()>;
-    /// Adds a turn.
-    async fn add_turn(&self, turn: &Turn, draft: Draft) -> Stored<()>;
+    /// Adds a turn, unless its key is known.
+    async fn add_turn(&self, turn: &Turn, draft: Draft) -> Stored<Uttered>;
     /// One turn and its log.
     async fn turn(&self, id: &TurnId) -> Stored<Option<(Turn, Vec<Entry>)>>;
     /// All turns of a conversation with their logs, oldest first.

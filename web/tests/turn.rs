@@ -20,6 +20,7 @@ fn fold(state: TurnState, log: &[Entry]) -> TurnInfo {
         asked: "is web running?".to_owned(),
         state,
         created_at: 5,
+        key: None,
     };
     jarvis_web::view::turn::turn(&turn, log, |_| "orange")
 }

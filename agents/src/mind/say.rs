@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jarvis_safety::call::Origin;
-use jarvis_safety::conversation::{Conversation, Entry, Turn, TurnState};
+use jarvis_safety::conversation::{Conversation, Entry, Turn, TurnState, Uttered};
 use jarvis_safety::plain::{shorten, visible};
-use jarvis_safety::port::StoreError;
+use jarvis_safety::port::{StoreError, Stored};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, ConversationId, Refusal, TurnId};
 use tokio::sync::{OnceCell, oneshot, watch};
@@ -33,6 +33,8 @@ pub struct Said {
     pub conversation: Option<ConversationId>,
     /// Where in the conversation it is said.
     pub after: After,
+    /// Idempotency key, 1 to 200 characters: the same actor's same key and words are the same turn.
+    pub key: Option<String>,
 }
 
 /// Where in the tree of a conversation something is said.
@@ -48,11 +50,12 @@ pub enum After {
 }
 
 impl Mind {
-    /// Says something. The turn is durable when this answers, and is carried on by a task of its own.
+    /// Says something. The turn is durable when this answers, and is carried on by a task of its own. What was said
+    /// before with the same key is that turn, however far it has come.
     ///
     /// # Errors
-    /// If the words are none or too many, the conversation or the turn does not exist for this actor, too much is going
-    /// on, or the store cannot keep it.
+    /// If the words are none or too many, the conversation or the turn does not exist for this actor, the key is that of
+    /// other words, too much is going on, or the store cannot keep it.
     pub async fn say(&self, actor: &Actor, origin: Origin, said: Said) -> Result<Turn, Refusal> {
         let inner = self.inner();
         // What is said is kept, and a secret need not be.
@@ -60,25 +63,33 @@ impl Mind {
         inner.room()?;
         let Some(id) = &said.conversation else {
             let conversation = inner.new_conversation(actor, &text);
-            let turn = inner.new_turn(actor, conversation.id.clone(), None, text.clone().into_owned());
+            let turn = inner.new_turn(actor, conversation.id.clone(), None, text.into_owned(), said.key);
             let draft = row::asked(&turn, &origin);
-            inner.conversations.begin(&conversation, &turn, draft).await.map_err(|error| store(&error))?;
-            self.carry(actor.clone(), origin, turn.clone());
-            return Ok(turn);
+            let asked = inner.conversations.begin(&conversation, &turn, draft).await;
+            return self.asked(actor, origin, turn, asked);
         };
         let parent = self.place(actor, id, &said.after).await?;
-        self.add(actor, origin, id.clone(), parent, text.into_owned()).await
+        let turn = inner.new_turn(actor, id.clone(), parent, text.into_owned(), said.key);
+        self.add(actor, origin, turn).await
     }
 
     /// Asks the words of a turn again, beside it: the same parent, a new answer.
     ///
     /// # Errors
     /// As [`Mind::say`].
-    pub async fn retry(&self, actor: &Actor, origin: Origin, turn: &TurnId) -> Result<Turn, Refusal> {
+    pub async fn retry(
+        &self,
+        actor: &Actor,
+        origin: Origin,
+        turn: &TurnId,
+        key: Option<String>,
+    ) -> Result<Turn, Refusal> {
         let (turn, _) = self.turn(actor, turn).await?;
-        self.inner().room()?;
-        let asked = self.inner().redactor.text(&turn.asked).into_owned();
-        self.add(actor, origin, turn.conversation, turn.parent, asked).await
+        let inner = self.inner();
+        inner.room()?;
+        let asked = inner.redactor.text(&turn.asked).into_owned();
+        let again = inner.new_turn(actor, turn.conversation, turn.parent, asked, key);
+        self.add(actor, origin, again).await
     }
 
     /// Stops a turn and waits until it has ended, which takes a moment. A turn that has ended is left as it is.
@@ -147,20 +158,26 @@ impl Mind {
         Ok(resumed)
     }
 
-    async fn add(
-        &self,
-        actor: &Actor,
-        origin: Origin,
-        conversation: ConversationId,
-        parent: Option<TurnId>,
-        asked: String,
-    ) -> Result<Turn, Refusal> {
-        let inner = self.inner();
-        let turn = inner.new_turn(actor, conversation, parent, asked);
+    async fn add(&self, actor: &Actor, origin: Origin, turn: Turn) -> Result<Turn, Refusal> {
         let draft = row::asked(&turn, &origin);
-        inner.conversations.add_turn(&turn, draft).await.map_err(|error| store(&error))?;
-        self.carry(actor.clone(), origin, turn.clone());
-        Ok(turn)
+        let asked = self.inner().conversations.add_turn(&turn, draft).await;
+        self.asked(actor, origin, turn, asked)
+    }
+
+    /// Carries on what is new; whoever said it before has the turn that there is.
+    fn asked(&self, actor: &Actor, origin: Origin, turn: Turn, asked: Stored<Uttered>) -> Result<Turn, Refusal> {
+        match asked.map_err(|error| store(&error))? {
+            Uttered::New => {
+                self.carry(actor.clone(), origin, turn.clone());
+                Ok(turn)
+            }
+            Uttered::Known(known) => Ok(*known),
+            Uttered::KeyReused(id) => Err(Refusal::new(
+                Code::KeyReused,
+                "idempotency key",
+                format!("this key belongs to other words ({id}); use a new key. Nothing was kept"),
+            )),
+        }
     }
 
     /// The turn after which something is said.
@@ -231,7 +248,14 @@ impl Inner {
         ))
     }
 
-    fn new_turn(&self, actor: &Actor, conversation: ConversationId, parent: Option<TurnId>, asked: String) -> Turn {
+    fn new_turn(
+        &self,
+        actor: &Actor,
+        conversation: ConversationId,
+        parent: Option<TurnId>,
+        asked: String,
+        key: Option<String>,
+    ) -> Turn {
         Turn {
             id: TurnId::new(self.ids.next()),
             conversation,
@@ -240,6 +264,7 @@ impl Inner {
             asked,
             state: TurnState::Running,
             created_at: self.clock.now(),
+            key,
         }
     }
 

@@ -20,10 +20,10 @@ async fn a_conversation_is_seen_by_its_owner_and_the_operator_only() {
     assert_eq!(mind.turn(&stranger, &turn.id).await.unwrap_err().code, Code::NotFound);
     assert_eq!(mind.conversation(&stranger, &turn.conversation).await.unwrap_err().code, Code::NotFound);
     assert_eq!(mind.stop(&stranger, &turn.id).await.unwrap_err().code, Code::NotFound);
-    assert_eq!(mind.retry(&stranger, origin(), &turn.id).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(mind.retry(&stranger, origin(), &turn.id, None).await.unwrap_err().code, Code::NotFound);
     assert_eq!(mind.rename(&stranger, &turn.conversation, "x").await.unwrap_err().code, Code::NotFound);
     assert_eq!(mind.delete(&stranger, &turn.conversation).await.unwrap_err().code, Code::NotFound);
-    let into = Said { text: "hello".to_owned(), conversation: Some(turn.conversation.clone()), after: After::Newest };
+    let into = Said { text: "hello".to_owned(), conversation: Some(turn.conversation.clone()), ..Said::default() };
     assert_eq!(mind.say(&stranger, origin(), into).await.unwrap_err().code, Code::NotFound);
     assert!(mind.conversations(&stranger, "", 10).await.unwrap().is_empty());
     assert!(mind.turn(&Actor::operator(), &turn.id).await.is_ok());
@@ -44,7 +44,7 @@ async fn a_conversation_is_a_tree() {
     assert_eq!(branch.parent, Some(first.id.clone()));
     let root = say_after(&mind, "list the lamps", Some(&first), After::Root).await.unwrap();
     assert_eq!(root.parent, None);
-    let again = mind.retry(&Actor::operator(), origin(), &second.id).await.unwrap();
+    let again = mind.retry(&Actor::operator(), origin(), &second.id, None).await.unwrap();
     assert_eq!((again.parent, again.asked.as_str()), (Some(first.id.clone()), "restart the lamp hall"));
     house.turns.ended(&again.id).await;
     assert_eq!(house.lamps.count("restart hall"), 2, "asking again is a new call");

@@ -20,6 +20,9 @@ pub struct SayBody {
     /// Only work out the calls, run nothing and keep nothing.
     #[serde(default)]
     pub plan: bool,
+    /// Idempotency key, 1 to 200 characters: the same key and the same words are the same turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// The calls that a sentence would make.

@@ -59,6 +59,9 @@ pub(super) enum Command {
         /// Go on with this conversation.
         #[arg(long, value_name = "ID", conflicts_with = "plan")]
         conversation: Option<String>,
+        /// Idempotency key: the same key and words are asked once.
+        #[arg(long, conflicts_with = "plan")]
+        key: Option<String>,
     },
     /// Replay the logs of a conversation step by step, and tell where one diverges. Runs nothing.
     #[command(after_help = "Example: jarvis replay conv_01m7y6xxp5e1e8zhdc4y25vbg6\n\

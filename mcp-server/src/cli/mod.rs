@@ -78,7 +78,9 @@ async fn dispatch(arguments: Arguments, environment: Environment, printer: &Prin
 async fn ask(command: Command, connection: &Connection, printer: &Printer) -> exit::Result {
     match command {
         Command::Say { text, plan: true, .. } => say::plan(connection, printer, text.join(" ")).await,
-        Command::Say { text, conversation, .. } => say::run(connection, printer, text.join(" "), conversation).await,
+        Command::Say { text, conversation, key, .. } => {
+            say::run(connection, printer, text.join(" "), conversation, key).await
+        }
         Command::Call { tool, args, key, wait } => call::run(connection, printer, tool, args, key, wait).await,
         Command::Undo { id, show: true, .. } => undo::show(connection, printer, &id).await,
         Command::Undo { id, wait, .. } => undo::run(connection, printer, &id, wait).await,

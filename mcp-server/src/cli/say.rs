@@ -30,12 +30,13 @@ pub(super) async fn run(
     printer: &Printer,
     text: String,
     conversation: Option<String>,
+    key: Option<String>,
 ) -> Result {
     let client = connection.client()?;
     let status: StatusInfo = client.get("/api/status").await?;
     // Opened before the words are sent, so that nothing of the answer is missed.
     let mut stream = client.stream(status.head, "turns").await?;
-    let body = SayBody { text, conversation, ..SayBody::default() };
+    let body = SayBody { text, conversation, key, ..SayBody::default() };
     let mut turn: TurnInfo = client.post("/api/say", &body, None).await?;
     let subject = format!("turn:{}", turn.id);
     let mut streamed = 0;

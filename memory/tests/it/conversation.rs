@@ -1,7 +1,7 @@
 //! Conversations: trees of turns, searched, and erased without a trace of what was said.
 
 use jarvis_safety::call::{CallState, Origin};
-use jarvis_safety::conversation::{CallEnd, Conversation, Entry, Turn, TurnState};
+use jarvis_safety::conversation::{CallEnd, Conversation, Entry, Turn, TurnState, Uttered};
 use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::port::{Conversations as _, EventFilter, Feed as _, Ledger as _, StoreError};
 use jarvis_safety::setting::AuditReads;
@@ -89,6 +89,59 @@ async fn a_step_on_a_turn_that_has_ended_is_a_conflict() {
         assert_eq!(world.store.head(), head);
         assert!(world.store.open_turns().await.unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_same_key_and_words_are_one_turn_also_after_a_restart() {
+    let world = World::new().await;
+    let keyed = |conversation: &Conversation, words: &str| {
+        let key = Some("k\0 1".to_owned());
+        Turn { key, ..world.turn(conversation, words) }
+    };
+    let (conversation, other) = (world.conversation("a"), world.conversation("b"));
+    let first = keyed(&conversation, "restart\0web");
+    let (again, else_said, elsewhere) =
+        (keyed(&other, "restart\0web"), keyed(&other, "stop web"), keyed(&conversation, "restart\0web"));
+    let foreign = Turn { actor: ActorId::new("token:other"), ..keyed(&other, "restart\0web") };
+    let draft = |turn: &Turn| row(EventKind::TurnAsked, turn.id.as_str());
+    let begin = async |world: &World, conversation: &Conversation, turn: &Turn| {
+        world.store.begin(conversation, turn, draft(turn)).await.unwrap()
+    };
+    assert_eq!(begin(&world, &conversation, &first).await, Uttered::New);
+    let world = world.restart().await;
+    let head = world.store.head();
+    let known = |said: Uttered| matches!(said, Uttered::Known(turn) if turn.id == first.id);
+    assert!(known(begin(&world, &other, &again).await));
+    assert_eq!(begin(&world, &other, &else_said).await, Uttered::KeyReused(first.id.clone()));
+    assert!(known(world.store.add_turn(&elsewhere, draft(&elsewhere)).await.unwrap()));
+    assert_eq!(world.store.head(), head, "what is known tells nothing");
+    assert!(world.store.conversation(&other.id).await.unwrap().is_none());
+    // Somebody else's key is another one. In another conversation the same words are others.
+    assert_eq!(begin(&world, &other, &foreign).await, Uttered::New);
+    let strayed = world.store.add_turn(&again, draft(&again)).await.unwrap();
+    assert_eq!(strayed, Uttered::KeyReused(first.id.clone()));
+    assert_eq!(world.store.open_turns().await.unwrap().len(), 2);
+    world.whole().await;
+}
+
+#[tokio::test]
+async fn the_same_key_said_at_once_is_one_turn() {
+    let world = World::new().await;
+    let said = (0..20).map(|_| {
+        let conversation = world.conversation("a");
+        let turn = Turn { key: Some("k".to_owned()), ..world.turn(&conversation, "restart web") };
+        let store = world.store.clone();
+        tokio::spawn(
+            async move { store.begin(&conversation, &turn, row(EventKind::TurnAsked, turn.id.as_str())).await },
+        )
+    });
+    let mut new = 0;
+    for said in said.collect::<Vec<_>>() {
+        new += u32::from(said.await.unwrap().unwrap() == Uttered::New);
+    }
+    assert_eq!(new, 1);
+    assert_eq!(world.store.open_turns().await.unwrap().len(), 1);
+    world.whole().await;
 }
 
 #[tokio::test]

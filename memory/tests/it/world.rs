@@ -348,6 +348,7 @@ impl World {
             asked: asked.to_owned(),
             state: TurnState::Running,
             created_at: self.clock.now(),
+            key: None,
         }
     }
 }

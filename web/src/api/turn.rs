@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jarvis_client::wire::TurnInfo;
 use jarvis_safety::conversation::{Entry, Turn, TurnState};
 use jarvis_safety::{Tier, TurnId};
 
+use super::call;
 use crate::auth::{Caller, Face, Speaker};
 use crate::guard::locate::At;
 use crate::guard::prefer::Wait;
@@ -40,18 +41,23 @@ pub(super) async fn stop_turn(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Asks the words of a turn again, beside it.
+/// Asks the words of a turn again, beside it; with a key that was used for it before, not once more.
 #[utoipa::path(post, path = "/api/turns/{id}/retry", tag = "conversations",
-    params(("id" = String, Path, description = "Turn id"), ("prefer" = Option<String>, Header, description = "`wait=N`")),
+    params(
+        ("id" = String, Path, description = "Turn id"), ("prefer" = Option<String>, Header, description = "`wait=N`"),
+        ("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 200, description = "The same key and the same words are the same turn"),
+    ),
     responses((status = 200, body = TurnInfo), (status = 202, body = TurnInfo)))]
 pub(super) async fn retry_turn(
     State(web): State<Web>,
     Speaker(caller): Speaker,
     face: Face,
     wait: Wait,
+    headers: HeaderMap,
     At(id): At<TurnId>,
 ) -> Answered<Response> {
-    let turn = web.mind.retry(&caller.actor, face.origin(&caller), &id).await?;
+    let key = call::key(&headers, None)?;
+    let turn = web.mind.retry(&caller.actor, face.origin(&caller), &id, key).await?;
     answer(&web, &caller, &turn.id, wait).await
 }
 

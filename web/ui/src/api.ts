@@ -34,20 +34,25 @@ export function onSignedOut(listener: () => void): void {
   signedOutListeners.add(listener);
 }
 
-interface Options { body?: unknown; prefer?: string; signal?: AbortSignal }
+interface Options { body?: unknown; prefer?: string; signal?: AbortSignal; keyed?: boolean }
+
+/** A page over plain HTTP on the network has no `randomUUID`. */
+const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (options.body !== undefined) headers['content-type'] = 'application/json';
   if (options.prefer) headers['prefer'] = options.prefer;
+  if (options.keyed) headers['idempotency-key'] = newKey();
   const body = options.body === undefined ? null : JSON.stringify(options.body);
   const [response, text] = await carried(method, '/api' + path, { method, headers, body, credentials: 'same-origin', signal: options.signal ?? null });
   if (!response.ok) throw new ProblemError(readProblem(response, text, path));
   return (text === '' ? undefined : JSON.parse(text)) as T;
 }
 
-/** An answer with its text. A reading whose connection broke is tried once more; what may have changed something never is. */
-async function carried(method: string, path: string, init: RequestInit): Promise<[Response, string]> {
+/** An answer with its text. A request whose connection broke is tried once more if it only reads, or has a key by which
+    the server knows it again; any other may have changed something and is not. */
+async function carried(method: string, path: string, init: RequestInit & { headers: Record<string, string> }): Promise<[Response, string]> {
   const once = async (): Promise<[Response, string]> => {
     const response = await fetch(path, init);
     return [response, await response.text()];
@@ -56,13 +61,16 @@ async function carried(method: string, path: string, init: RequestInit): Promise
     return await once();
   } catch (thrown) {
     if (isAbort(thrown)) throw thrown;
-    if (method !== 'GET') throw unreachable('Jarvis does not answer. Whether this reached him is not known, and it was not sent twice: when the status line says live, the activity tells.');
+    if (method !== 'GET' && !init.headers['idempotency-key']) throw unreachable('Jarvis does not answer. Whether this reached him is not known, and it was not sent twice: when the status line says live, the activity tells.');
   }
   await new Promise((done) => setTimeout(done, AGAIN));
   try {
     return await once();
   } catch (thrown) {
-    throw isAbort(thrown) ? thrown : unreachable('Jarvis does not answer. Nothing was changed by this; try again when the status line says live.');
+    if (isAbort(thrown)) throw thrown;
+    throw unreachable(method === 'GET'
+      ? 'Jarvis does not answer. Nothing was changed by this; try again when the status line says live.'
+      : 'Jarvis does not answer. Whether this reached him is not known: when the status line says live, the activity tells.');
   }
 }
 
@@ -103,7 +111,7 @@ export const api = {
   tools: () => request<ToolList>('GET', '/tools'),
   /** Waits up to `wait` seconds for an approval or a long run; the answer may say `waiting`. */
   call: (body: CallBody, wait = 0) =>
-    request<CallAnswer>('POST', '/call', wait > 0 ? { body, prefer: `wait=${wait}` } : { body }),
+    request<CallAnswer>('POST', '/call', { body, keyed: true, ...(wait > 0 && { prefer: `wait=${wait}` }) }),
   read: (tool: string, args: Args = {}) => request<CallAnswer>('POST', '/call', { body: { tool, args } }),
   preview: (body: CallBody, signal?: AbortSignal) =>
     request<Preview>('POST', '/preview', signal ? { body, signal } : { body }),
@@ -118,7 +126,7 @@ export const api = {
 
   jobs: (filter: JobQuery = {}) => request<JobPage>('GET', '/jobs' + query({ ...filter })),
   job: (id: string) => request<JobInfo>('GET', at('/jobs', id)),
-  submitJob: (body: JobBody) => request<JobInfo>('POST', '/jobs', { body }),
+  submitJob: (body: JobBody) => request<JobInfo>('POST', '/jobs', { body, keyed: true }),
   cancelJob: (id: string) => request<CancelInfo>('POST', at('/jobs', id, '/cancel')),
   /** Pieces of output after this number, at most `limit` of them. */
   jobOutput: (id: string, after: number, limit: number) =>
@@ -134,10 +142,10 @@ export const api = {
   approve: (id: string, without: number[] = []) => request<ApprovalInfo>('POST', at('/approvals', id, '/approve'), { body: { without } }),
   deny: (id: string, because: string) => request<ApprovalInfo>('POST', at('/approvals', id, '/deny'), { body: { because } }),
 
-  say: (body: SayBody) => request<TurnInfo>('POST', '/say', { body }),
+  say: (body: SayBody) => request<TurnInfo>('POST', '/say', { body, keyed: true }),
   turn: (id: string) => request<TurnInfo>('GET', at('/turns', id)),
   stop: (turn: string) => request<void>('POST', at('/turns', turn, '/stop')),
-  retry: (turn: string) => request<TurnInfo>('POST', at('/turns', turn, '/retry')),
+  retry: (turn: string) => request<TurnInfo>('POST', at('/turns', turn, '/retry'), { keyed: true }),
   conversations: (search = '') => request<ConversationList>('GET', '/conversations' + query({ search })),
   conversation: (id: string) => request<ConversationView>('GET', at('/conversations', id)),
   rename: (id: string, title: string) => request<ConversationInfo | undefined>('PATCH', at('/conversations', id), { body: { title } }),

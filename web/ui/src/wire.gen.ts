@@ -693,8 +693,9 @@ export interface paths {
         put?: never;
         /**
          * Says something. Answers the turn as far as it has come: 202 while it runs or waits for a person, 200 once it has
-         *     ended. With `Prefer: wait=N` the answer waits until it has ended or waits for a person. With `plan` nothing is run and
-         *     nothing kept: the answer is the calls that it would make.
+         *     ended. With `Prefer: wait=N` the answer waits until it has ended or waits for a person. What was said before with the
+         *     same key is not said again: the answer is that turn. With `plan` nothing is run and nothing kept: the answer is the
+         *     calls that it would make.
          */
         post: operations["say"];
         delete?: never;
@@ -1050,7 +1051,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Asks the words of a turn again, beside it. */
+        /** Asks the words of a turn again, beside it; with a key that was used for it before, not once more. */
         post: operations["retry_turn"];
         delete?: never;
         options?: never;
@@ -1979,6 +1980,8 @@ export interface components {
             parent?: string | null;
             /** @description Only work out the calls, run nothing and keep nothing. */
             plan?: boolean;
+            /** @description Idempotency key, 1 to 200 characters: the same key and the same words are the same turn. */
+            key?: string | null;
         };
         /** @description The calls that a sentence would make. */
         SayPlan: {
@@ -4053,6 +4056,8 @@ export interface operations {
             header?: {
                 /** @description `wait=N`: wait up to N seconds, 0 to 50 */
                 prefer?: string | null;
+                /** @description The same key and the same words are the same turn */
+                "idempotency-key"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -4943,6 +4948,8 @@ export interface operations {
             header?: {
                 /** @description `wait=N` */
                 prefer?: string | null;
+                /** @description The same key and the same words are the same turn */
+                "idempotency-key"?: string | null;
             };
             path: {
                 /** @description Turn id */

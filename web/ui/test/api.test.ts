@@ -32,8 +32,27 @@ describe('a connection that broke', () => {
 
   it('is never tried again for what may have changed something', async () => {
     const once = play(broken, answer);
-    expect((await faultOf(api.call({ tool: 'docker_stop' })))?.detail).toContain('not sent twice');
+    expect((await faultOf(api.signOut()))?.detail).toContain('not sent twice');
     expect(once()).toBe(1);
+  });
+
+  it('is tried once more with the same key for what the server knows again by it', async () => {
+    const keys: (string | undefined)[] = [];
+    const ways = [() => api.say({ text: 'restart web' }), () => api.retry('turn_1'), () => api.call({ tool: 'docker_stop' }), () => api.submitJob({ tool: 'docker_pull' })];
+    for (const way of ways) {
+      const fetch = vi.fn((_: string, init: RequestInit) => {
+        keys.push((init.headers as Record<string, string>)['idempotency-key']);
+        return fetch.mock.calls.length === 1 ? broken() : answer();
+      });
+      vi.stubGlobal('fetch', fetch);
+      await way();
+      expect(fetch.mock.calls.length).toBe(2);
+    }
+    expect(keys.every((key) => /^[0-9a-f]{32}$/.test(key ?? ''))).toBe(true);
+    expect(new Set(keys).size).toBe(ways.length);
+    const lost = play(broken, broken, answer);
+    expect((await faultOf(api.say({ text: 'restart web' })))?.detail).toContain('not known');
+    expect(lost()).toBe(2);
   });
 
   it('is not an answer: what the server refused is not asked again', async () => {

@@ -211,7 +211,7 @@ pub(crate) async fn say_after(
     after: After,
 ) -> Result<Turn, Refusal> {
     let conversation = conversation.map(|turn| turn.conversation.clone());
-    mind.say(&Actor::operator(), origin(), Said { text: text.to_owned(), conversation, after }).await
+    mind.say(&Actor::operator(), origin(), Said { text: text.to_owned(), conversation, after, key: None }).await
 }
 
 pub(crate) fn origin() -> Origin {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jarvis_memory::Store;
-use jarvis_safety::conversation::{Conversation, Entry, Turn, TurnState};
+use jarvis_safety::conversation::{Conversation, Entry, Turn, TurnState, Uttered};
 use jarvis_safety::event::Draft;
 use jarvis_safety::port::{Conversations, Feed as _, Stored};
 use jarvis_safety::{ActorId, ConversationId, TurnId};
@@ -102,7 +102,7 @@ impl Turns {
 
 #[async_trait]
 impl Conversations for Turns {
-    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<()> {
+    async fn begin(&self, conversation: &Conversation, first: &Turn, draft: Draft) -> Stored<Uttered> {
         self.store.begin(conversation, first, draft).await
     }
 
@@ -122,7 +122,7 @@ impl Conversations for Turns {
         self.store.delete(id, draft).await
     }
 
-    async fn add_turn(&self, turn: &Turn, draft: Draft) -> Stored<()> {
+    async fn add_turn(&self, turn: &Turn, draft: Draft) -> Stored<Uttered> {
         self.store.add_turn(turn, draft).await
     }
 

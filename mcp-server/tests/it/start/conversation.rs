@@ -12,7 +12,8 @@ use crate::app::{PASSWORD, TestApp, code};
 
 async fn say(client: &Client, text: &str, conversation: Option<&str>, parent: Option<&str>) -> TurnInfo {
     let own = |text: Option<&str>| text.map(str::to_owned);
-    let body = SayBody { text: text.to_owned(), conversation: own(conversation), parent: own(parent), plan: false };
+    let body =
+        SayBody { text: text.to_owned(), conversation: own(conversation), parent: own(parent), ..SayBody::default() };
     let turn: TurnInfo = client.post("/api/say", &body, Some(30)).await.unwrap();
     assert_eq!(turn.state, "done", "{turn:?}");
     turn
@@ -40,6 +41,27 @@ async fn bodies(client: &Client) -> Vec<EventInfo> {
 
 fn with(bodies: &[EventInfo], text: &str) -> usize {
     bodies.iter().filter(|event| event.body.as_ref().unwrap().to_string().contains(text)).count()
+}
+
+#[tokio::test]
+async fn what_is_said_again_with_its_key_is_the_same_turn() {
+    let app = TestApp::start();
+    let local = app.local();
+    let keyed = |text: &str| SayBody { text: text.to_owned(), key: Some("cut off".to_owned()), ..SayBody::default() };
+    let first: TurnInfo = local.post("/api/say", &keyed("how is this machine?"), Some(30)).await.unwrap();
+    let again: TurnInfo = local.post("/api/say", &keyed("how is this machine?"), Some(30)).await.unwrap();
+    assert_eq!((&again.id, again.entries.len()), (&first.id, first.entries.len()));
+    let other = local.post::<_, TurnInfo>("/api/say", &keyed("what is filling the disk?"), None).await;
+    assert_eq!(code(other), "key_reused");
+    let plan = SayBody { plan: true, ..keyed("how is this machine?") };
+    assert_eq!(code(local.post::<_, serde_json::Value>("/api/say", &plan, None).await), "invalid_arguments");
+    let list: ConversationList = local.get("/api/conversations").await.unwrap();
+    assert_eq!(list.conversations.len(), 1);
+
+    // From the terminal too.
+    let (code_first, first) = app.cli_json(&["say", "--key", "c1", "how is this machine?"]);
+    let (code_again, again) = app.cli_json(&["say", "--key", "c1", "how is this machine?"]);
+    assert_eq!((code_first, code_again, &first["id"]), (0, 0, &again["id"]));
 }
 
 #[tokio::test]
