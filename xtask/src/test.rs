@@ -13,11 +13,10 @@ pub(crate) fn run() -> Done {
     let _ = fs::remove_file(&skips);
     fs::create_dir_all(root.join("target")).map_err(|error| error.to_string())?;
     ui::build()?;
-    process::run(
-        &root,
-        env!("CARGO"),
-        &["build", "--locked", "--package", "jarvis-mcp-server", "--package", "jarvis-bots"],
-    )?;
+    // One by one: together they would have other features than alone, and be built anew.
+    for package in ["jarvis-bots", "jarvis-mcp-server"] {
+        process::run(&root, env!("CARGO"), &["build", "--locked", "--package", package])?;
+    }
     if process::exists("npm") {
         let folder = ui::folder();
         process::run(&folder, "npm", &["run", "--silent", "check"])?;
