@@ -1,5 +1,7 @@
 //! Mounted MCP servers: some that nobody here wrote, and one that means no good.
 
+mod reopen;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
