@@ -1,5 +1,6 @@
 //! Mounted MCP servers: some that nobody here wrote, and one that means no good.
 
+mod half;
 mod reopen;
 
 use std::os::unix::fs::PermissionsExt as _;
