@@ -1,6 +1,8 @@
 //! Mounted MCP servers: some that nobody here wrote, and one that means no good.
 
+mod bound;
 mod half;
+mod quiet;
 mod reopen;
 
 use std::os::unix::fs::PermissionsExt as _;
