@@ -62,7 +62,7 @@ async fn seen(client: &Client, name: &str) -> Option<MountInfo> {
 }
 
 /// Looks until it is so. There is an event for it; a test may look.
-pub(crate) async fn until(client: &Client, name: &str, is_so: impl Fn(&MountInfo) -> bool) -> MountInfo {
+async fn until(client: &Client, name: &str, is_so: impl Fn(&MountInfo) -> bool) -> MountInfo {
     let begun = Instant::now();
     loop {
         let now = seen(client, name).await;

@@ -31,8 +31,8 @@ pub(super) enum Report {
 
 /// Begins the program and watches over it. Comes back only if it cannot be begun.
 pub(super) fn over(order: &Order) -> Result<Infallible, String> {
-    let mut report = (!order.stays).then(|| io::stdin().as_fd().try_clone_to_owned().map(File::from));
-    let mut report = report.take().transpose().map_err(|error| error.to_string())?;
+    let report = (!order.stays).then(|| io::stdin().as_fd().try_clone_to_owned().map(File::from));
+    let mut report = report.transpose().map_err(|error| error.to_string())?;
     let begun = jarvis(order).and_then(|jarvis| Ok((jarvis, confined(order)?)));
     let (jarvis, mut child) = begun.inspect_err(|fault| tell(report.as_mut(), &Report::NotBegun(fault.clone())))?;
     // What the program closes is closed: the launcher holds no other end of it.
