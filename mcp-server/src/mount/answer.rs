@@ -31,6 +31,7 @@ pub(super) fn schema() -> Value {
 
 /// An answer as output. Secrets are struck before anything is cut: half of one is not found any more.
 pub(super) fn output(result: CallToolResult, redactor: &Redactor) -> Value {
+    let attached = |kind: &str, mime: &str, length: usize| attached(kind, &redactor.text(mime), length);
     let (mut texts, mut attachments) = (Vec::new(), Vec::new());
     for block in result.content {
         match block {
@@ -45,7 +46,7 @@ pub(super) fn output(result: CallToolResult, redactor: &Redactor) -> Value {
                 _ => attachments.push(attached("resource", "", 0)),
             },
             ContentBlock::ResourceLink(link) => {
-                attachments.push(json!({ "kind": "link", "uri": shorten(&visible(&link.uri), 400) }));
+                attachments.push(json!({ "kind": "link", "uri": shorten(&visible(&redactor.text(&link.uri)), 400) }));
             }
             _ => attachments.push(attached("unknown", "", 0)),
         }

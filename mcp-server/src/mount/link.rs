@@ -20,6 +20,7 @@ use rmcp::{ClientHandler, RoleClient as Client};
 use tokio::sync::Notify;
 
 use super::pace::{MOST_BYTES, Pace, Paced, Watched};
+use super::reopen::Unhurried;
 
 /// Longest time until a server answers for the first time: it may have to be fetched first.
 const LONGEST_START: Duration = Duration::from_secs(60);
@@ -104,7 +105,7 @@ impl Means {
             .user_agent(concat!("jarvis/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| error.to_string())?;
-        let transport = StreamableHttpClientTransport::with_client(client, config);
+        let transport = StreamableHttpClientTransport::with_client(Unhurried::new(client), config);
         let service = begun(serve_client_with_lifecycle(ear, transport, lifecycle), &self.secrets.redactor).await?;
         Ok(Link { service, program: None, pace: Pace::default() })
     }

@@ -8,6 +8,7 @@ mod answer;
 mod link;
 mod name;
 mod pace;
+mod reopen;
 mod schema;
 mod server;
 mod tool;

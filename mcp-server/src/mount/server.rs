@@ -180,7 +180,8 @@ impl Kept {
         let peer = service.peer().clone();
         let named = peer.peer_info().and_then(|info| {
             let server = info.server_info.as_ref()?;
-            Some(shorten(&visible(&format!("{} {}", server.name, server.version)), 100))
+            let said = format!("{} {}", server.name, server.version);
+            Some(shorten(&visible(&redactor.text(&said)), 100))
         });
         let mut ended = Box::pin(service.waiting());
         let mut listening = Box::pin(listen(peer.clone(), Arc::clone(&ear.changed)));
@@ -217,9 +218,11 @@ impl Kept {
     async fn list(&self, peer: &Peer<RoleClient>) -> Result<(), String> {
         let tools = tokio::time::timeout(LIST, all_tools(peer, &self.means.secrets.redactor)).await;
         let tools = tools.map_err(|_| format!("it did not list its tools within {} s", LIST.as_secs()))??;
+        let redactor = &self.means.secrets.redactor;
         let called = names(&self.server.name, tools.iter().map(|tool| tool.name.as_ref()));
         let called: Vec<_> = tools.iter().map(|tool| called[tool.name.as_ref()].clone()).collect();
-        let declared = tools.into_iter().zip(called).map(|(tool, call)| Declared::new(&self.server, &call, tool));
+        let declared =
+            tools.into_iter().zip(called).map(|(tool, call)| Declared::new(&self.server, &call, tool, redactor));
         let declared = declared.collect();
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).declared = declared;
         self.publish();

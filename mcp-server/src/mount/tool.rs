@@ -9,7 +9,7 @@ use jarvis_safety::foreign::{self, Foreign, ForeignTool};
 use jarvis_safety::kernel::{Described, Permit};
 use jarvis_safety::mount::{Line, MountedTool, Review, ToolStanding};
 use jarvis_safety::plain::{shorten, visible, visible_block};
-use jarvis_safety::secret::SCHEME;
+use jarvis_safety::secret::{Redactor, SCHEME};
 use jarvis_safety::tool::{Preview, RunContext, Spec, ToolError, ToolErrorKind, Trust};
 use jarvis_safety::{Digest, Effects, Target, Tier};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, Tool};
@@ -56,10 +56,14 @@ pub(super) struct Declared {
 
 impl Declared {
     /// Looks at a declaration. `call` is what it is called here.
-    pub(super) fn new(server: &Server, call: &str, tool: Tool) -> Self {
-        let words = serde_json::to_value(&tool).unwrap_or_default();
+    pub(super) fn new(server: &Server, call: &str, tool: Tool, redactor: &Redactor) -> Self {
+        let mut words = serde_json::to_value(&tool).unwrap_or_default();
         let bound = json!([server.line.digest(), call, words]);
         let digest = Digest::of(jarvis_safety::json::canonical(&bound).unwrap_or_default().as_bytes());
+        // Struck as a whole, because its words are cut in more than one place: half a secret is not found any more.
+        redactor.value(&mut words);
+        let asked = tool.name.to_string();
+        let tool = serde_json::from_value(words).unwrap_or(tool);
         let checks = checked(&tool, call);
         let (standing, input) = match &checks {
             Ok(_) => (ToolStanding::New, Value::Object((*tool.input_schema).clone())),
@@ -74,7 +78,7 @@ impl Declared {
             digest,
             standing,
         };
-        Self { seen, tool: tool.name.into_owned(), checks: checks.ok() }
+        Self { seen, tool: asked, checks: checks.ok() }
     }
 
     /// How it stands, given what the operator said of it.
@@ -262,7 +266,7 @@ impl ForeignTool for Mounted {
                 Some(value) if jarvis_safety::json::size(value) > answer::MOST_STRUCTURED => {
                     Some(format!("it is larger than {} KiB", answer::MOST_STRUCTURED / 1024))
                 }
-                Some(value) => schema.fault(value),
+                Some(value) => told_fault(schema, value, cx.redactor()),
                 None => Some("there is none".to_owned()),
             };
             if let Some(fault) = fault {
@@ -307,6 +311,17 @@ impl Mounted {
             }
         }
     }
+}
+
+/// What is wrong with an answer, in a sentence about the answer as it may be shown: the sentence is cut.
+fn told_fault(schema: &Schema, value: &Value, redactor: &Redactor) -> Option<String> {
+    let fault = schema.fault(value)?;
+    let mut struck = value.clone();
+    redactor.value(&mut struck);
+    if struck == *value {
+        return Some(fault);
+    }
+    Some(schema.fault(&struck).unwrap_or_else(|| "it does not fit".to_owned()))
 }
 
 /// Puts secrets in the place of their references, only as whole values.

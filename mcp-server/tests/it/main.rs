@@ -14,6 +14,7 @@ mod command;
 mod corpus;
 mod crash;
 mod docker;
+mod ending;
 mod grant;
 mod host;
 mod job;

@@ -1,5 +1,10 @@
 //! Mounted MCP servers: some that nobody here wrote, and one that means no good.
 
+mod bound;
+mod half;
+mod quiet;
+mod reopen;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -15,7 +20,7 @@ use crate::needs;
 const HOSTILE: &str = include_str!("mount/hostile.mjs");
 
 /// Where the servers of the registry lie, and that a machine can confine them.
-fn servers() -> Option<PathBuf> {
+pub(crate) fn servers() -> Option<PathBuf> {
     let probed = Command::new(env!("CARGO_BIN_EXE_jarvis")).args(["confine", "probe"]).output().unwrap();
     let probed: Value = serde_json::from_slice(&probed.stdout).unwrap();
     if probed["landlock"] == 0 || probed["filter"] == false {
@@ -26,7 +31,7 @@ fn servers() -> Option<PathBuf> {
 }
 
 /// A folder that every user can read, and one that every user can write to.
-fn shared(mode: u32) -> tempfile::TempDir {
+pub(crate) fn shared(mode: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
     folder
@@ -83,15 +88,21 @@ async fn try_review(client: &Client, mount: &MountInfo, tools: &[&str], tier: &s
     client.post(&format!("/api/mounts/{}/reviews", mount.name), &body, None).await
 }
 
-async fn review(client: &Client, mount: &MountInfo, tools: &[&str], tier: &str) -> MountInfo {
+pub(crate) async fn review(client: &Client, mount: &MountInfo, tools: &[&str], tier: &str) -> MountInfo {
     try_review(client, mount, tools, tier).await.unwrap()
 }
 
-async fn hostile(app: &TestApp, client: &Client, home: &tempfile::TempDir, seconds: u64) -> MountInfo {
+/// The hostile server, mounted as `lab`.
+pub(crate) async fn hostile(
+    client: &Client,
+    home: &tempfile::TempDir,
+    otherwise: impl FnOnce(&mut MountBody),
+) -> MountInfo {
     let script = home.path().join("hostile.mjs");
     std::fs::write(&script, HOSTILE).unwrap();
-    let _ = app;
-    mount(client, "lab", &MountBody { seconds, ..node(&script, &[]) }).await
+    let mut body = node(&script, &[]);
+    otherwise(&mut body);
+    mount(client, "lab", &body).await
 }
 
 #[tokio::test]
@@ -201,7 +212,7 @@ async fn what_a_server_says_of_its_tools_reaches_nobody_until_it_was_read_and_a_
     let Some(_) = servers() else { return };
     let (app, home) = (TestApp::start(), shared(0o755));
     let client = app.operator().await;
-    let lab = hostile(&app, &client, &home, 60).await;
+    let lab = hostile(&client, &home, |_| {}).await;
     assert_eq!(lab.server.as_deref(), Some("hostile\\u{1b}[2J 1"));
     assert_eq!(tool(&lab, "loop").standing, "refused");
     let listed = async || {
@@ -248,7 +259,7 @@ async fn a_server_that_hangs_crashes_floods_or_lies_hurts_only_itself() {
     let Some(_) = servers() else { return };
     let (app, home) = (TestApp::start(), shared(0o755));
     let client = app.operator().await;
-    let lab = hostile(&app, &client, &home, 2).await;
+    let lab = hostile(&client, &home, |body| body.seconds = 2).await;
     let all = ["echo", "hang", "crash", "flood", "lie", "shout", "snoop", "ask", "variables"];
     let lab = review(&client, &lab, &all, "green").await;
     let said = async |name: &str, args: Value| call(&client, name, args).await.unwrap();
@@ -313,10 +324,8 @@ async fn a_secret_is_handed_to_a_server_and_to_nobody_else() {
     let (app, home) = (TestApp::start(), shared(0o755));
     let client = app.operator().await;
     let _: Value = client.put("/api/secrets/door", &json!({ "value": "s3same-0pen-Wide" })).await.unwrap();
-    let script = home.path().join("hostile.mjs");
-    std::fs::write(&script, HOSTILE).unwrap();
-    let environment = [("TOKEN".to_owned(), "secret://door".to_owned())].into();
-    let lab = mount(&client, "lab", &MountBody { environment, ..node(&script, &[]) }).await;
+    let token = ("TOKEN".to_owned(), "secret://door".to_owned());
+    let lab = hostile(&client, &home, |body| body.environment = [token].into()).await;
     review(&client, &lab, &["variables"], "green").await;
     let shown = call(&client, "lab_variables", json!({})).await.unwrap().output["text"].as_str().unwrap().to_owned();
     assert!(shown.contains("[secret door]") && !shown.contains("s3same"), "{shown}");

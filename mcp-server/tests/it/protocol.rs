@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::app::{FIXTURES, TestApp, call};
 
 /// A client of the stateless era.
-struct Client {
+pub(crate) struct Client {
     url: String,
     token: String,
     http: reqwest::Client,
 }
 
 impl Client {
-    async fn new(app: &TestApp, ceiling: &str) -> Self {
+    pub(crate) async fn new(app: &TestApp, ceiling: &str) -> Self {
         let token = app.token("ide", ceiling, "client").await.secret.unwrap();
         Self { url: app.url.clone(), token, http: reqwest::Client::new() }
     }
@@ -45,7 +45,7 @@ impl Client {
         request.json(&body).send().await.unwrap()
     }
 
-    async fn ask(&self, path: &str, method: &str, params: Value) -> Value {
+    pub(crate) async fn ask(&self, path: &str, method: &str, params: Value) -> Value {
         self.send(path, method, params).await.json().await.unwrap()
     }
 

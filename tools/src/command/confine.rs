@@ -1,15 +1,14 @@
-//! The inside of the launcher: confines the process that it runs in, and becomes the program.
+//! The inside of the launcher: confines itself, begins the program, and watches over it (`supervise`).
 //!
-//! A child begins as this very binary, alone and with one thread, so that everything can be given up before the program
-//! is there: no code between fork and exec, no window in which it runs free. Landlock holds back files and signals, a
-//! filter of system calls what Landlock does not know (sockets, namespaces, tracing, mounts, leaving the process group),
-//! limits hold back amounts. It is all or nothing: what cannot be set up ends the process before the program begins.
+//! A child begins as this very binary, and confines the one thread that the program is begun from: no code between fork and
+//! exec, no window in which it runs free. Landlock holds back files and signals, a filter of system calls what Landlock does
+//! not know (sockets, namespaces, tracing, mounts, leaving the process group), limits hold back amounts. It is all or
+//! nothing: what cannot be set up ends the launcher before the program begins.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use landlock::{
     ABI, Access as _, AccessFs, LandlockStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, Scope,
@@ -20,14 +19,12 @@ use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
 use super::reach::{Reach, around};
-use super::syscall;
+use super::{supervise, syscall};
 
 /// The hidden word of the binary.
 pub(super) const WORD: &str = "confine";
 /// The last ABI of Landlock whose rights are known here: files, truncation, devices, signals (Linux 6.12).
 const KNOWN: ABI = ABI::V6;
-/// Exit code when the program could not be begun. Programs may end with it too, so the mark decides.
-pub(super) const NOT_BEGUN: u8 = 125;
 /// `nobody` on every Linux (the kernel's overflow id).
 pub(super) const NOBODY: u32 = 65_534;
 /// Most bytes of a file that a command leaves in the folder of its own, where it may write nowhere else.
@@ -78,8 +75,10 @@ const HIDDEN: &[&str] = &["/dev", "/run/credentials", "/run/user"];
 /// What the launcher is told, as its one argument.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
-    /// Stands before a complaint of the launcher, so that none of the program's can pass for one.
-    pub(super) mark: String,
+    /// The process of Jarvis, whom nothing outlives.
+    pub(super) jarvis: u32,
+    /// Whether it stays: then its standard input is its own. Otherwise it has none, and Jarvis is told there how it ended.
+    pub(super) stays: bool,
     pub(super) program: PathBuf,
     pub(super) args: Vec<String>,
     /// Where it runs.
@@ -91,7 +90,7 @@ pub(super) struct Order {
     pub(super) own: Vec<PathBuf>,
     /// The one folder in them that may be named all the same: `DATA/files`.
     pub(super) files: PathBuf,
-    /// Whether Landlock and the filter must be there.
+    /// Whether Landlock, the filter and the watch over Jarvis must be there.
     pub(super) must: bool,
     /// Most processor time of each process, in seconds.
     pub(super) seconds: u64,
@@ -104,7 +103,7 @@ pub fn ordered() -> Option<String> {
     (words.next()? == WORD).then(|| words.next().unwrap_or_default().to_string_lossy().into_owned())
 }
 
-/// Confines this process and becomes the program.
+/// Confines a program, begins it, and comes back when it has ended or could not be begun.
 #[must_use]
 #[expect(clippy::print_stderr, reason = "it is the standard error of the command, whoever started it")]
 pub fn confine(order: &str) -> ExitCode {
@@ -115,9 +114,11 @@ pub fn confine(order: &str) -> ExitCode {
         eprintln!("`jarvis {WORD}` is how Jarvis starts commands; it is of no use by itself");
         return ExitCode::from(2);
     };
-    let Err(fault) = become_it(&order);
-    eprintln!("{}{fault}", order.mark);
-    ExitCode::from(NOT_BEGUN)
+    // Nothing that whoever started Jarvis left open goes on to the program.
+    close_fds::set_fds_cloexec(3, &[]);
+    let Err(fault) = supervise::over(&order);
+    eprintln!("{fault}");
+    ExitCode::FAILURE
 }
 
 /// Asks what this machine has, by trying it.
@@ -130,21 +131,24 @@ pub(super) struct Probed {
     pub(super) landlock: u32,
     /// Whether a filter of system calls is in force.
     pub(super) filter: bool,
+    /// Whether the end of another process can be waited for.
+    #[serde(default)]
+    pub(super) watch: bool,
     pub(super) root: bool,
 }
 
 #[expect(clippy::print_stdout, reason = "the answer is its output")]
 fn probe() -> ExitCode {
+    let watch = rustix::process::getppid().is_some_and(|parent| supervise::end_of(parent).is_ok());
     let landlock = restrict_files(&Reach::default(), &[]).unwrap_or(0);
     let filter = syscall::restrict(&Reach::default()).is_ok();
-    let probed = Probed { landlock, filter, root: rustix::process::geteuid().is_root() };
+    let probed = Probed { landlock, filter, watch, root: rustix::process::geteuid().is_root() };
     println!("{}", serde_json::to_string(&probed).unwrap_or_default());
     ExitCode::SUCCESS
 }
 
-fn become_it(order: &Order) -> Result<Infallible, String> {
-    // Nothing that whoever started Jarvis left open goes on to the program.
-    close_fds::set_fds_cloexec(3, &[]);
+/// Confines this thread for good, and begins the program from it.
+pub(super) fn begin(order: &Order) -> Result<Child, String> {
     // When memory is short, the command is the one to end. Where that cannot be said, nothing is lost.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let reach = &order.reach;
@@ -165,11 +169,16 @@ fn become_it(order: &Order) -> Result<Infallible, String> {
     let mut command = Command::new(&order.program);
     command.args(&order.args).current_dir(&order.folder);
     give_up_rights();
-    if leaves_root {
-        command.uid(NOBODY).gid(NOBODY);
+    // Told as whom to run, a child begins by fork(2): the other way asks for memory, which the limit has ended by now.
+    match leaves_root {
+        true => command.uid(NOBODY).gid(NOBODY),
+        false => command.gid(rustix::process::getgid().as_raw()),
+    };
+    if !order.stays {
+        command.stdin(Stdio::null());
     }
-    let error = command.exec();
-    Err(format!("{} cannot be begun in {}: {error}", order.program.display(), order.folder.display()))
+    let cannot = |error| format!("{} cannot be begun in {}: {error}", order.program.display(), order.folder.display());
+    command.spawn().map_err(cannot)
 }
 
 /// Even root reads no memory and no variables of others: these rights go past what Landlock holds back. Whoever has none

@@ -158,7 +158,8 @@ impl Line {
         let environment = environment(form, cx)?;
         let folder = self.folder.as_ref().or(form.and_then(|form| form.folder.as_ref())).map(PathBuf::from);
         let order = Order {
-            mark: format!("[{}] ", cx.call()),
+            jarvis: std::process::id(),
+            stays: false,
             program: self.unchanged(target).await?,
             args: self.args,
             folder: folder.unwrap_or_else(|| scratch.path().to_owned()),

@@ -3,8 +3,9 @@
 //! What a command means is known only where somebody wrote it down: `commands.toml` holds forms (`form`), each with its
 //! grammar (`grammar`), its tier, and what the program may touch (`reach`). What no form understands is red, so a person
 //! sees it word for word before it runs, and is confined all the same. Every command is begun by the launcher (`confine`):
-//! this binary again, which gives up files, sockets and rights before it becomes the program. The command is bound to the
-//! very file that was looked at and to the forms it was judged by; if either changes in between, it is asked anew.
+//! this binary again, which gives up files, sockets and rights before it begins the program, and then watches over it
+//! (`supervise`), so that nothing outlives Jarvis. The command is bound to the very file that was looked at and to the forms it
+//! was judged by; if either changes in between, it is asked anew.
 
 mod child;
 mod confine;
@@ -21,6 +22,7 @@ mod reach;
 mod resident;
 mod run;
 mod scratch;
+mod supervise;
 mod syscall;
 mod value;
 

@@ -10,9 +10,10 @@ use super::confine::Probed;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Strength {
-    /// All that is known: files, truncation, devices and signals (Linux 6.12), and the filter of system calls.
+    /// All that is known: files, truncation, devices and signals (Linux 6.12), the filter of system calls, and the watch
+    /// over Jarvis's end.
     Strict,
-    /// Files (Linux 5.13) and the filter of system calls.
+    /// Files (Linux 5.13), the filter of system calls and the watch over Jarvis's end.
     #[default]
     Standard,
     /// Whatever there is.
@@ -35,7 +36,8 @@ impl Strength {
             older => format!("Landlock {least} (it has {older}; Linux 6.12 brings it)"),
         });
         let filter = (!probed.filter).then(|| "a filter of system calls (seccomp)".to_owned());
-        let missing: Vec<_> = [landlock, filter].into_iter().flatten().collect();
+        let watch = (!probed.watch).then(|| "a handle of processes (pidfd_open, Linux 5.3)".to_owned());
+        let missing: Vec<_> = [landlock, filter, watch].into_iter().flatten().collect();
         (!missing.is_empty()).then(|| missing.join(" and "))
     }
 }
@@ -48,9 +50,16 @@ pub(super) fn words(probed: &Probed) -> String {
         abi if abi < WHOLE => format!("Landlock {abi}: files, but no signals (Linux 6.12)"),
         abi => format!("Landlock {abi}: files and signals"),
     };
-    let filter = if probed.filter { "system calls are filtered" } else { "system calls are not filtered" };
+    let filter = match probed.filter {
+        true => "system calls are filtered",
+        false => "system calls are not filtered, so what begins a session of its own is not ended",
+    };
+    let watch = match probed.watch {
+        true => "all that was begun ends with Jarvis",
+        false => "what was begun outlives a killed Jarvis",
+    };
     let user = if probed.root { "; Jarvis is root, so commands become nobody" } else { "" };
-    format!("{landlock}; {filter}{user}")
+    format!("{landlock}; {filter}; {watch}{user}")
 }
 
 #[cfg(test)]
@@ -59,17 +68,17 @@ mod tests {
 
     #[test]
     fn what_is_weaker_than_configured_is_named() {
-        let probed = |landlock, filter| Probed { landlock, filter, root: false };
-        for (strength, landlock, filter, lacking) in [
-            (Strength::Strict, 6, true, None),
-            (Strength::Strict, 5, true, Some("Landlock 6")),
-            (Strength::Standard, 1, true, None),
-            (Strength::Standard, 0, true, Some("Landlock (")),
-            (Strength::Standard, 6, false, Some("seccomp")),
-            (Strength::Off, 0, false, None),
+        for (strength, landlock, filter, watch, lacking) in [
+            (Strength::Strict, 6, true, true, None),
+            (Strength::Strict, 5, true, true, Some("Landlock 6")),
+            (Strength::Standard, 1, true, true, None),
+            (Strength::Standard, 0, true, true, Some("Landlock (")),
+            (Strength::Standard, 6, false, true, Some("seccomp")),
+            (Strength::Standard, 6, true, false, Some("pidfd_open")),
+            (Strength::Off, 0, false, false, None),
         ] {
-            let lacks = strength.lacks(&probed(landlock, filter));
-            assert_eq!(lacks.is_some(), lacking.is_some(), "{strength:?} {landlock} {filter}: {lacks:?}");
+            let lacks = strength.lacks(&Probed { landlock, filter, watch, root: false });
+            assert_eq!(lacks.is_some(), lacking.is_some(), "{strength:?} {landlock} {filter} {watch}: {lacks:?}");
             assert!(lacking.is_none_or(|part| lacks.unwrap_or_default().contains(part)));
         }
     }

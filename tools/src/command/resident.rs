@@ -2,17 +2,18 @@
 //! ended with everything that it began when its handle goes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jarvis_safety::tool::ToolError;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::sync::oneshot;
 
-use super::child::Group;
-use super::confine::{NOBODY, Order, WORD};
-use super::program::PATH;
+use super::child::{self, Group};
+use super::confine::{NOBODY, Order};
 use super::reach::{Reach, Socket, is_plain};
 use super::scratch::Scratch;
 use super::{Commands, Strength, launcher, line, unavailable, weaker};
@@ -44,11 +45,29 @@ pub struct Resident {
 /// A resident that runs. It is ended when this goes.
 #[derive(Debug)]
 pub struct Running {
-    // Ended first, while its number can be nobody else's.
-    _group: Group,
-    _child: Child,
-    _scratch: Scratch,
+    /// Ends it when it goes.
+    _held: oneshot::Sender<Infallible>,
     complaints: Arc<Mutex<VecDeque<u8>>>,
+}
+
+/// All of it, from the first to go to the last: the group, while its number can be nobody else's.
+struct Whole {
+    group: Group,
+    child: Child,
+    _scratch: Scratch,
+}
+
+impl Whole {
+    /// Ends it once nobody holds it any more, or once its launcher is gone: then nobody else would when Jarvis dies.
+    async fn end(self, held: oneshot::Receiver<Infallible>) {
+        let Self { group, mut child, _scratch } = self;
+        tokio::select! {
+            _ = held => {}
+            () = group.headless() => {}
+        }
+        drop(group);
+        let _ = child.wait().await;
+    }
 }
 
 impl Running {
@@ -85,7 +104,8 @@ impl Commands {
             .map_err(|error| unavailable(format!("no folder can be made for it ({error})")))?;
         let sockets = if network { vec![Socket::Internet, Socket::Netlink] } else { Vec::new() };
         let order = Order {
-            mark: "[jarvis] ".to_owned(),
+            jarvis: std::process::id(),
+            stays: true,
             program,
             args,
             folder: scratch.path().to_owned(),
@@ -96,25 +116,7 @@ impl Commands {
             must: forms.strength != Strength::Off,
             seconds: u64::MAX,
         };
-        let told = serde_json::to_string(&order).map_err(|error| unavailable(error.to_string()))?;
-        let mut child = Command::new(launcher())
-            .arg(WORD)
-            .arg(told)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("LANG", "C.UTF-8")
-            .env("HOME", scratch.path())
-            .env("TMPDIR", scratch.path())
-            .envs(environment)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| unavailable(format!("it cannot be begun: {error}")))?;
-        let group = Group::of(&child).ok_or_else(|| unavailable("it has no process".to_owned()))?;
+        let (mut child, group) = child::begin(launcher(), &order, environment, Stdio::piped())?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(unavailable("it has no standard streams".to_owned()));
         };
@@ -122,7 +124,9 @@ impl Commands {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(listen(stderr, Arc::clone(&complaints)));
         }
-        Ok((Running { _group: group, _child: child, _scratch: scratch, complaints }, stdin, stdout))
+        let (held, gone) = oneshot::channel();
+        tokio::spawn(Whole { group, child, _scratch: scratch }.end(gone));
+        Ok((Running { _held: held, complaints }, stdin, stdout))
     }
 }
 

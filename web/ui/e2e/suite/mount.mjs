@@ -137,6 +137,27 @@ export async function mounts(world) {
     check(JSON.stringify(await call('notes_echo', { text: 'x' })).includes('changed this tool'), 'it is not called');
   });
 
+  await world.test('a tier is taken back, and the tool is again as if nobody had read it', async () => {
+    await row('notes').getByRole('button', { name: 'review tools' }).click();
+    same(await item('echo').getByRole('radio', { name: 'none' }).count(), 0, 'a way back for a tool without a tier');
+    await item('note').getByText('none', { exact: true }).click();
+    await item('note').getByText('takes the tier back: red').waitFor();
+    await item('note').getByText('orange', { exact: true }).last().click();
+    check(await reading.getByRole('button', { name: 'Save' }).isDisabled(), 'what it is already is no change');
+    await item('note').getByText('none', { exact: true }).click();
+    await picture(page, 'mount-back-hud-1366x768');
+    await reading.getByText('1 tool to save').waitFor();
+    await reading.getByRole('button', { name: 'Save' }).click();
+    await reading.waitFor({ state: 'detached' });
+    await page.getByText('1 tool of notes is red again').waitFor();
+    same([(await tool('note')).standing, (await tool('note')).tier ?? null], ['new', null], 'the tool');
+    const asked = await call('notes_note', { text: 'x' });
+    same([asked.state, asked.tier], ['waiting', 'red'], 'a call');
+    same((await world.api(`/approvals/${asked.approval}/deny`, { method: 'POST', body: { because: 'taken back' } })).status, 200, 'the no');
+    const { name, digest } = await tool('note');
+    same((await world.api('/mounts/notes/reviews', { method: 'POST', body: { reviews: [{ tool: name, digest, tier: 'orange' }] } })).status, 200, 'given again');
+  });
+
   await world.test('the panel and both dialogs fit a phone, go by keyboard, and axe finds nothing', async () => {
     for (const [width, height] of [[1366, 768], [390, 844]]) {
       const context = await world.watch.context(world.browser, { viewport: { width, height }, storageState: await world.context.storageState() });

@@ -10,6 +10,9 @@ import { sorted } from './words';
 const waits = (tool: MountedToolInfo) => tool.standing === 'new' || tool.standing === 'changed';
 const seen = (tools: readonly MountedToolInfo[]) => JSON.stringify(tools.map(({ digest, standing, tier }) => [digest, standing, tier]).sort());
 
+/** A tier, or none: then it is again as if nobody had read the tool. */
+export type Choice = Tier | null;
+
 export class ReviewDraft {
   tools = $state.raw<MountedToolInfo[]>([]);
   loaded = $state(false);
@@ -18,7 +21,7 @@ export class ReviewDraft {
   /** Tools that were others when they were to be saved. */
   stale = $state(false);
   /** By digest: what is said of one wording holds for no other. */
-  #chosen = $state<Record<string, Tier>>({});
+  #chosen = $state<Record<string, Choice>>({});
 
   #now = $derived.by(() => mounts.list.find((mount) => mount.name === this.name));
   gone = $derived(this.loaded && this.#now === undefined);
@@ -28,7 +31,8 @@ export class ReviewDraft {
   changes = $derived.by<ToolReview[]>(() =>
     this.tools.flatMap((tool) => {
       const tier = this.#chosen[tool.digest];
-      return tier && (waits(tool) || tier !== tool.tier) ? [{ tool: tool.name, digest: tool.digest, tier }] : [];
+      if (tier === undefined || tier === (waits(tool) ? null : tool.tier)) return [];
+      return [{ tool: tool.name, digest: tool.digest, tier }];
     }),
   );
   open = $derived.by(() => this.waiting.filter((tool) => !this.#chosen[tool.digest]).length);
@@ -37,11 +41,12 @@ export class ReviewDraft {
 
   /** A tool that nobody has read has no tier to begin with. */
   tierOf(tool: MountedToolInfo): Tier | null {
-    const kept = tool.standing === 'reviewed' ? tiers.find((tier) => tier === tool.tier) : undefined;
-    return this.#chosen[tool.digest] ?? kept ?? null;
+    const chosen = this.#chosen[tool.digest];
+    if (chosen !== undefined) return chosen;
+    return (tool.standing === 'reviewed' && tiers.find((tier) => tier === tool.tier)) || null;
   }
 
-  choose(tool: MountedToolInfo, tier: Tier): void {
+  choose(tool: MountedToolInfo, tier: Choice): void {
     this.#chosen[tool.digest] = tier;
   }
 
