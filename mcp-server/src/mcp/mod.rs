@@ -166,11 +166,8 @@ impl Face {
     }
 }
 
-/// What only fixtures do: change lists, and send log messages.
+/// What only fixtures do: change the list of prompts, and send log messages.
 fn with_fixtures(mut capabilities: ServerCapabilities) -> ServerCapabilities {
-    if let Some(tools) = &mut capabilities.tools {
-        tools.list_changed = Some(true);
-    }
     if let Some(prompts) = &mut capabilities.prompts {
         prompts.list_changed = Some(true);
     }
@@ -186,6 +183,7 @@ impl ServerHandler for Face {
             .enable_resources()
             .enable_resources_subscribe()
             .enable_tools()
+            .enable_tool_list_changed()
             .enable_tasks()
             .build();
         let capabilities = if self.fixtures { with_fixtures(capabilities) } else { capabilities };
@@ -275,9 +273,8 @@ impl ServerHandler for Face {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        // Only fixtures change a list.
         let carried = || context.extensions.get::<::http::request::Parts>()?.extensions.get::<Actor>().cloned();
-        if let Some(actor) = self.actor.clone().or_else(carried).filter(|_| self.fixtures) {
+        if let Some(actor) = self.actor.clone().or_else(carried) {
             self.begin_telling(actor, context.peer);
         }
     }

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use crate::app::{TestApp, call, code};
 use crate::needs;
 
-const HOSTILE: &str = include_str!("mount/hostile.mjs");
+pub(crate) const HOSTILE: &str = include_str!("mount/hostile.mjs");
 
 /// Where the servers of the registry lie, and that a machine can confine them.
-fn servers() -> Option<PathBuf> {
+pub(crate) fn servers() -> Option<PathBuf> {
     let probed = Command::new(env!("CARGO_BIN_EXE_jarvis")).args(["confine", "probe"]).output().unwrap();
     let probed: Value = serde_json::from_slice(&probed.stdout).unwrap();
     if probed["landlock"] == 0 || probed["filter"] == false {
@@ -26,7 +26,7 @@ fn servers() -> Option<PathBuf> {
 }
 
 /// A folder that every user can read, and one that every user can write to.
-fn shared(mode: u32) -> tempfile::TempDir {
+pub(crate) fn shared(mode: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
     folder
