@@ -12,7 +12,7 @@ use jarvis_tools::{command, docker, file, http, log, service, system};
 use tokio::sync::watch;
 
 use crate::fixture;
-use crate::mcp::Changes;
+use crate::mcp::{Changes, Inquiries};
 
 /// What the families need from outside.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub(crate) struct Hands {
     /// Where the tools of mounted servers stand.
     pub(crate) annex: Annex,
     pub(crate) changes: Changes,
+    /// Where a fixture asks the client that holds its task.
+    pub(crate) inquiries: Inquiries,
     /// Whether the fixtures are added, which are never part of a default start.
     pub(crate) fixtures: bool,
 }
@@ -52,7 +54,7 @@ pub(crate) fn registry(hands: Hands) -> anyhow::Result<Registry> {
     tools = command::register(tools, &hands.commands);
     tools = jarvis_memory::register_tools(tools, &hands.jobs);
     if hands.fixtures {
-        tools = fixture::register(tools, &hands.changes);
+        tools = fixture::register(tools, &hands.changes, &hands.inquiries);
     }
     Ok(tools.build()?)
 }

@@ -15,7 +15,7 @@ use jarvis_safety::outcome::Answer;
 use jarvis_safety::plain::visible;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::role::Deed;
-use jarvis_safety::{ApprovalId, Refusal};
+use jarvis_safety::{Actor, ApprovalId, Refusal};
 use rmcp::model::{
     CallToolResponse, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
     ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses, ProgressNotificationParam,
@@ -29,7 +29,7 @@ use super::answer::{required, result};
 use super::task::takes_tasks;
 
 /// Key of the form in a modern answer.
-const FORM: &str = "approval";
+pub(super) const FORM: &str = "approval";
 /// Key of the address of the card in a modern answer.
 const PAGE: &str = "approval_page";
 /// How often a client that waits hears that it still waits.
@@ -48,8 +48,7 @@ impl Face {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let acts = request.actor.role.may(Deed::Act);
-        let suffices = acts && card.tier <= request.actor.form_reach();
-        let shown = if suffices && takes_forms(context) {
+        let shown = if form_suffices(&request.actor, &card, context) {
             Some((FORM, form(&card)?))
         } else if acts && takes_addresses(context) {
             self.page_of(&card, context).map(|page| (PAGE, page))
@@ -170,20 +169,30 @@ impl Face {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let origin = Origin { face: "mcp".to_owned(), ..request.origin.clone() };
+        match self.rule(&request.actor, card, filled, &origin).await {
+            // The person has decided: what is left is the run itself.
+            Some(Ok(card)) => self.hold_for(&card.id, RUN_DEADLINE, context).await,
+            Some(Err(refusal)) => result(Answer::Refused(refusal)),
+            None => self.hold(&card.id, context).await,
+        }
+    }
+
+    /// Decides by a form. One that was closed without an answer decides nothing: the card stays open for the other faces.
+    pub(super) async fn rule(
+        &self,
+        actor: &Actor,
+        card: &Approval,
+        filled: &ElicitResult,
+        origin: &Origin,
+    ) -> Option<Result<Approval, Refusal>> {
         let said = |field: &str| filled.content.as_ref().and_then(|content| content.get(field)).and_then(Value::as_str);
-        let decided = match (&filled.action, said("decision")) {
-            (ElicitationAction::Accept, Some("approve")) => self.gate.confirm(&request.actor, &card.id, &origin).await,
+        match (&filled.action, said("decision")) {
+            (ElicitationAction::Accept, Some("approve")) => Some(self.gate.confirm(actor, &card.id, origin).await),
             (ElicitationAction::Accept | ElicitationAction::Decline, _) => {
                 let because = said("because").unwrap_or_default();
-                self.gate.withdraw(&request.actor, &card.id, because, &origin).await
+                Some(self.gate.withdraw(actor, &card.id, because, origin).await)
             }
-            // The form was closed without an answer: the card stays open for the other faces.
-            _ => return self.hold(&card.id, context).await,
-        };
-        match decided {
-            // The person has decided: what is left is the run itself.
-            Ok(card) => self.hold_for(&card.id, RUN_DEADLINE, context).await,
-            Err(refusal) => result(Answer::Refused(refusal)),
+            _ => None,
         }
     }
 
@@ -226,6 +235,11 @@ impl Face {
     }
 }
 
+/// Whether a form in this client may decide a card of its own.
+pub(super) fn form_suffices(actor: &Actor, card: &Approval, context: &RequestContext<RoleServer>) -> bool {
+    actor.role.may(Deed::Act) && card.tier <= actor.form_reach() && takes_forms(context)
+}
+
 /// `elicitation: {}` means forms, and so does naming them.
 fn takes_forms(context: &RequestContext<RoleServer>) -> bool {
     let declared = context.client_capabilities().and_then(|capabilities| capabilities.elicitation);
@@ -240,7 +254,7 @@ fn takes_addresses(context: &RequestContext<RoleServer>) -> bool {
         .is_some_and(|modes| modes.url.is_some())
 }
 
-fn form(card: &Approval) -> Result<ElicitRequestParams, ErrorData> {
+pub(super) fn form(card: &Approval) -> Result<ElicitRequestParams, ErrorData> {
     let step = &card.steps[0];
     let mut message = format!(
         "Jarvis asks: {}\nTier: {} · rule: {} · target: {}",

@@ -13,9 +13,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::Face;
 use super::answer::result;
 use super::task::takes_tasks;
+use super::{Face, stage};
 
 /// Key in `_meta` under which a client names its call, so that a retry is not a repetition.
 pub(super) const KEY: &str = "jarvis/idempotency-key";
@@ -99,7 +99,15 @@ impl Face {
     /// Hands an answer to a client.
     pub(super) async fn hand(&self, actor: &Actor, answer: Answer) -> Result<CallToolResponse, ErrorData> {
         self.remember(actor, &answer).await?;
-        result(answer)
+        self.shown(answer)
+    }
+
+    /// An answer, in the way of its tool.
+    pub(super) fn shown(&self, answer: Answer) -> Result<CallToolResponse, ErrorData> {
+        match &answer {
+            Answer::Ran(outcome) if self.stages(&outcome.tool) => stage::shown(answer),
+            _ => result(answer),
+        }
     }
 
     /// Remembers if a client's model is about to hear strangers. If that cannot be kept, nothing may be handed over.

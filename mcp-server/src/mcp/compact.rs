@@ -20,6 +20,8 @@ use serde_json::{Map, Value, json};
 use super::Face;
 use super::listing::annotations;
 
+/// The tool that finds the others.
+const SEARCH: &str = "search_tools";
 /// Tools that one search answers with all they say.
 const MOST: usize = 5;
 /// Longest query, in characters.
@@ -109,7 +111,7 @@ fn search_tool() -> Tool {
     let description = "Finds tools of this machine: containers, services, logs, files, disks, processes, commands, web \
                        pages, jobs. Answers the best with their arguments, tier, and the tool to call them with. [green]";
     let annotations = ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false);
-    Tool::new("search_tools", description, object(schema)).with_annotations(annotations)
+    Tool::new(SEARCH, description, object(schema)).with_annotations(annotations)
 }
 
 /// The list of tools, in an order that never changes.
@@ -135,7 +137,7 @@ impl Face {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let args = params.arguments.take().unwrap_or_default();
-        if params.name == "search_tools" {
+        if params.name == SEARCH {
             return Ok(self.search(&actor, &args).into());
         }
         let Some(way) = Way::ALL.into_iter().find(|way| way.name() == params.name) else {
@@ -147,7 +149,10 @@ impl Face {
             Err(said) => return self.refused_here(&actor, &params.name, Refusal::invalid(said)).await,
         };
         let Some(described) = self.gate.registry().describe(&name) else {
-            let said = format!("there is no tool `{}`; find one with `search_tools`", shorten(&visible(&name), 60));
+            let said = match name == SEARCH || Way::ALL.iter().any(|way| way.name() == name) {
+                true => format!("`{name}` is called by itself, not within another"),
+                false => format!("there is no tool `{}`; find one with `{SEARCH}`", shorten(&visible(&name), 60)),
+            };
             return self.refused_here(&actor, &name, Refusal::new(Code::UnknownTool, "compact", said)).await;
         };
         let right = Way::to(&described);
@@ -188,7 +193,11 @@ impl Face {
         } else {
             let matches = self.index.search(query, MOST * 4);
             let tools = matches.iter().filter_map(|(name, _)| registry.describe(name)).filter(within).take(MOST);
-            json!({ "tools": tools.map(|tool| told(&tool)).collect::<Vec<_>>() })
+            let tools: Vec<_> = tools.map(|tool| told(&tool)).collect();
+            match tools.is_empty() {
+                true => json!({ "tools": [], "note": "nothing fits; try other words, or none for the names of all" }),
+                false => json!({ "tools": tools }),
+            }
         };
         let mut result = CallToolResult::success(vec![ContentBlock::text(found.to_string())]);
         result.is_error = Some(false);
@@ -217,9 +226,12 @@ fn inner(mut args: Map<String, Value>) -> Result<(String, JsonObject), &'static 
     let inner = match args.remove("arguments") {
         None => JsonObject::new(),
         Some(Value::Object(inner)) => inner,
-        Some(_) => return Err("`arguments` must be an object"),
+        Some(_) => return Err("`arguments` must be an object that holds what the tool takes, and not a text"),
     };
-    if args.is_empty() { Ok((name, inner)) } else { Err("only `name` and `arguments` are taken") }
+    match args.is_empty() {
+        true => Ok((name, inner)),
+        false => Err("only `name` and `arguments` are taken: what the tool itself takes belongs into `arguments`"),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use rmcp::model::{JsonObject, MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::stage::Staging;
+use super::mark::Mark;
 
 /// What a face shows.
 #[derive(Clone)]
@@ -35,15 +35,15 @@ impl Shown {
 /// All tools with their tiers, made anew only when mounted servers change theirs.
 pub(super) struct Listed {
     held: RwLock<(watch::Receiver<()>, All)>,
-    staged: Arc<BTreeMap<&'static str, Staging>>,
+    marks: Arc<BTreeMap<&'static str, Mark>>,
 }
 
 type All = Arc<Vec<(Tier, Tool)>>;
 
 impl Listed {
-    pub(super) fn new(registry: &Registry, staged: Arc<BTreeMap<&'static str, Staging>>) -> Self {
+    pub(super) fn new(registry: &Registry, marks: Arc<BTreeMap<&'static str, Mark>>) -> Self {
         let changes = registry.changes();
-        Self { held: RwLock::new((changes, all(registry, &staged))), staged }
+        Self { held: RwLock::new((changes, all(registry, &marks))), marks }
     }
 
     /// The tools that there are now.
@@ -57,13 +57,13 @@ impl Listed {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         // Marked as seen first: what changes meanwhile is seen the next time.
         held.0.mark_unchanged();
-        held.1 = all(registry, &self.staged);
+        held.1 = all(registry, &self.marks);
         Arc::clone(&held.1)
     }
 }
 
-fn all(registry: &Registry, staged: &BTreeMap<&'static str, Staging>) -> All {
-    let shown = |described: &Described| tool(described, staged.contains_key(described.spec.name));
+fn all(registry: &Registry, marks: &BTreeMap<&'static str, Mark>) -> All {
+    let shown = |described: &Described| tool(described, marks.contains_key(described.spec.name));
     Arc::new(registry.described().map(|described| (described.spec.tier, shown(&described))).collect())
 }
 

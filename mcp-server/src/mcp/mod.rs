@@ -11,7 +11,9 @@ mod change;
 mod compact;
 mod completion;
 mod http;
+mod inquiry;
 mod listing;
+mod mark;
 mod prompt;
 mod resource;
 mod session;
@@ -42,12 +44,13 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 
 use listing::{Listed, Shown};
+use mark::Mark;
 use resource::Place;
-use stage::Staging;
 use subscription::Session;
 
 pub(crate) use change::{Change, Changes};
 pub(crate) use http::routes;
+pub(crate) use inquiry::Inquiries;
 pub(crate) use prompt::{Argument, Filled, Made, PromptSpec};
 pub(crate) use stateless::StraightDoor;
 pub(crate) use stdio::{SOCKET as STDIO_SOCKET, serve as serve_stdio};
@@ -73,6 +76,7 @@ pub(crate) struct FaceParts {
     pub(crate) index: Arc<dyn Index>,
     pub(crate) feed: Arc<dyn Feed>,
     pub(crate) changes: Changes,
+    pub(crate) inquiries: Inquiries,
     /// The address that browsers use, where it is known.
     pub(crate) public: Option<String>,
     /// Prompts beside those that every Jarvis has.
@@ -91,10 +95,11 @@ pub(crate) struct Face {
     index: Arc<dyn Index>,
     feed: Arc<dyn Feed>,
     tools: Shown,
-    staged: Arc<BTreeMap<&'static str, Staging>>,
+    marks: Arc<BTreeMap<&'static str, Mark>>,
     places: Arc<Vec<Place>>,
     prompts: Arc<Vec<PromptSpec>>,
     changes: Changes,
+    inquiries: Inquiries,
     seal: Arc<RequestStateCodec>,
     public: Option<Arc<str>>,
     fixtures: bool,
@@ -112,10 +117,9 @@ impl Face {
     /// # Errors
     /// If the system gives no randomness for the key of states.
     pub(crate) fn new(parts: FaceParts) -> anyhow::Result<Self> {
-        let FaceParts { gate, jobs, ids, heard, index, feed, changes, public, prompts, fixtures } = parts;
-        let staged = stage::staged(gate.registry());
-        let staged = Arc::new(staged);
-        let tools = Shown::All(Arc::new(Listed::new(gate.registry(), Arc::clone(&staged))));
+        let FaceParts { gate, jobs, ids, heard, index, feed, changes, inquiries, public, prompts, fixtures } = parts;
+        let marks = Arc::new(mark::all(gate.registry()));
+        let tools = Shown::All(Arc::new(Listed::new(gate.registry(), Arc::clone(&marks))));
         let mut key = [0; RequestStateCodec::MIN_KEY_LENGTH];
         getrandom::fill(&mut key).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
         Ok(Self {
@@ -126,10 +130,11 @@ impl Face {
             index,
             feed,
             tools,
-            staged,
+            marks,
             places: Arc::new(resource::all(fixtures)),
             prompts: Arc::new(prompt::all(prompts)),
             changes,
+            inquiries,
             seal: Arc::new(RequestStateCodec::try_new(key)?),
             public: public.map(Into::into),
             fixtures,
@@ -161,11 +166,8 @@ impl Face {
     }
 }
 
-/// What only fixtures do: change lists, and send log messages.
+/// What only fixtures do: change the list of prompts, and send log messages.
 fn with_fixtures(mut capabilities: ServerCapabilities) -> ServerCapabilities {
-    if let Some(tools) = &mut capabilities.tools {
-        tools.list_changed = Some(true);
-    }
     if let Some(prompts) = &mut capabilities.prompts {
         prompts.list_changed = Some(true);
     }
@@ -181,6 +183,7 @@ impl ServerHandler for Face {
             .enable_resources()
             .enable_resources_subscribe()
             .enable_tools()
+            .enable_tool_list_changed()
             .enable_tasks()
             .build();
         let capabilities = if self.fixtures { with_fixtures(capabilities) } else { capabilities };
@@ -270,9 +273,8 @@ impl ServerHandler for Face {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        // Only fixtures change a list.
         let carried = || context.extensions.get::<::http::request::Parts>()?.extensions.get::<Actor>().cloned();
-        if let Some(actor) = self.actor.clone().or_else(carried).filter(|_| self.fixtures) {
+        if let Some(actor) = self.actor.clone().or_else(carried) {
             self.begin_telling(actor, context.peer);
         }
     }
@@ -333,7 +335,7 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let actor = self.actor(&context)?;
-        self.task(&actor, &params.task_id).await
+        self.task(&actor, &params.task_id, &context).await
     }
 
     async fn update_task(
@@ -342,8 +344,7 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let actor = self.actor(&context)?;
-        // No task asks for anything: a person's decision is given on the dashboard or in the terminal.
-        self.task(&actor, &params.task_id).await.map(|_| ())
+        self.inform_task(&actor, &params, &context).await
     }
 
     async fn cancel_task(

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use jarvis_memory::{McpSession, McpSessions};
@@ -138,7 +138,12 @@ pub(super) async fn own(State(sessions): State<Sessions>, request: Request, next
             }
         }
     }
-    let answer = next.run(request).await;
+    let ends = request.method() == Method::DELETE;
+    let mut answer = next.run(request).await;
+    if ends && answer.status() == StatusCode::ACCEPTED {
+        // It is over, not only asked for: some clients warn their person of anything else.
+        *answer.status_mut() = StatusCode::NO_CONTENT;
+    }
     if let (None, Some(opened)) = (asked, id(answer.headers())) {
         sessions.bind(&actor, opened).await;
     }

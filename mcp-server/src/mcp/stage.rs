@@ -1,19 +1,20 @@
 //! Tools whose output is content of the protocol, or a question to the client: the fixtures of the conformance suite.
 //!
-//! The mark `x-mcp` in the schema of a tool's output says so; no tool of a default start has it. Each round is a call of
+//! A mark in the schema of a tool's output says so (`mark.rs`); no tool of a default start has one. Each round is a call of
 //! its own through the gate: the tool answers what it wants to know, the face asks the client in the way of its era, and
-//! calls again with the answers. Sampling, roots and log messages are deprecated, and are spoken here alone.
+//! calls again with the answers. It may go on as a task, and ask whoever holds that
+//! while it runs (`inquiry.rs`). Sampling, roots and log messages are deprecated, and are spoken here alone.
 #![expect(deprecated, reason = "the suite still asks for sampling, roots and log messages")]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jarvis_safety::Actor;
 use jarvis_safety::call::CallState;
 use jarvis_safety::digest::Digest;
-use jarvis_safety::kernel::{Registry, Watch};
+use jarvis_safety::job::JobRecord;
+use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::tool::Progress;
+use jarvis_safety::{Actor, CallId};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ErrorData, InputRequest,
     InputRequests, InputRequiredResult, LoggingLevel, LoggingMessageNotificationParam, ProtocolVersion, SealOptions,
@@ -24,34 +25,15 @@ use tokio::sync::watch;
 
 use super::Face;
 use super::call::heard_out;
+use super::mark::{Mark, Staging, Tasked};
+use super::task::takes_tasks;
 
-/// Mark in the schema of an output.
-const MARK: &str = "x-mcp";
 /// Argument that holds what the client answered.
 const ROUND: &str = "round";
 /// Most rounds of one call with a client of the old era.
 const MOST_ROUNDS: usize = 5;
 /// How long the state of a round may be away.
 const STATE_TTL: Duration = Duration::from_secs(600);
-
-/// How a tool is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Staging {
-    /// Its output holds content.
-    Content,
-    /// Its output may be a question to the client.
-    Exchange,
-}
-
-/// The tools that are shown in a way of their own.
-pub(super) fn staged(registry: &Registry) -> BTreeMap<&'static str, Staging> {
-    let mark = |output: &Value| match output.get(MARK)?.as_str()? {
-        "content" => Some(Staging::Content),
-        "exchange" => Some(Staging::Exchange),
-        _ => None,
-    };
-    registry.described().filter_map(|tool| Some((tool.spec.name, mark(&tool.output)?))).collect()
-}
 
 /// What a tool wants to know.
 struct Wanted {
@@ -104,7 +86,14 @@ pub(super) fn fits(request: &Value, context: &RequestContext<RoleServer>) -> Res
 impl Face {
     /// Whether a tool is shown in a way of its own.
     pub(super) fn stages(&self, tool: &str) -> bool {
-        self.staged.contains_key(tool)
+        self.marks.contains_key(tool)
+    }
+
+    /// Under which the call of a job asks its client while it runs.
+    pub(super) fn handle<'a>(&self, job: &'a JobRecord) -> Option<&'a str> {
+        let tool = job.payload.get("tool")?.as_str()?;
+        let handle = job.payload.pointer("/args/round/handle")?.as_str()?;
+        self.stages(tool).then_some(handle)
     }
 
     /// Calls such a tool, round by round.
@@ -115,15 +104,31 @@ impl Face {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        let mark = self.marks.get(&*params.name).copied();
+        let staging = mark.map(|mark| mark.staging);
+        let as_task = as_task(mark, &actor, context)?;
         let mut args = params.arguments.clone().unwrap_or_default();
         if args.remove(ROUND).is_some() {
             return Err(ErrorData::invalid_params(format!("`{ROUND}` is filled in by the server"), None));
         }
         let bound = bound(&actor, &params.name, &args);
         let mut round = self.opened(&params, &bound)?;
+        let answered = params.input_responses.as_ref().is_some_and(|answers| !answers.is_empty());
+        if as_task && (answered || staging != Some(Staging::Exchange)) {
+            let round = match staging {
+                Some(Staging::Inquiry) => Some(json!({ "handle": CallId::new(self.ids.next()) })),
+                Some(Staging::Exchange) => round,
+                _ => None,
+            };
+            args.extend(round.map(|round| (ROUND.to_owned(), round)));
+            return match self.asking(actor, params.name.to_string(), Value::Object(args), None).await {
+                Ok(request) => self.start_task(request, context).await,
+                Err(refusal) => super::answer::result(Answer::Refused(refusal)),
+            };
+        }
         for _ in 0..MOST_ROUNDS {
             let mut args = args.clone();
-            if let Some(round) = round.take().filter(|_| self.staged.get(&*params.name) == Some(&Staging::Exchange)) {
+            if let Some(round) = round.take().filter(|_| staging == Some(Staging::Exchange)) {
                 args.insert(ROUND.to_owned(), round);
             }
             let answer = self.one_round(&actor, &params, args, context).await;
@@ -185,16 +190,32 @@ impl Face {
 
     /// The question as a modern client is asked.
     fn asked(&self, wanted: Wanted, bound: &[u8]) -> Result<CallToolResponse, ErrorData> {
-        let unsaid = |error: serde_json::Error| ErrorData::internal_error(error.to_string(), None);
-        let mut requests = InputRequests::new();
-        for (key, request) in wanted.requests {
-            requests.insert(key, serde_json::from_value::<InputRequest>(request).map_err(unsaid)?);
-        }
+        let requests = requests(wanted.requests)?;
         let options = SealOptions::new().associated_data(bound).ttl(STATE_TTL);
         let state = wanted.state.map(|state| self.seal.seal_json_with(&state, &options)).transpose();
         let state = state.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         Ok(InputRequiredResult::new(Some(requests), state).into())
     }
+}
+
+/// Whether a call goes on as a task; an error where it could not go on otherwise.
+fn as_task(mark: Option<Mark>, actor: &Actor, context: &RequestContext<RoleServer>) -> Result<bool, ErrorData> {
+    let takes = takes_tasks(actor, context);
+    match mark.map(|mark| mark.tasked) {
+        Some(Tasked::Only) if !takes => {
+            let needed = ClientCapabilities::builder().enable_tasks().build();
+            Err(ErrorData::missing_required_client_capability(needed))
+        }
+        Some(Tasked::Only | Tasked::Offered) => Ok(takes),
+        Some(Tasked::Never) | None => Ok(false),
+    }
+}
+
+/// Requests of MCP as a client is asked them.
+pub(super) fn requests(of: Map<String, Value>) -> Result<InputRequests, ErrorData> {
+    let read = |(key, request)| Ok((key, serde_json::from_value::<InputRequest>(request)?));
+    let read: serde_json::Result<_> = of.into_iter().map(read).collect();
+    read.map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 
 /// What a state is bound to: who calls what with which arguments.
@@ -229,7 +250,7 @@ async fn answers(wanted: Wanted, peer: &Peer<RoleServer>) -> Result<Value, Error
 }
 
 /// Content, as it is; everything else like any answer.
-fn shown(answer: Answer) -> Result<CallToolResponse, ErrorData> {
+pub(super) fn shown(answer: Answer) -> Result<CallToolResponse, ErrorData> {
     let content = match &answer {
         Answer::Ran(outcome) if outcome.state == CallState::Done => content(outcome)?,
         _ => return super::answer::result(answer),
@@ -238,6 +259,9 @@ fn shown(answer: Answer) -> Result<CallToolResponse, ErrorData> {
 }
 
 fn content(outcome: &Outcome) -> Result<CallToolResult, ErrorData> {
+    if let Some(why) = outcome.output.get("broken").and_then(Value::as_str) {
+        return Err(ErrorData::internal_error(why.to_owned(), None));
+    }
     let blocks = outcome.output.get("content").cloned().unwrap_or_default();
     let blocks = serde_json::from_value(blocks).map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
     let mut result = CallToolResult::success(blocks);

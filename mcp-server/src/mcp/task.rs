@@ -2,10 +2,11 @@
 //!
 //! A call that may take long, or that waits for a person, becomes a job, and its task is that job: durable before the
 //! client hears of it, the same after a restart, and nobody's but the client's own. What tasks tell is polled; other
-//! clients have `job_status` for that.
+//! clients have `job_status` for that. Where a form in the client may decide what a task waits for, the task asks for it.
 
 use std::time::Duration;
 
+use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::Request;
 use jarvis_safety::job::{JobRecord, JobState, Submission};
 use jarvis_safety::outcome::{Answer, Outcome};
@@ -14,20 +15,21 @@ use jarvis_safety::role::Deed;
 use jarvis_safety::{Actor, JobId, Refusal};
 use jiff::Timestamp;
 use rmcp::model::{
-    CallToolResponse, CallToolResult, CreateTaskResult, DetailedTask, ErrorData, GetTaskResult, JsonObject, Task,
-    TaskPayload, TaskStatus,
+    CallToolResponse, CallToolResult, CreateTaskResult, DetailedTask, ElicitRequest, ElicitResult, ErrorData,
+    GetTaskResult, InputRequest, InputRequests, JsonObject, Task, TaskPayload, TaskStatus, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::Face;
 use super::answer::result;
+use super::approval::{FORM, form, form_suffices};
+use super::{Face, stage};
 
 /// A tool whose deadline is longer is called as a job.
 const LONG: Duration = Duration::from_secs(60);
-/// For so long the answer of a new job is held back: most have ended by then and need no task.
-const HOLD: Duration = Duration::from_secs(5);
+/// For so long the answer of a new job is held back: what has ended by then needs no task.
+const HOLD: Duration = Duration::from_millis(500);
 /// How often clients are asked to look.
 const POLL_MS: u64 = 1_000;
 
@@ -95,17 +97,74 @@ impl Face {
     }
 
     /// A task as it stands.
-    pub(super) async fn task(&self, actor: &Actor, id: &str) -> Result<GetTaskResult, ErrorData> {
+    pub(super) async fn task(
+        &self,
+        actor: &Actor,
+        id: &str,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
         let job = self.jobs.job(actor, &parsed(id)?).await.map_err(unreadable)?;
         let payload = match came_of(&job) {
             _ if job.state == JobState::Cancelled => TaskPayload::Cancelled,
             Some(answer) => {
                 self.remember(actor, &answer).await?;
-                payload(answer)
+                payload(self.shown(answer))
             }
-            None => TaskPayload::Working,
+            None => match self.wanted(actor, &job, context).await? {
+                input_requests if input_requests.is_empty() => TaskPayload::Working,
+                input_requests => TaskPayload::InputRequired { input_requests },
+            },
         };
         Ok(GetTaskResult::new(DetailedTask::new(task(&job), payload)))
+    }
+
+    /// What a task wants of its client.
+    async fn wanted(
+        &self,
+        actor: &Actor,
+        job: &JobRecord,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<InputRequests, ErrorData> {
+        if let Some(handle) = self.handle(job) {
+            return stage::requests(self.inquiries.open(handle));
+        }
+        let Some(card) = self.confirmable(actor, job, context).await else { return Ok(InputRequests::new()) };
+        let form = InputRequest::Elicitation(ElicitRequest::new(form(&card)?));
+        Ok(InputRequests::from([(FORM.to_owned(), form)]))
+    }
+
+    /// The card that a task waits for, if a form in this client may decide it.
+    async fn confirmable(
+        &self,
+        actor: &Actor,
+        job: &JobRecord,
+        context: &RequestContext<RoleServer>,
+    ) -> Option<Approval> {
+        let id = job.approval.as_ref().filter(|_| job.state == JobState::Waiting)?;
+        let card = self.gate.approval(id).await.ok()?;
+        let open = card.state == ApprovalState::Pending && card.actor.id == actor.id;
+        (open && form_suffices(actor, &card, context)).then_some(card)
+    }
+
+    /// Takes what a task wanted. What it does not want, or not any more, is left alone: it tells how it stands.
+    pub(super) async fn inform_task(
+        &self,
+        actor: &Actor,
+        params: &UpdateTaskParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let job = self.jobs.job(actor, &parsed(&params.task_id)?).await.map_err(unreadable)?;
+        if let Some(handle) = self.handle(&job).filter(|_| job.actor == actor.id) {
+            self.inquiries.answer(handle, &params.input_responses);
+        }
+        let Some(filled) = params.input_responses.get(FORM) else { return Ok(()) };
+        let filled = ElicitResult::deserialize(filled)
+            .map_err(|_| ErrorData::invalid_params("the form came back in an unknown shape", None))?;
+        let Some(card) = self.confirmable(actor, &job, context).await else { return Ok(()) };
+        match self.rule(actor, &card, &filled, &self.origin()).await {
+            Some(Err(refusal)) => Err(ErrorData::invalid_request(refusal.message, None)),
+            _ => Ok(()),
+        }
     }
 
     /// Wants a task to stop.
@@ -142,8 +201,8 @@ fn came_of(job: &JobRecord) -> Option<Answer> {
     })))
 }
 
-fn payload(answer: Answer) -> TaskPayload {
-    match result(answer) {
+fn payload(shown: Result<CallToolResponse, ErrorData>) -> TaskPayload {
+    match shown {
         Ok(CallToolResponse::Complete(complete)) => TaskPayload::Completed { result: object(&complete) },
         Ok(_) => TaskPayload::Completed { result: object(&CallToolResult::default()) },
         Err(error) => TaskPayload::Failed { error: object(&error) },

@@ -33,7 +33,7 @@ use super::{gauges, policy};
 use crate::catalogue::{self, Hands};
 use crate::config::{Config, Environment};
 use crate::fixture;
-use crate::mcp::{self, Change, Changes, Face, FaceParts};
+use crate::mcp::{self, Change, Changes, Face, FaceParts, Inquiries};
 use crate::mount::{Means, Mounts};
 
 /// Everything that serves, before it listens.
@@ -121,7 +121,7 @@ impl House {
         });
         let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
         let seen = (Arc::clone(&index) as Arc<dyn Index>, Arc::clone(&heard), Arc::new(store.clone()));
-        let face = face(config, &console, &jobs, &hands.changes, seen)?;
+        let face = face(config, &console, &jobs, &hands, seen)?;
         let (config, settings) = (config.clone(), sender);
         Ok(Self {
             config,
@@ -306,7 +306,7 @@ fn face(
     config: &Config,
     gate: &Console,
     jobs: &JobQueue,
-    changes: &Changes,
+    hands: &Hands,
     (index, heard, feed): (Arc<dyn Index>, Arc<Heard>, Arc<Store>),
 ) -> anyhow::Result<Face> {
     Face::new(FaceParts {
@@ -316,7 +316,8 @@ fn face(
         heard,
         index,
         feed,
-        changes: changes.clone(),
+        changes: hands.changes.clone(),
+        inquiries: hands.inquiries.clone(),
         public: config.public_url.as_ref().map(ToString::to_string),
         prompts: if config.fixtures { &fixture::prompt::PROMPTS } else { &[] },
         fixtures: config.fixtures,
@@ -347,6 +348,7 @@ fn hands(config: &Config, settings: watch::Receiver<Settings>, clock: &Arc<dyn C
         ids: Arc::clone(ids) as Arc<dyn Ids>,
         annex: Annex::default(),
         changes: Changes::default(),
+        inquiries: Inquiries::default(),
         fixtures: config.fixtures,
     }
 }

@@ -31,6 +31,7 @@ mod reach;
 mod refusal;
 mod replica;
 mod restart;
+mod retry;
 mod secret;
 mod space;
 mod start;

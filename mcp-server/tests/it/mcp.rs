@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{FIXTURES, PASSWORD, TestApp};
 use crate::docker::Container;
-use crate::needs;
+use crate::{mount, needs};
 
 /// Runs a script of `tests/it/python` against the server, and answers what it printed as JSON.
 fn python(app: &TestApp, script: &str, environment: &[(&str, &str)]) -> Option<Value> {
@@ -105,6 +105,42 @@ async fn a_call_that_waits_is_a_task_for_those_who_declare_them_and_is_held_for_
     let Some(told) = python(&app, "tasks.py", &variables("legacy")) else { return };
     assert_eq!(told["seen"], serde_json::json!([]), "{told}");
     assert_eq!(told["called"], "approval_required", "{told}");
+}
+
+#[tokio::test]
+async fn a_task_asks_for_what_a_form_may_decide_and_for_nothing_else() {
+    let app = TestApp::start_with(&[FIXTURES]);
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["autonomy"] = serde_json::json!({ "default": 1, "rules": [] });
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
+    let Some(told) = python(&app, "task_forms.py", &[("TOKEN", token.as_str())]) else { return };
+    assert_eq!(told["approve"]["code"], "done", "{told}");
+    assert_eq!(told["deny"]["code"], "denied", "{told}");
+    for decided in ["approve", "deny"] {
+        let seen = told[decided]["seen"].as_array().unwrap();
+        assert!(seen.contains(&"input_required".into()) && seen.last().unwrap() == "completed", "{told}");
+    }
+    assert!(told["message"].as_str().unwrap().starts_with("Jarvis asks: Waits 10 ms"), "{told}");
+    let red = told["red"].as_array().unwrap();
+    assert!(!red.contains(&"input_required".into()) && red.last().unwrap() == "cancelled", "{told}");
+}
+
+#[tokio::test]
+async fn a_client_of_either_era_is_told_of_every_change_of_the_tools() {
+    let Some(_) = mount::servers() else { return };
+    let (app, home) = (TestApp::start(), mount::shared(0o755));
+    let script = home.path().join("hostile.mjs");
+    std::fs::write(&script, mount::HOSTILE).unwrap();
+    for (mode, version) in [("legacy", "2025-11-25"), ("auto", "2026-07-28")] {
+        let token = app.token(mode, "red", "client").await.secret.unwrap();
+        let variables = [("MODE", mode), ("TOKEN", token.as_str()), ("SCRIPT", script.to_str().unwrap())];
+        let Some(told) = python(&app, "changes.py", &variables) else { return };
+        assert_eq!((&told["version"], &told["declared"]), (&version.into(), &true.into()), "{told}");
+        assert_eq!((&told["came"], &told["reviewed"]), (&false.into(), &true.into()), "{told}");
+        assert!(told["changed"].as_str().unwrap().starts_with("Quarantined"), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::app::{TestApp, call, code};
 use crate::needs;
 
-const HOSTILE: &str = include_str!("mount/hostile.mjs");
+pub(crate) const HOSTILE: &str = include_str!("mount/hostile.mjs");
 
 /// Where the servers of the registry lie, and that a machine can confine them.
 pub(crate) fn servers() -> Option<PathBuf> {

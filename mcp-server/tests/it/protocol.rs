@@ -316,6 +316,16 @@ async fn a_compact_call_is_the_same_call() {
         let refused = client.call("/mcp/compact", "call_read_tool", wrong.clone()).await;
         assert_eq!(refused["isError"], true, "{wrong}: {refused}");
     }
+    for (wrong, helps) in [
+        (json!({ "name": "file_read", "arguments": "{}" }), "not a text"),
+        (json!({ "name": "file_read", "path": "a" }), "belongs into `arguments`"),
+        (json!({ "name": "search_tools", "arguments": { "query": "a" } }), "is called by itself"),
+    ] {
+        let refused = client.call("/mcp/compact", "call_read_tool", wrong).await;
+        assert!(refused["content"][0]["text"].as_str().unwrap().contains(helps), "{refused}");
+    }
+    let nothing = client.call("/mcp/compact", "search_tools", json!({ "query": "zzzzqq" })).await;
+    assert!(nothing["structuredContent"]["note"].as_str().unwrap().contains("other words"), "{nothing}");
 }
 
 /// A client of the old era that never opens a second session.
@@ -388,7 +398,7 @@ async fn a_session_of_the_old_era_outlives_the_server_and_stays_its_owners() {
         assert_eq!(thief.system(&app, path).await, Err(404), "to everybody else it does not exist");
         let elsewhere = if path == "/mcp" { "/mcp/compact" } else { "/mcp" };
         assert_eq!(old.system(&app, elsewhere).await, Err(404), "nor on another path");
-        assert!((200..300).contains(&old.end(&app, path).await));
+        assert_eq!(old.end(&app, path).await, 204);
         assert_eq!(old.system(&app, path).await, Err(404), "what its client ended is over");
         app.kill_and_restart();
         assert_eq!(old.system(&app, path).await, Err(404), "and stays so");

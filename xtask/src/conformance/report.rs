@@ -7,17 +7,22 @@ use std::time::Duration;
 
 use crate::process;
 
-/// What a set scores, by scenario.
+/// The scenarios of a server in a set.
 pub(super) struct Requirements {
     pub(super) scored: BTreeSet<String>,
+    /// What it runs without scoring.
+    pub(super) beside: BTreeSet<String>,
 }
 
 impl Requirements {
-    /// From the suite's file of the set: the list under `server`.
+    /// From the suite's file of the set: the list under `server`, and what `not_scored` says of that leg.
     pub(super) fn read(text: &str) -> Self {
-        let lines = text.lines().skip_while(|line| *line != "server:").skip(1);
-        let listed = lines.map_while(|line| line.strip_prefix("  - "));
-        Self { scored: listed.map(str::to_owned).collect() }
+        let after = |key: &'static str| text.lines().skip_while(move |line| *line != key).skip(1);
+        let scored = after("server:").map_while(|line| line.strip_prefix("  - ")).map(str::to_owned).collect();
+        let beside = after("not_scored:").collect::<Vec<_>>();
+        let beside = beside.windows(2).filter(|pair| pair[1] == "    leg: server");
+        let beside = beside.filter_map(|pair| pair[0].strip_prefix("  - scenario: ")).map(str::to_owned).collect();
+        Self { scored, beside }
     }
 }
 
@@ -35,8 +40,8 @@ struct Scenario {
 pub(super) struct Report {
     set: String,
     scenarios: Vec<Scenario>,
-    /// Scored scenarios that were to be played.
-    wanted: usize,
+    /// Scenarios that were to be played: scored, and others.
+    wanted: (usize, usize),
     took: Duration,
 }
 
@@ -62,19 +67,33 @@ impl Report {
         if scenarios.is_empty() {
             return Err(format!("the suite came to no summary of {set}:\n{told}"));
         }
-        let wanted = only.map_or(required.scored.len(), |_| scenarios.iter().filter(|it| it.scored).count());
+        let wanted = match only {
+            None => (required.scored.len(), required.beside.len()),
+            Some(_) => played(&scenarios),
+        };
         Ok(Self { set: set.to_owned(), scenarios, wanted, took })
     }
 
-    /// Scored scenarios that did not pass whole.
+    /// Scenarios that did not pass whole, or were not played.
     pub(super) fn faults(&self) -> Vec<String> {
-        let scored: Vec<_> = self.scenarios.iter().filter(|it| it.scored).collect();
-        let mut faults: Vec<_> = scored.iter().filter(|it| it.failed > 0).map(|it| it.fault(&self.set)).collect();
-        if scored.len() != self.wanted {
-            faults.push(format!("{}: {} of {} scored scenarios were played", self.set, scored.len(), self.wanted));
+        let failed = self.scenarios.iter().filter(|it| it.failed > 0);
+        let mut faults: Vec<_> = failed.map(|it| it.fault(&self.set)).collect();
+        let (played, wanted) = (played(&self.scenarios), self.wanted);
+        if played != wanted {
+            let (scored, beside) = played;
+            faults.push(format!(
+                "{}: {scored} of {} scored scenarios were played, and {beside} of {} others",
+                self.set, wanted.0, wanted.1
+            ));
         }
         faults
     }
+}
+
+/// How many are scored, and how many are not.
+fn played(scenarios: &[Scenario]) -> (usize, usize) {
+    let scored = scenarios.iter().filter(|it| it.scored).count();
+    (scored, scenarios.len() - scored)
 }
 
 impl Scenario {
@@ -126,9 +145,6 @@ pub(super) fn table(reports: &[Report]) {
         for scenario in &beside {
             let name = format!("{} (not scored)", scenario.name);
             process::say(&format!("  {name:<50} {:>6} {:>6}", scenario.passed, scenario.failed));
-            for reason in scenario.reasons.iter().filter(|_| scenario.failed > 0) {
-                process::say(&format!("      {}", reason.chars().take(160).collect::<String>()));
-            }
         }
     }
     for report in reports {
@@ -138,9 +154,9 @@ pub(super) fn table(reports: &[Report]) {
             "conformance {}: {}/{} scored scenarios pass, {}/{} of the others, in {:.1} s",
             report.set,
             passed(true),
-            report.wanted,
+            report.wanted.0,
             passed(false),
-            whole(false).count(),
+            report.wanted.1,
             report.took.as_secs_f32()
         ));
     }
@@ -152,9 +168,11 @@ mod tests {
 
     #[test]
     fn the_list_of_a_set_ends_where_the_next_begins() {
-        let text = "# a set\nserver:\n  - one\n  - two\n\nclient:\n  - three\n";
-        let scored: Vec<_> = Requirements::read(text).scored.into_iter().collect();
-        assert_eq!(scored, ["one", "two"]);
+        let text = "# a set\nserver:\n  - one\n  - two\n\nclient:\n  - three\n\nnot_scored:\n  - scenario: four\n    \
+                    leg: client\n  - scenario: five\n    leg: server\n    reason: extension\n";
+        let read = Requirements::read(text);
+        assert_eq!(read.scored.into_iter().collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(read.beside.into_iter().collect::<Vec<_>>(), ["five"]);
     }
 
     #[test]
