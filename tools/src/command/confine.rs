@@ -19,6 +19,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
+use super::posture::Probed;
 use super::reach::{Reach, around};
 use super::syscall;
 
@@ -122,16 +123,6 @@ pub fn confine(order: &str) -> ExitCode {
 
 /// Asks what this machine has, by trying it.
 pub(super) const PROBE: &str = "probe";
-
-/// What was found by trying.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Probed {
-    /// Landlock's ABI; 0 where there is none.
-    pub(super) landlock: u32,
-    /// Whether a filter of system calls is in force.
-    pub(super) filter: bool,
-    pub(super) root: bool,
-}
 
 #[expect(clippy::print_stdout, reason = "the answer is its output")]
 fn probe() -> ExitCode {
