@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 /// Key in `_meta` under which a client names its call, so that a retry is not a repetition.
 pub(super) const KEY: &str = "jarvis/idempotency-key";
 
+/// Headers of the protocol that the straight way looks at. With any other, a session or a parameter may come into play.
+const KNOWN: [&str; 3] = ["mcp-protocol-version", "mcp-method", "mcp-name"];
+
 const VERSION: &str = "2026-07-28";
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
@@ -65,7 +68,7 @@ pub(super) fn plain(headers: &HeaderMap) -> bool {
         && is(header::CONTENT_TYPE.as_str(), "application/json")
         && is("mcp-protocol-version", VERSION)
         && is("mcp-method", "tools/call")
-        && !headers.keys().any(|name| name == "mcp-session-id" || name.as_str().starts_with("mcp-param-"))
+        && !headers.keys().any(|name| name.as_str().starts_with("mcp-") && !KNOWN.contains(&name.as_str()))
 }
 
 /// Idempotency key and whether forms can be shown, if nothing else of weight stands there.
