@@ -6,8 +6,8 @@ use toml::{Table, Value};
 
 /// The text of a form.
 pub(super) fn form<'a>(file: &'a Table, name: &str) -> Option<&'a Table> {
-    let forms = file.get("command")?.as_array()?.iter().filter_map(Value::as_table);
-    forms.filter(|form| form.get("name").and_then(Value::as_str) == Some(name)).last()
+    let mut forms = file.get("command")?.as_array()?.iter().filter_map(Value::as_table);
+    forms.find(|form| form.get("name").and_then(Value::as_str) == Some(name))
 }
 
 /// Whether the arguments are a sentence of the form.

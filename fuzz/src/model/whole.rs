@@ -46,10 +46,9 @@ pub(super) fn read(sent: &[u8]) -> Said {
         return answer.ended(end);
     }
     let rest = data.join(&b'\n');
-    if rest == b"[DONE]" || serde_json::from_slice::<Value>(&rest).is_ok() {
-        if let Some(end) = answer.event(&rest) {
-            return answer.ended(end);
-        }
+    let whole = rest == b"[DONE]" || serde_json::from_slice::<Value>(&rest).is_ok();
+    if whole && let Some(end) = answer.event(&rest) {
+        return answer.ended(end);
     }
     answer.ended(End::Done)
 }
