@@ -9,9 +9,6 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jarvis_safety::digest::hex;
 use sha2::{Digest as _, Sha256};
 
-use crate::directory::{self, Directory};
-use crate::error::OpenError;
-
 /// Hash before the first row.
 pub(crate) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -51,32 +48,8 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Opens the key, or makes one if the database is new.
-    pub(crate) fn open(directory: &Directory, fresh: bool) -> Result<Self, OpenError> {
-        let path = directory.audit_key();
-        let wrong = |why: String| OpenError::Key { path: path.clone(), why };
-        let found = directory::read_small(&path).map_err(|error| wrong(error.to_string()))?;
-        let key = match found {
-            Some(key) if key.len() == 32 => key,
-            Some(key) => {
-                return Err(wrong(format!("it holds {} bytes and must hold 32; restore it from a backup", key.len())));
-            }
-            None if fresh => {
-                let key = random::<32>().map_err(wrong)?;
-                directory::replace(&path, &key).map_err(|error| wrong(error.to_string()))?;
-                key.to_vec()
-            }
-            None => {
-                return Err(wrong(
-                    "it is gone, and without it the audit cannot be checked or continued; restore it from a backup"
-                        .to_owned(),
-                ));
-            }
-        };
-        Self::new(&key).map_err(wrong)
-    }
-
-    fn new(key: &[u8]) -> Result<Self, String> {
+    /// Under this key.
+    pub(crate) fn new(key: &[u8]) -> Result<Self, String> {
         Hmac::new_from_slice(key).map(|keyed| Self { keyed }).map_err(|error| error.to_string())
     }
 

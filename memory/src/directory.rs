@@ -6,12 +6,10 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use crate::error::OpenError;
+use crate::sealed::NOTHING_SEALED;
 
 const DATABASE: &str = "jarvis.db";
 const SEAL: &str = "audit.seal";
-
-/// What the seal says in a directory from which no row was written yet.
-pub(crate) const NOTHING_SEALED: &[u8] = b"nothing was sealed yet\n";
 
 /// Where the key of the audit lies in a data directory.
 pub const AUDIT_KEY: &str = "keys/audit.key";

@@ -6,12 +6,13 @@
 
 use sqlx::{AnyConnection, Row as _};
 
-use crate::chain::{Chain, Head};
+use crate::chain::{Chain, Head, random};
 use crate::dialect::Dialect;
-use crate::directory::Directory;
+use crate::directory::{self, Directory};
 use crate::error::OpenError;
 use crate::row::{COLUMNS, fields};
-use crate::seal::{self, Sealed};
+use crate::seal;
+use crate::sealed::Sealed;
 use crate::stored::to_json;
 
 /// Name under which the code is kept.
@@ -69,6 +70,33 @@ pub(crate) async fn open(
     }
     dialect.commit(connection, None).await?;
     Ok(chain)
+}
+
+impl Chain {
+    /// Opens the key, or makes one if the database is new.
+    pub(crate) fn open(directory: &Directory, fresh: bool) -> Result<Self, OpenError> {
+        let path = directory.audit_key();
+        let wrong = |why: String| OpenError::Key { path: path.clone(), why };
+        let found = directory::read_small(&path).map_err(|error| wrong(error.to_string()))?;
+        let key = match found {
+            Some(key) if key.len() == 32 => key,
+            Some(key) => {
+                return Err(wrong(format!("it holds {} bytes and must hold 32; restore it from a backup", key.len())));
+            }
+            None if fresh => {
+                let key = random::<32>().map_err(wrong)?;
+                directory::replace(&path, &key).map_err(|error| wrong(error.to_string()))?;
+                key.to_vec()
+            }
+            None => {
+                return Err(wrong(
+                    "it is gone, and without it the audit cannot be checked or continued; restore it from a backup"
+                        .to_owned(),
+                ));
+            }
+        };
+        Self::new(&key).map_err(wrong)
+    }
 }
 
 const OTHER: &str = "the audit in the database was written under another key; copy the file from the data directory \

@@ -43,6 +43,7 @@ mod replica;
 mod retention;
 mod row;
 mod seal;
+mod sealed;
 mod session;
 mod setting;
 mod space;
@@ -56,6 +57,7 @@ mod transfer;
 mod turn;
 mod vault;
 mod verify;
+mod walk;
 mod writer;
 
 pub use backup::{

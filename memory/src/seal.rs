@@ -7,55 +7,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::watch;
 
 use crate::chain::{Chain, Head};
 use crate::dialect::Dialect;
-use crate::directory::{self, Directory, NOTHING_SEALED};
+use crate::directory::{self, Directory};
 use crate::error::OpenError;
+use crate::sealed::{self, Sealed};
 
 /// Least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
 
-#[derive(Serialize, Deserialize)]
-struct Seal {
-    seq: u64,
-    at: i64,
-    hash: String,
-    code: String,
-}
-
-/// What the seal file says.
-pub(crate) enum Sealed {
-    /// It vouches for this row.
-    Head(Head),
-    /// There is none.
-    Missing,
-    /// There is one that Jarvis did not write.
-    Forged,
-    /// There was nothing to vouch for yet.
-    Nothing,
-}
-
 pub(crate) fn read(directory: &Directory, chain: &Chain) -> std::io::Result<Sealed> {
-    let Some(text) = directory::read_small(&directory.seal())? else { return Ok(Sealed::Missing) };
-    // A first start may have been killed, or its disk full, while it was written.
-    if NOTHING_SEALED.starts_with(&text) {
-        return Ok(Sealed::Nothing);
-    }
-    let Ok(seal) = serde_json::from_slice::<Seal>(&text) else { return Ok(Sealed::Forged) };
-    let head = Head { seq: seal.seq, at: seal.at, hash: seal.hash };
-    // Both codes were computed by this process or read from its own directory: nobody can time this.
-    Ok(if chain.seal(&head) == seal.code { Sealed::Head(head) } else { Sealed::Forged })
+    let text = directory::read_small(&directory.seal())?;
+    Ok(text.map_or(Sealed::Missing, |text| Sealed::read(&text, chain)))
 }
 
 pub(crate) fn write(directory: &Directory, chain: &Chain, head: &Head) -> std::io::Result<()> {
-    let seal = Seal { seq: head.seq, at: head.at, hash: head.hash.clone(), code: chain.seal(head) };
-    let mut text = serde_json::to_vec(&seal)?;
-    text.push(b'\n');
-    directory::replace(&directory.seal(), &text)
+    directory::replace(&directory.seal(), &sealed::text(head, chain)?)
 }
 
 /// Seals the durable head as it moves, until the writer is gone; the last one always.

@@ -1,6 +1,6 @@
 //! How far Jarvis goes by himself: five levels, by capability and target.
 
-use globset::GlobMatcher;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::glob;
@@ -72,7 +72,7 @@ pub struct AutonomyRule {
 /// [`Autonomy`] with its patterns compiled once, for the gate.
 pub(crate) struct Levels {
     default: Level,
-    rules: Vec<(AutonomyRule, Option<GlobMatcher>)>,
+    rules: Vec<(AutonomyRule, Option<Regex>)>,
 }
 
 impl Levels {
@@ -84,7 +84,7 @@ impl Levels {
     /// The level for a tool and a target.
     pub(crate) fn level(&self, tool: &str, target: &Target) -> Level {
         let family = tool.split('_').next().unwrap_or(tool);
-        let fits = |(rule, pattern): &&(AutonomyRule, Option<GlobMatcher>)| {
+        let fits = |(rule, pattern): &&(AutonomyRule, Option<Regex>)| {
             rule.capability.as_deref().is_none_or(|capability| capability == family)
                 && (rule.target.is_none()
                     || pattern.as_ref().is_some_and(|glob| glob.is_match(&target.name) || glob.is_match(&target.id)))

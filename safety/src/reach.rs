@@ -10,7 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use globset::GlobMatcher;
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::glob;
@@ -34,7 +34,7 @@ pub struct Reach(Option<Arc<Patterns>>);
 
 struct Patterns {
     texts: Vec<String>,
-    globs: Vec<GlobMatcher>,
+    globs: Vec<Regex>,
 }
 
 impl Reach {
@@ -85,7 +85,7 @@ impl Reach {
     }
 }
 
-fn checked(pattern: &str) -> Result<GlobMatcher, String> {
+fn checked(pattern: &str) -> Result<Regex, String> {
     let length = pattern.chars().count();
     let shown = || shorten(&visible(pattern), 60);
     if !(1..=LONGEST).contains(&length) || pattern.chars().any(char::is_control) {

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use crate::{Done, process, root};
+use crate::{Done, fuzz, process, root};
 
 /// Exit code of the prover when a promise was broken.
 const BROKEN: i32 = 3;
@@ -115,6 +115,9 @@ const SUITES: [Suite; 10] = [
     },
 ];
 
+/// Searches for inputs instead of minding a program: `fuzz.rs`.
+const FUZZ: &str = "fuzz";
+
 /// What was asked for.
 #[derive(Default)]
 struct Wanted {
@@ -137,17 +140,21 @@ struct Line {
 /// Builds program and prover and runs the suites.
 pub(crate) fn run(arguments: &[String]) -> Done {
     let wanted = read(arguments)?;
+    if wanted.suite.as_deref() == Some(FUZZ) {
+        return fuzz::run(&wanted.rest);
+    }
     let chosen: Vec<_> =
         SUITES.iter().filter(|suite| wanted.suite.as_deref().is_none_or(|name| name == suite.name)).collect();
     if chosen.is_empty() {
-        let names: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
+        let names: Vec<_> = SUITES.iter().map(|suite| suite.name).chain([FUZZ]).collect();
         return Err(format!("there is no such suite; there is {}", names.join(", ")));
     }
     build(wanted.release)?;
     let mut lines = Vec::new();
     let done = chosen.into_iter().try_for_each(|suite| hold(suite, &wanted, &mut lines));
     table(&lines);
-    done
+    done?;
+    if wanted.suite.is_none() { fuzz::run(&wanted.rest) } else { Ok(()) }
 }
 
 /// A suite and its sabotages.
@@ -180,7 +187,7 @@ fn read(arguments: &[String]) -> Result<Wanted, String> {
             }
             _ => {
                 return Err(format!(
-                    "`{word}` is unknown; use --suite NAME, --minutes N or --cycles N (of each suite), --seed N, \
+                    "`{word}` is unknown; use --suite NAME, --minutes N or --cycles N (of each suite, or target of `fuzz`), --seed N, \
                      --lanes N (programs at once), --first N (number of the first request of `hostile`), --release"
                 ));
             }
@@ -287,7 +294,7 @@ fn prover(suite: &Suite, wanted: &Wanted) -> Command {
 }
 
 /// Where cargo builds.
-fn target() -> std::path::PathBuf {
+pub(crate) fn target() -> std::path::PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), std::path::PathBuf::from)
 }
 

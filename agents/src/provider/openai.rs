@@ -80,7 +80,10 @@ impl Decoder {
         if whole && !self.ended {
             self.dispatch(&mut events);
         }
-        tell(self.thoughts.finish(), &mut events);
+        // Behind a fault comes nothing.
+        if !self.ended {
+            tell(self.thoughts.finish(), &mut events);
+        }
         self.ended = true;
         events
     }

@@ -134,6 +134,15 @@ fn faults_are_told_in_whatever_shape_they_come() {
 }
 
 #[test]
+fn behind_a_fault_comes_nothing_of_a_thought_that_was_open() {
+    let mut decoder = Decoder::new();
+    let mut events = decoder.push(&delta(json!({ "content": "<think>hm</th" })));
+    events.extend(decoder.push(b"data: {not json\n"));
+    events.extend(decoder.finish());
+    assert!(matches!(events.as_slice(), [ModelEvent::Thinking(_), ModelEvent::Fault(_)]), "{events:?}");
+}
+
+#[test]
 fn a_line_without_end_is_a_fault_and_not_a_full_memory() {
     let mut decoder = Decoder::new();
     let mut events = decoder.push(b"data: ");

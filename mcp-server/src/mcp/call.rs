@@ -14,11 +14,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::answer::result;
+use super::straight::KEY;
+use super::strict::Unread;
 use super::task::takes_tasks;
 use super::{Face, stage};
-
-/// Key in `_meta` under which a client names its call, so that a retry is not a repetition.
-pub(super) const KEY: &str = "jarvis/idempotency-key";
 
 /// How long the last word on a call's progress may take to go out.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -51,6 +50,19 @@ impl Face {
             Answer::Waiting(card) => self.ask(request, *card, &context).await,
             answer => self.hand(&actor, answer).await,
         }
+    }
+
+    /// Tells the audit of a message that was not read: it never becomes a call.
+    pub(super) async fn tell_unread(&self, actor: &Actor, unread: &Unread) {
+        let request = Request {
+            actor: actor.clone(),
+            origin: self.origin(),
+            tool: "tools/call".to_owned(),
+            args: Value::Null,
+            key: None,
+            vouching: Vouching::Model,
+        };
+        self.gate.refuse(&request, Refusal::invalid(unread.message.clone())).await;
     }
 
     /// Tells the client how far the call is, if it wants to know.

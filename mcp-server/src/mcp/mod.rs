@@ -20,6 +20,7 @@ mod session;
 mod stage;
 mod stateless;
 mod stdio;
+mod straight;
 mod strict;
 mod subscription;
 mod task;

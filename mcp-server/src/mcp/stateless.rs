@@ -8,8 +8,7 @@
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, header};
+use axum::http::{HeaderValue, Method, Request, header};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -18,32 +17,17 @@ use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::Answer;
 use jarvis_safety::tier::Tier;
 use jarvis_web::Web;
-use rmcp::model::{CallToolResponse, ClientCapabilities, ErrorData};
+use rmcp::model::{CallToolResponse, ErrorData};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::call::KEY;
+use super::straight::{Straight, plain, sole};
 use super::{Face, strict};
 
 /// Largest request that goes straight.
 const MAX_BODY: usize = 64 * 1024;
 /// Longest time for it to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
-
-const VERSION: &str = "2026-07-28";
-const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
-const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-
-/// A `tools/call` that can go straight.
-pub(super) struct Straight {
-    id: Value,
-    name: String,
-    args: Value,
-    key: Option<String>,
-    /// Whether the client could be shown a form.
-    forms: bool,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,80 +42,6 @@ struct Message {
     id: Value,
     #[serde(flatten)]
     said: Said,
-}
-
-impl Straight {
-    /// The call, if its headers and its parts leave nothing to ask.
-    pub(super) fn of(parts: &Parts, message: Value) -> Option<Self> {
-        if parts.method != Method::POST || !plain(&parts.headers) {
-            return None;
-        }
-        let Value::Object(mut message) = message else { return None };
-        let whole = message.len() == 4
-            && message.get("jsonrpc").is_some_and(|version| version == "2.0")
-            && message.get("method").is_some_and(|method| method == "tools/call");
-        let id = message.remove("id").filter(|id| whole && (id.is_string() || id.is_i64()))?;
-        let Some(Value::Object(mut params)) = message.remove("params") else { return None };
-        let Some(Value::String(name)) = params.remove("name") else { return None };
-        let Some(Value::Object(meta)) = params.remove("_meta") else { return None };
-        let args = params.remove("arguments").unwrap_or_default();
-        if !params.is_empty() || sole(&parts.headers, "mcp-name")? != name.as_str() {
-            return None;
-        }
-        let (key, forms) = known(&meta)?;
-        Some(Self { id, name, args, key, forms })
-    }
-}
-
-/// The only value of a header.
-fn sole<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
-}
-
-/// Whether the headers are the ones that every modern client sends, written plainly.
-fn plain(headers: &HeaderMap) -> bool {
-    let is = |name: &str, value: &str| sole(headers, name).is_some_and(|found| found == value);
-    let accepted = sole(headers, header::ACCEPT.as_str()).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        let accepts = |kind: &str| value.split(',').any(|part| part.trim() == kind);
-        accepts("application/json") && accepts("text/event-stream")
-    });
-    accepted
-        && is(header::CONTENT_TYPE.as_str(), "application/json")
-        && is("mcp-protocol-version", VERSION)
-        && is("mcp-method", "tools/call")
-        && !headers.keys().any(|name| name == "mcp-session-id" || name.as_str().starts_with("mcp-param-"))
-}
-
-/// Idempotency key and whether forms can be shown, if nothing else of weight stands there.
-fn known(meta: &Map<String, Value>) -> Option<(Option<String>, bool)> {
-    let mut key = None;
-    for (name, value) in meta {
-        match name.as_str() {
-            META_VERSION | META_CAPABILITIES => {}
-            META_CLIENT => {
-                let client = value.as_object()?;
-                let words = ["name", "version", "title", "description", "websiteUrl"];
-                let plain = |(field, value): (&String, &Value)| words.contains(&field.as_str()) && value.is_string();
-                if !client.contains_key("name") || !client.contains_key("version") || !client.iter().all(plain) {
-                    return None;
-                }
-            }
-            KEY => key = Some(value.as_str()?.to_owned()),
-            "progressToken" => return None,
-            other if other.starts_with("io.modelcontextprotocol/") => return None,
-            _ => {}
-        }
-    }
-    if meta.get(META_VERSION).and_then(Value::as_str) != Some(VERSION) {
-        return None;
-    }
-    let capabilities = meta.get(META_CAPABILITIES)?.as_object()?;
-    if capabilities.is_empty() {
-        return Some((key, false));
-    }
-    let declared: ClientCapabilities = serde_json::from_value(Value::Object(capabilities.clone())).ok()?;
-    (!declared.supports_tasks()).then_some((key, declared.elicitation.is_some()))
 }
 
 /// The straight way in front of the router.
@@ -211,74 +121,5 @@ impl Face {
             (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         ];
         Some((headers, Bytes::from(bytes)).into_response())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::Request;
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Deserialize)]
-    struct Case {
-        name: String,
-        headers: Vec<(String, String)>,
-        body: String,
-    }
-
-    #[test]
-    fn what_leaves_nothing_to_ask_goes_straight_and_nothing_else_does() {
-        let mut straight = Vec::new();
-        for line in include_str!("../../tests/corpus/tools_call.jsonl").lines() {
-            let case: Case = serde_json::from_str(line).unwrap();
-            let request =
-                case.headers.iter().fold(Request::post("/mcp"), |request, (name, value)| request.header(name, value));
-            let (parts, ()) = request.body(()).unwrap().into_parts();
-            let message = jarvis_safety::json::parse(&case.body).unwrap_or_default();
-            if Straight::of(&parts, message).is_some() {
-                straight.push(case.name);
-            }
-        }
-        assert_eq!(
-            straight,
-            [
-                "plain",
-                "a text as id",
-                "a negative id",
-                "an id of zero",
-                "the largest id",
-                "an empty text as id",
-                "no arguments",
-                "arguments null",
-                "arguments a list",
-                "arguments a text",
-                "an unknown field",
-                "a wrong type",
-                "a missing folder",
-                "outside the roots",
-                "upwards",
-                "a control character",
-                "text from right to left",
-                "a NUL",
-                "an unknown tool",
-                "an empty name",
-                "a green call with a bad limit",
-                "above the ceiling",
-                "far above the ceiling",
-                "meta without a client",
-                "an unknown capability",
-                "forms can be shown",
-                "sampling and roots",
-                "a client with a title",
-                "trace context",
-                "a key of somebody else",
-                "an idempotency key on a read",
-                "spaces around",
-                "escaped names",
-                "accepted in the other order",
-            ]
-        );
     }
 }

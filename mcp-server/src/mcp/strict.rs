@@ -1,14 +1,11 @@
 //! Messages that can be read in one way only, judged before the protocol reads them.
 //!
-//! What is refused here never becomes a call, so the face tells the audit of it itself.
+//! What is refused here never becomes a call, so the face tells the audit of it itself (`call.rs`).
 
-use axum::http::HeaderMap;
-use jarvis_safety::call::{Request, Vouching};
+use http::HeaderMap;
+use jarvis_safety::json;
 use jarvis_safety::plain::{shorten, visible};
-use jarvis_safety::{Actor, Refusal, json};
 use serde_json::{Value, json};
-
-use super::Face;
 
 /// Code of the protocol for headers that do not fit the message.
 const HEADER_MISMATCH: i64 = -32_020;
@@ -17,7 +14,7 @@ const HEADER_MISMATCH: i64 = -32_020;
 pub(super) struct Unread {
     /// JSON-RPC code.
     code: i64,
-    message: String,
+    pub(super) message: String,
     id: Value,
 }
 
@@ -74,21 +71,6 @@ pub(super) fn said_twice(headers: &HeaderMap) -> Option<Unread> {
 pub(super) fn too_large(most: u64) -> Unread {
     let message = format!("the request is larger than {most} bytes. Nothing was done");
     Unread { code: -32600, message, id: Value::Null }
-}
-
-impl Face {
-    /// Tells the audit of a message that was not read.
-    pub(super) async fn tell_unread(&self, actor: &Actor, unread: &Unread) {
-        let request = Request {
-            actor: actor.clone(),
-            origin: self.origin(),
-            tool: "tools/call".to_owned(),
-            args: Value::Null,
-            key: None,
-            vouching: Vouching::Model,
-        };
-        self.gate.refuse(&request, Refusal::invalid(unread.message.clone())).await;
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use globset::GlobMatcher;
+use regex::Regex;
 use serde_json::Value;
 
 use crate::actor::{Actor, ActorKind};
@@ -21,9 +21,9 @@ use super::gate::Inner;
 /// Terms with their patterns compiled.
 pub(crate) struct Compiled {
     terms: Terms,
-    pub(crate) tool: GlobMatcher,
-    target: Option<GlobMatcher>,
-    when: Vec<(String, Result<GlobMatcher, Value>)>,
+    pub(crate) tool: Regex,
+    target: Option<Regex>,
+    when: Vec<(String, Result<Regex, Value>)>,
 }
 
 impl Compiled {

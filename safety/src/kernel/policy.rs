@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use globset::GlobMatcher;
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -126,10 +126,10 @@ struct Example {
 #[derive(Debug, Clone)]
 struct Rule {
     name: String,
-    tool: Option<GlobMatcher>,
-    target: Option<GlobMatcher>,
-    actor: Option<GlobMatcher>,
-    when: Vec<(String, GlobMatcher)>,
+    tool: Option<Regex>,
+    target: Option<Regex>,
+    actor: Option<Regex>,
+    when: Vec<(String, Regex)>,
     then: Then,
     because: String,
 }
@@ -218,7 +218,7 @@ impl Rule {
     }
 
     fn fits(&self, tool: &str, args: &Value, target: &[&str], actor: &str) -> bool {
-        let is = |glob: &Option<GlobMatcher>, texts: &[&str]| {
+        let is = |glob: &Option<Regex>, texts: &[&str]| {
             glob.as_ref().is_none_or(|glob| texts.iter().any(|text| glob.is_match(text)))
         };
         is(&self.tool, &[tool])
@@ -226,7 +226,7 @@ impl Rule {
             && is(&self.actor, &[actor])
             && self.when.iter().all(|(field, glob)| match args.get(field) {
                 Some(Value::String(text)) => glob.is_match(text),
-                Some(other) => glob.is_match(other.to_string()),
+                Some(other) => glob.is_match(&other.to_string()),
                 None => false,
             })
     }

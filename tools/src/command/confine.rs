@@ -18,6 +18,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::CapabilitySet;
 use serde::{Deserialize, Serialize};
 
+use super::posture::Probed;
 use super::reach::{Reach, around};
 use super::{supervise, syscall};
 
@@ -123,19 +124,6 @@ pub fn confine(order: &str) -> ExitCode {
 
 /// Asks what this machine has, by trying it.
 pub(super) const PROBE: &str = "probe";
-
-/// What was found by trying.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Probed {
-    /// Landlock's ABI; 0 where there is none.
-    pub(super) landlock: u32,
-    /// Whether a filter of system calls is in force.
-    pub(super) filter: bool,
-    /// Whether the end of another process can be waited for.
-    #[serde(default)]
-    pub(super) watch: bool,
-    pub(super) root: bool,
-}
 
 #[expect(clippy::print_stdout, reason = "the answer is its output")]
 fn probe() -> ExitCode {

@@ -37,9 +37,9 @@ use jarvis_safety::tool::{ToolError, ToolErrorKind};
 use tokio::process::Command;
 use tokio::sync::{OnceCell, watch};
 
-use self::confine::{PROBE, Probed, WORD};
+use self::confine::{PROBE, WORD};
 use self::form::Forms;
-use self::posture::Strength;
+use self::posture::{Probed, Strength};
 
 pub use self::confine::{confine, ordered};
 pub use self::resident::{Resident, Running};

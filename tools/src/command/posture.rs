@@ -2,9 +2,7 @@
 //!
 //! Weaker than configured is refused, not made do with: a sandbox that is quietly missing is worse than none.
 
-use serde::Deserialize;
-
-use super::confine::Probed;
+use serde::{Deserialize, Serialize};
 
 /// What must be there before a command is run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -18,6 +16,19 @@ pub(super) enum Strength {
     Standard,
     /// Whatever there is.
     Off,
+}
+
+/// What was found by trying (`confine.rs`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Probed {
+    /// Landlock's ABI; 0 where there is none.
+    pub(super) landlock: u32,
+    /// Whether a filter of system calls is in force.
+    pub(super) filter: bool,
+    /// Whether the end of another process can be waited for.
+    #[serde(default)]
+    pub(super) watch: bool,
+    pub(super) root: bool,
 }
 
 /// ABI of Landlock that holds back everything known here.

@@ -89,7 +89,8 @@ impl Kind {
 /// Absolute, and means what it says: no step back, no doubled slash, nothing that cannot be seen.
 fn is_plain_path(value: &str) -> bool {
     let parts = Path::new(value).components().map(Component::as_os_str).collect::<std::path::PathBuf>();
-    let same = parts.as_os_str() == value.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(value);
+    let same =
+        value == "/" || parts.as_os_str() == value.strip_suffix('/').filter(|rest| *rest != "/").unwrap_or(value);
     let steps = value.split('/').all(|part| part != "." && part != "..");
     value.starts_with('/') && same && steps && jarvis_safety::plain::visible(value) == value
 }
@@ -126,7 +127,11 @@ mod tests {
                 &["a b", "a/b", "a;b", "$(x)", "größe"],
             ),
             (Kind::Named(Named::Text), &["two words", "größe; rm -rf /"], &["a\nb", "a\u{202e}b", "a\0"]),
-            (Kind::Named(Named::Path), &["/", "/srv/a b", "/srv/"], &["srv", "/srv/../etc", "/a//b", "/a/./b", "/a\n"]),
+            (
+                Kind::Named(Named::Path),
+                &["/", "/srv/a b", "/srv/"],
+                &["srv", "/srv/../etc", "/a//b", "//", "/a/./b", "/a\n"],
+            ),
             (
                 Kind::Named(Named::Host),
                 &["nas", "nas.lan", "192.0.2.1", "2001:db8::1"],
