@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod approval;
+mod bound;
 mod combination;
 mod grant;
 mod lamp;
@@ -13,3 +14,4 @@ mod plan;
 mod race;
 mod reach;
 mod restart;
+mod transition;

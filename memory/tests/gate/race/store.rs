@@ -15,6 +15,7 @@ use super::stage::Fault;
 use super::{MINUTE, house, odd, own, yes};
 use crate::lamp::{draft, ran, refused};
 
+/// K-3, K-17.
 #[tokio::test]
 async fn an_intent_that_may_have_been_kept_is_not_run_and_certainly_did_not_begin() {
     let (house, stage) = house().await;
@@ -83,6 +84,7 @@ async fn an_approved_card_waits_for_a_store_that_cannot_even_be_read() {
     house.leave().await;
 }
 
+/// K-11.
 #[tokio::test]
 async fn a_yes_lapses_while_the_store_is_away_for_long() {
     let (house, stage) = house().await;
@@ -107,6 +109,7 @@ async fn a_yes_lapses_while_the_store_is_away_for_long() {
     house.leave().await;
 }
 
+/// K-4.
 #[tokio::test]
 async fn an_outcome_is_recorded_once_although_the_store_fails_for_a_moment() {
     let (house, stage) = house().await;
