@@ -222,3 +222,16 @@ fn a_grant_loosens_what_would_be_asked_and_never_past_the_hard_line() {
         }
     }
 }
+
+#[test]
+fn what_runs_names_the_rule_by_which_it_does() {
+    let actor = Actor::operator();
+    let rule = |tier, standing| match decide(&Facts { standing, ..facts(&actor, tier) }) {
+        Verdict::Run { rule, .. } => rule,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(rule(Tier::Green, Standing::Fresh), "green runs");
+    assert_eq!(rule(Tier::Yellow, Standing::Fresh), "yellow runs at autonomy level 3");
+    assert_eq!(rule(Tier::Orange, Standing::Approved), "approved once");
+    assert_eq!(rule(Tier::Red, Standing::InPlan), "approved in a plan");
+}

@@ -42,3 +42,37 @@ fn the_strictest_fitting_rule_wins() {
     assert!(matches!(found("postgres"), Some(Tightening::Refuse { .. })));
     assert!(matches!(found("web"), Some(Tightening::Ask { .. })));
 }
+
+/// K-24.
+#[test]
+fn of_equally_strict_rules_the_first_wins() {
+    let rule = |name: &str, then: &str| format!("[[rule]]\nname='{name}'\nthen='{then}'\nrefused=[{{tool='x'}}]\n");
+    for then in ["ask", "refuse"] {
+        let policy = Policy::parse(&format!("{}{}", rule("one", then), rule("two", then))).unwrap();
+        let found = policy.tightening("x", &json!({}), &Target::new("container", "1", "web"), "a").unwrap();
+        let (Tightening::Ask { rule } | Tightening::Refuse { rule, .. }) = found;
+        assert_eq!(rule, "one", "{then}");
+    }
+}
+
+/// K-24.
+#[test]
+fn a_rule_fits_only_where_tool_target_actor_and_arguments_all_do() {
+    let text = "[[rule]]\nname='r'\ntool='t*'\ntarget='web'\nactor='token:*'\nwhen={deep='true',why='x*'}\nthen='ask'\n\
+                refused=[{tool='tt',target='web',actor='token:a',args={deep=true,why='xy'}}]\n";
+    let policy = Policy::parse(text).unwrap();
+    assert_eq!(policy.example_tools().collect::<Vec<_>>(), ["tt"]);
+    assert_ne!(policy.version(), Policy::default().version());
+    let args = json!({ "deep": true, "why": "xy" });
+    let fits = |tool: &str, args: &serde_json::Value, id: &str, name: &str, actor: &str| {
+        policy.tightening(tool, args, &Target::new("container", id, name), actor).is_some()
+    };
+    assert!(fits("tt", &args, "1", "web", "token:a"));
+    assert!(fits("tt", &args, "web", "other", "token:a"), "by the target's id too");
+    assert!(!fits("u", &args, "1", "web", "token:a"));
+    assert!(!fits("tt", &args, "1", "other", "token:a"));
+    assert!(!fits("tt", &args, "1", "web", "local"));
+    for other in [json!({ "deep": false, "why": "xy" }), json!({ "deep": true, "why": "y" }), json!({ "deep": true })] {
+        assert!(!fits("tt", &other, "1", "web", "token:a"), "{other}");
+    }
+}

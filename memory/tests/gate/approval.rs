@@ -245,7 +245,8 @@ async fn a_token_cannot_approve_what_it_asked_for_itself() {
     assert_eq!(house.gate.approve(&bot, &red.id, &Origin::default()).await.unwrap_err().code, Code::Forbidden);
     let other = house.ask(&Actor::local(), "lamp_stop", "hall").await;
     assert!(house.gate.approve(&bot, &other.id, &Origin::default()).await.is_ok());
-    house.gate.wait(&other.id, Duration::from_secs(10)).await.unwrap();
+    let other = house.gate.wait(&other.id, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(other.state, ApprovalState::Done, "its yes is as good as the operator's");
     house.leave().await;
 }
 

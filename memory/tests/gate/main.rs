@@ -14,4 +14,5 @@ mod plan;
 mod race;
 mod reach;
 mod restart;
+mod rule;
 mod transition;
