@@ -72,6 +72,7 @@ fn the_autonomy_table_holds_for_every_tier_level_and_chooser() {
     }
 }
 
+/// K-16.
 #[test]
 fn red_runs_only_with_a_persons_approval_of_exactly_that_call() {
     let actor = Actor::operator();
@@ -84,6 +85,7 @@ fn red_runs_only_with_a_persons_approval_of_exactly_that_call() {
     }
 }
 
+/// K-15.
 #[test]
 fn an_approval_never_beats_a_refusal() {
     let actor = Actor::operator();
@@ -118,6 +120,7 @@ fn a_ceiling_refuses_and_never_asks() {
     }
 }
 
+/// K-17.
 #[test]
 fn an_unreadable_policy_refuses_everything_above_green() {
     let actor = Actor::operator();
@@ -134,6 +137,7 @@ fn a_policy_can_ask_for_green_too() {
     assert_eq!(word(&decide(&Facts { policy, ..facts(&actor, Tier::Green) })), "ask");
 }
 
+/// K-19.
 #[test]
 fn the_third_identical_yellow_call_asks() {
     let actor = Actor::operator();
@@ -164,6 +168,7 @@ fn the_outbound_network_asks_once_untrusted_text_is_in_sight() {
     assert_eq!(word(&decide(&Facts { vouching: Vouching::Client, ..green })), "run");
 }
 
+/// K-18.
 #[test]
 fn the_kill_switch_refuses_by_its_level() {
     let actor = Actor::operator();
@@ -183,6 +188,7 @@ const GRANTED: [[&str; 4]; 5] = [
     ["run", "run", "granted", "ask"],
 ];
 
+/// K-16.
 #[test]
 fn a_grant_loosens_what_would_be_asked_and_never_past_the_hard_line() {
     let actor = Actor::operator();
@@ -215,4 +221,17 @@ fn a_grant_loosens_what_would_be_asked_and_never_past_the_hard_line() {
             assert_eq!(judge(stopped()), "refuse");
         }
     }
+}
+
+#[test]
+fn what_runs_names_the_rule_by_which_it_does() {
+    let actor = Actor::operator();
+    let rule = |tier, standing| match decide(&Facts { standing, ..facts(&actor, tier) }) {
+        Verdict::Run { rule, .. } => rule,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(rule(Tier::Green, Standing::Fresh), "green runs");
+    assert_eq!(rule(Tier::Yellow, Standing::Fresh), "yellow runs at autonomy level 3");
+    assert_eq!(rule(Tier::Orange, Standing::Approved), "approved once");
+    assert_eq!(rule(Tier::Red, Standing::InPlan), "approved in a plan");
 }

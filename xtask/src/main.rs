@@ -4,13 +4,15 @@
 //! directory, and never act as root.
 
 mod bench;
+mod budget;
 mod conformance;
 mod fuzz;
+mod lines;
 mod lint;
+mod mutants;
 mod process;
 mod proof;
 mod run;
-mod size;
 mod test;
 mod ui;
 
@@ -19,7 +21,10 @@ use std::process::ExitCode;
 
 const HELP: &str = "cargo xtask run [-- ARGS]   build everything and start Jarvis
 cargo xtask test            run every test
-cargo xtask lint            check budgets of lines, packages and script
+cargo xtask lint            check the budgets, and that nothing was left behind
+cargo xtask size            show the budgets as they stand: the kernel's lines, longest functions, packages, dashboard
+cargo xtask mutants         change the kernel's meaning where it was touched since the last full run; a test must notice
+                            (--all for the whole kernel, --in-place to work in this very folder)
 cargo xtask proof           hold the real program to its word: kill it under load, break it, look what is left
                             (--suite kill|power|boundary|faults|fuzz, --minutes N, --cycles N, --seed N, --lanes N, --release)
 cargo xtask conformance     play the conformance suite of the Model Context Protocol against `jarvis serve --fixtures`
@@ -36,6 +41,8 @@ fn main() -> ExitCode {
         Some("run") => run::run(rest),
         Some("test") => test::run(),
         Some("lint") => lint::run(),
+        Some("size") => budget::print(),
+        Some("mutants") => mutants::run(rest),
         Some("proof") => proof::run(rest),
         Some("conformance") => conformance::run(rest),
         Some("bench") => bench::run(rest),

@@ -6,31 +6,23 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "in a test a panic is the report")]
 
 mod app;
-mod approval;
 mod backup;
 mod catalogue;
-mod combination;
 mod command;
 mod corpus;
 mod crash;
 mod docker;
 mod ending;
-mod grant;
 mod host;
 mod job;
 mod kill;
-mod lamp;
 mod layering;
 mod mcp;
 mod mount;
 mod needs;
-mod plan;
 mod protocol;
-mod race;
-mod reach;
 mod refusal;
 mod replica;
-mod restart;
 mod retry;
 mod secret;
 mod space;

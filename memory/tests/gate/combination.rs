@@ -23,17 +23,17 @@ const TABLE: &str = include_str!("combination/table.txt");
 const COLUMNS: usize = 7;
 
 /// Asks a lamp's maker about it: green, and goes out.
-struct Maker;
+pub(crate) struct Maker;
 
 /// Names a lamp.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(crate) struct Asked {
     lamp: String,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Nothing {}
+pub(crate) struct Nothing {}
 
 impl Tool for Maker {
     const SPEC: Spec = Spec {

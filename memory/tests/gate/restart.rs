@@ -62,6 +62,7 @@ async fn killed_under_way(probe: Option<Probe>) -> (House, jarvis_safety::CallId
     (house.killed().await, record.id)
 }
 
+/// K-4, K-6.
 #[tokio::test]
 async fn an_effect_that_a_kill_cut_off_is_probed_and_never_repeated() {
     let cases =
@@ -75,6 +76,7 @@ async fn an_effect_that_a_kill_cut_off_is_probed_and_never_repeated() {
     }
 }
 
+/// K-18.
 #[tokio::test]
 async fn the_kill_switch_survives_a_restart() {
     let house = House::new().await;
@@ -101,6 +103,7 @@ async fn the_kill_switch_cancels_what_runs_and_calls_it_unknown() {
     house.leave().await;
 }
 
+/// K-12, K-17.
 #[tokio::test]
 async fn a_policy_that_became_unreadable_refuses_what_was_approved() {
     let house = House::new().await;
@@ -113,6 +116,7 @@ async fn a_policy_that_became_unreadable_refuses_what_was_approved() {
     house.leave().await;
 }
 
+/// K-11.
 #[tokio::test]
 async fn a_yes_does_not_hold_until_a_start_days_later() {
     let house = House::new().await;

@@ -178,6 +178,13 @@ impl House {
 
     /// A house with other tools beside the lamps', or with something before its store.
     pub(crate) async fn fitted(fit: Fit) -> Self {
+        let house = Self::without_operator(fit).await;
+        house.store.set_password("correct horse battery", draft()).await.unwrap();
+        house
+    }
+
+    /// A house in which nobody can approve yet.
+    pub(crate) async fn without_operator(fit: Fit) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(HandClock { at: AtomicI64::new(1_800_000_000_000), tick: AtomicI64::new(0) });
         let ids = Arc::new(Counted(Mutex::new(1)));
@@ -185,7 +192,6 @@ impl House {
         let ids_of = lamps.iter().map(|name| ((*name).to_owned(), format!("id-{name}"))).collect();
         let world: World = Arc::new(Mutex::new(Lamps { ids: ids_of, ..Lamps::default() }));
         let store = open(directory.path(), &clock, &ids).await;
-        store.set_password("correct horse battery", draft()).await.unwrap();
         let gate = build(&store, &clock, &ids, &world, &fit, Ok(Policy::default())).await;
         Self { gate, store, clock, world, ids, fit, directory }
     }

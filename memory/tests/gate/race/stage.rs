@@ -24,7 +24,7 @@ use super::LONG;
 
 /// How the ledger fails: nothing is kept and it says so, or it is kept and the ledger cannot say so.
 #[derive(Clone, Copy)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Before,
     Kept,
 }
@@ -38,13 +38,13 @@ struct Hold {
 
 /// Where tool and ledger stop, and how the ledger fails. The same over every restart of a house.
 #[derive(Default)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     holds: Mutex<BTreeMap<String, Arc<Hold>>>,
     faults: Mutex<BTreeMap<&'static str, (Fault, usize)>>,
 }
 
 impl Stage {
-    pub(super) fn hold(&self, place: &str, many: usize) {
+    pub(crate) fn hold(&self, place: &str, many: usize) {
         let hold = Hold { left: Semaphore::new(many), here: Semaphore::new(0), go: Semaphore::new(0) };
         self.holds.lock().unwrap().insert(place.to_owned(), Arc::new(hold));
     }
@@ -54,17 +54,17 @@ impl Stage {
     }
 
     /// Waits until so many have stopped there.
-    pub(super) async fn reached(&self, place: &str, many: u32) {
+    pub(crate) async fn reached(&self, place: &str, many: u32) {
         let hold = self.at(place).unwrap();
         let all = tokio::time::timeout(LONG, hold.here.acquire_many(many)).await;
         all.unwrap_or_else(|_| panic!("nobody came to `{place}`")).unwrap().forget();
     }
 
-    pub(super) fn release(&self, place: &str, many: usize) {
+    pub(crate) fn release(&self, place: &str, many: usize) {
         self.at(place).unwrap().go.add_permits(many);
     }
 
-    pub(super) async fn pass(&self, place: &str) {
+    pub(crate) async fn pass(&self, place: &str) {
         let Some(hold) = self.at(place) else { return };
         if let Ok(one) = hold.left.try_acquire() {
             one.forget();
@@ -74,12 +74,12 @@ impl Stage {
     }
 
     /// The next so many calls of this method fail; with none it is mended.
-    pub(super) fn fail(&self, method: &'static str, fault: Fault, times: usize) {
+    pub(crate) fn fail(&self, method: &'static str, fault: Fault, times: usize) {
         self.faults.lock().unwrap().insert(method, (fault, times));
     }
 
     /// How many failures of this method are left.
-    pub(super) fn left(&self, method: &str) -> usize {
+    pub(crate) fn left(&self, method: &str) -> usize {
         self.faults.lock().unwrap().get(method).map_or(0, |(_, left)| *left)
     }
 
@@ -92,9 +92,9 @@ impl Stage {
 }
 
 /// The real store behind a line that holds back, breaks, or loses the answer.
-pub(super) struct FaultyLedger {
-    pub(super) store: Store,
-    pub(super) stage: Arc<Stage>,
+pub(crate) struct FaultyLedger {
+    pub(crate) store: Store,
+    pub(crate) stage: Arc<Stage>,
 }
 
 impl FaultyLedger {

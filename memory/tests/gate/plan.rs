@@ -23,6 +23,7 @@ fn card(answer: PlanAnswer) -> jarvis_safety::approval::Approval {
     }
 }
 
+/// K-5.
 #[tokio::test]
 async fn a_plan_is_one_card_and_its_steps_run_in_order() {
     let house = House::new().await;
@@ -37,6 +38,7 @@ async fn a_plan_is_one_card_and_its_steps_run_in_order() {
     house.leave().await;
 }
 
+/// K-13.
 #[tokio::test]
 async fn a_plan_stops_at_the_first_failure() {
     let house = House::new().await;
@@ -85,6 +87,7 @@ async fn a_step_whose_target_changed_voids_the_rest_of_the_plan() {
     house.leave().await;
 }
 
+/// K-5.
 #[tokio::test]
 async fn steps_that_a_person_leaves_out_are_not_run_and_the_others_are() {
     let calls = [("lamp_stop", "hall"), ("lamp_smash", "kitchen"), ("lamp_stop", "cellar")];

@@ -5,16 +5,18 @@ use std::time::Duration;
 use jarvis_safety::approval::ApprovalState;
 use jarvis_safety::call::{CallState, Request};
 use jarvis_safety::event::EventKind;
-use jarvis_safety::kernel::{KillSwitch, PlanAnswer};
+use jarvis_safety::kernel::{Autonomy, KillSwitch, Level, PlanAnswer};
 use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::{Intended, Ledger as _};
 use jarvis_safety::refusal::Code;
+use jarvis_safety::setting::Settings;
 use jarvis_safety::{Actor, Tier};
 
 use super::stage::Fault;
 use super::{MINUTE, house, odd, own, yes};
 use crate::lamp::{draft, ran, refused};
 
+/// K-3, K-17.
 #[tokio::test]
 async fn an_intent_that_may_have_been_kept_is_not_run_and_certainly_did_not_begin() {
     let (house, stage) = house().await;
@@ -83,27 +85,51 @@ async fn an_approved_card_waits_for_a_store_that_cannot_even_be_read() {
     house.leave().await;
 }
 
+/// K-11.
 #[tokio::test]
-async fn a_yes_lapses_while_the_store_is_away_for_long() {
-    let (house, stage) = house().await;
-    let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
-    stage.hold("decide kept", 1);
-    let yes = tokio::spawn(yes(house.gate.clone(), card.id.clone()));
-    stage.reached("decide kept", 1).await;
-    stage.fail("approval", Fault::Before, usize::MAX);
-    stage.release("decide kept", 1);
-    yes.await.unwrap();
-    // The first look has failed by then, or the wait has no beginning.
-    while stage.left("approval") > usize::MAX - 3 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+async fn a_yes_lapses_while_the_store_is_away_for_more_than_fifteen_minutes() {
+    for (away, holds) in [(15 * MINUTE, true), (15 * MINUTE + 1, false)] {
+        let (house, stage) = house().await;
+        let card = house.card(&Actor::local(), "cellar", Tier::Orange).await;
+        stage.hold("decide kept", 1);
+        let yes = tokio::spawn(yes(house.gate.clone(), card.id.clone()));
+        stage.reached("decide kept", 1).await;
+        stage.fail("approval", Fault::Before, usize::MAX);
+        stage.release("decide kept", 1);
+        yes.await.unwrap();
+        // The first look has failed by then, or the wait has no beginning.
+        while stage.left("approval") > usize::MAX - 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        house.clock.turn(away);
+        stage.fail("approval", Fault::Before, 0);
+        // Voiding it fails at first, too.
+        stage.fail("decide", Fault::Before, 2);
+        let card = house.end_of(&card.id).await;
+        if holds {
+            assert_eq!((card.state, house.times("cellar")), (ApprovalState::Done, 1), "{card:?}");
+        } else {
+            assert_eq!((card.state, house.times("cellar")), (ApprovalState::Stale, 0), "{card:?}");
+            assert!(card.because.unwrap().contains("too long ago"));
+        }
+        house.leave().await;
     }
-    house.clock.turn(15 * MINUTE + 1);
-    stage.fail("approval", Fault::Before, 0);
-    // Voiding it fails at first, too.
-    stage.fail("decide", Fault::Before, 2);
-    let card = house.end_of(&card.id).await;
-    assert_eq!((card.state, house.times("cellar")), (ApprovalState::Stale, 0), "{card:?}");
-    assert!(card.because.unwrap().contains("too long ago"));
+}
+
+/// K-4, K-12.
+#[tokio::test]
+async fn a_card_whose_decision_or_second_look_meets_a_failing_store_is_run_all_the_same() {
+    let (house, stage) = house().await;
+    let settings = |default| Settings { autonomy: Autonomy { default, ..Autonomy::default() }, ..Settings::default() };
+    // Here yellow asks, and how often it was made lately is looked up.
+    house.gate.apply_settings(settings(Level::Suggest));
+    for (method, fault, heard) in [("decide", Fault::Kept, false), ("repeats", Fault::Before, true)] {
+        let card = house.card(&Actor::local(), method, Tier::Yellow).await;
+        stage.fail(method, fault, 1);
+        assert_eq!(yes(house.gate.clone(), card.id.clone()).await, heard, "{method}");
+        assert_eq!(house.decided_once(&card.id).await, ApprovalState::Done, "{method}");
+        assert_eq!(stage.left(method), 0);
+    }
     house.leave().await;
 }
 

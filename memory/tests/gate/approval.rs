@@ -24,6 +24,7 @@ fn operator() -> Actor {
     Actor::operator()
 }
 
+/// K-2, K-3.
 #[tokio::test]
 async fn an_approved_call_runs_exactly_once_with_exactly_those_arguments() {
     let house = House::new().await;
@@ -42,6 +43,7 @@ async fn an_approved_call_runs_exactly_once_with_exactly_those_arguments() {
     house.leave().await;
 }
 
+/// K-2.
 #[tokio::test]
 async fn an_approval_is_bound_to_the_target_and_not_to_its_name() {
     let house = House::new().await;
@@ -55,6 +57,7 @@ async fn an_approval_is_bound_to_the_target_and_not_to_its_name() {
     house.leave().await;
 }
 
+/// K-2.
 #[tokio::test]
 async fn an_approval_is_bound_to_its_arguments() {
     let house = House::new().await;
@@ -78,6 +81,7 @@ async fn an_approval_expires() {
     house.leave().await;
 }
 
+/// K-4, K-5, K-10.
 #[tokio::test]
 async fn an_approval_is_spent_once() {
     let house = House::new().await;
@@ -97,6 +101,7 @@ async fn an_approval_is_spent_once() {
     house.leave().await;
 }
 
+/// K-12.
 #[tokio::test]
 async fn it_is_decided_again_at_spending_under_the_kill_switch() {
     let house = House::new().await;
@@ -107,6 +112,7 @@ async fn it_is_decided_again_at_spending_under_the_kill_switch() {
     house.leave().await;
 }
 
+/// K-12.
 #[tokio::test]
 async fn it_is_decided_again_at_spending_under_the_levels_of_that_moment() {
     let house = House::new().await;
@@ -119,6 +125,7 @@ async fn it_is_decided_again_at_spending_under_the_levels_of_that_moment() {
     house.leave().await;
 }
 
+/// K-12.
 #[tokio::test]
 async fn it_is_decided_again_at_spending_for_an_identity_that_was_revoked() {
     let house = House::new().await;
@@ -153,6 +160,7 @@ async fn an_identical_call_joins_the_open_question() {
     house.leave().await;
 }
 
+/// K-22.
 #[tokio::test]
 async fn the_outcome_is_handed_once_to_the_identical_call() {
     let house = House::new().await;
@@ -209,6 +217,7 @@ async fn a_denial_comes_back_with_its_word() {
     house.leave().await;
 }
 
+/// K-8, K-9.
 #[tokio::test]
 async fn the_approver_is_never_the_agent() {
     let house = House::new().await;
@@ -223,6 +232,7 @@ async fn the_approver_is_never_the_agent() {
     house.leave().await;
 }
 
+/// K-8.
 #[tokio::test]
 async fn a_token_cannot_approve_what_it_asked_for_itself() {
     let house = House::new().await;
@@ -235,10 +245,12 @@ async fn a_token_cannot_approve_what_it_asked_for_itself() {
     assert_eq!(house.gate.approve(&bot, &red.id, &Origin::default()).await.unwrap_err().code, Code::Forbidden);
     let other = house.ask(&Actor::local(), "lamp_stop", "hall").await;
     assert!(house.gate.approve(&bot, &other.id, &Origin::default()).await.is_ok());
-    house.gate.wait(&other.id, Duration::from_secs(10)).await.unwrap();
+    let other = house.gate.wait(&other.id, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(other.state, ApprovalState::Done, "its yes is as good as the operator's");
     house.leave().await;
 }
 
+/// K-9.
 #[tokio::test]
 async fn a_form_confirms_orange_only_for_a_token_that_was_made_so_and_red_never() {
     let house = House::new().await;
@@ -261,6 +273,7 @@ async fn a_form_confirms_orange_only_for_a_token_that_was_made_so_and_red_never(
     house.leave().await;
 }
 
+/// K-12.
 #[tokio::test]
 async fn the_approvers_reach_counts_at_spending_too() {
     let house = House::new().await;
@@ -274,6 +287,7 @@ async fn the_approvers_reach_counts_at_spending_too() {
     house.leave().await;
 }
 
+/// K-14.
 #[tokio::test]
 async fn whoever_asked_takes_a_question_back_and_nobody_else_does() {
     let house = House::new().await;
@@ -286,6 +300,7 @@ async fn whoever_asked_takes_a_question_back_and_nobody_else_does() {
     house.leave().await;
 }
 
+/// K-20.
 #[tokio::test]
 async fn one_caller_has_at_most_fifty_open_questions_and_the_same_one_still_joins() {
     let house = House::new().await;
@@ -329,6 +344,7 @@ async fn a_panic_in_a_tool_is_an_error_of_the_tool_and_probed() {
     house.leave().await;
 }
 
+/// K-4, K-7.
 #[tokio::test]
 async fn the_same_key_never_runs_twice() {
     let house = House::new().await;
@@ -374,6 +390,7 @@ async fn the_outcome_of_a_call_that_removed_its_target_is_handed_over_too() {
     house.leave().await;
 }
 
+/// K-7.
 #[tokio::test]
 async fn a_key_holds_over_an_approval_for_good() {
     let house = House::new().await;
@@ -442,6 +459,7 @@ async fn an_undo_is_decided_like_the_call_that_it_is() {
     house.leave().await;
 }
 
+/// K-19.
 #[tokio::test]
 async fn calls_made_at_once_do_not_outrun_the_rule_that_the_third_asks() {
     let house = House::new().await;

@@ -3,7 +3,7 @@
 //! Nothing here waits for a while. The tool and the ledger stop at named places until the test lets them go, so each
 //! test holds the one moment that it is about.
 
-mod stage;
+pub(crate) mod stage;
 mod store;
 
 use std::future::Future;
@@ -32,7 +32,7 @@ use crate::lamp::{HandClock, House, World, draft, ran, refused, request};
 
 const MINUTE: i64 = 60_000;
 /// Longer than anything here takes; only a test that fails waits for it.
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 const ROUNDS: usize = 24;
 
 /// What is wrong with the tool in one call: its sentence or its preview panics, it panics while it runs and its probe
@@ -240,6 +240,7 @@ fn one_is_kept(yes: bool, no: bool, state: ApprovalState) -> bool {
     yes != no && state == if yes { ApprovalState::Done } else { ApprovalState::Denied }
 }
 
+/// K-10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_a_yes_and_a_no_at_once_one_is_kept() {
     let no = async |gate: Console, id| gate.deny(&Actor::operator(), &id, "no", &Origin::default()).await.is_ok();
@@ -271,6 +272,7 @@ async fn of_a_yes_and_the_end_of_its_time_at_once_one_is_kept() {
     collide(lapse, |yes, lapsed, state| yes != lapsed && yes == (state == ApprovalState::Done)).await;
 }
 
+/// K-10.
 #[tokio::test]
 async fn a_yes_is_given_at_one_moment() {
     let (house, _) = house().await;
@@ -321,6 +323,7 @@ async fn wherever_the_kill_switch_falls_into_an_approved_call_the_card_says_what
     house.leave().await;
 }
 
+/// K-18.
 #[tokio::test]
 async fn the_brake_is_in_force_although_the_store_fails() {
     for fault in [Fault::Before, Fault::Kept] {
@@ -399,6 +402,7 @@ async fn whoever_asked_or_said_yes_and_is_revoked_while_the_call_is_looked_at_ag
     house.leave().await;
 }
 
+/// K-6, K-13.
 #[tokio::test]
 async fn a_plan_that_was_killed_at_a_step_goes_on_only_if_that_step_is_seen_done() {
     use StepState::{Done, Failed, Skipped, Unknown};

@@ -55,6 +55,7 @@ async fn a_granted_call_runs_unasked_and_the_audit_names_the_grant() {
     house.leave().await;
 }
 
+/// K-16.
 #[tokio::test]
 async fn red_is_asked_whatever_was_granted() {
     let house = House::new().await;
@@ -67,6 +68,7 @@ async fn red_is_asked_whatever_was_granted() {
     house.leave().await;
 }
 
+/// K-23.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_lets_through_as_many_as_it_says_also_at_once_and_after_a_restart() {
     let house = House::new().await;
@@ -109,6 +111,7 @@ async fn a_grant_survives_a_restart_and_ends_with_its_time_or_when_it_is_taken_b
     house.leave().await;
 }
 
+/// K-16.
 #[tokio::test]
 async fn what_untrusted_text_chose_takes_no_grant() {
     let house = House::new().await;
@@ -122,6 +125,7 @@ async fn what_untrusted_text_chose_takes_no_grant() {
     house.leave().await;
 }
 
+/// K-15, K-16.
 #[tokio::test]
 async fn what_the_policy_asks_or_refuses_no_grant_lets_through() {
     let policy = Policy::parse(
@@ -169,6 +173,7 @@ async fn terms_fit_the_call_its_caller_and_the_target_and_not_another_of_its_nam
     house.leave().await;
 }
 
+/// K-15.
 #[tokio::test]
 async fn a_grant_raises_no_ceiling_and_passes_no_kill_switch() {
     let house = House::new().await;
@@ -196,6 +201,7 @@ async fn a_repeated_yellow_call_is_not_asked_where_it_is_granted() {
     house.leave().await;
 }
 
+/// K-23.
 #[tokio::test]
 async fn only_the_operator_gives_and_takes_back_within_bounds_and_only_what_can_be_granted() {
     let house = House::new().await;
@@ -244,6 +250,7 @@ async fn a_proposed_grant_tells_which_questions_it_would_have_spared() {
     house.leave().await;
 }
 
+/// K-21.
 #[tokio::test]
 async fn the_same_question_is_not_asked_three_times_after_two_noes() {
     let house = House::new().await;
@@ -263,6 +270,7 @@ async fn the_same_question_is_not_asked_three_times_after_two_noes() {
     house.leave().await;
 }
 
+/// K-21.
 #[tokio::test]
 async fn the_third_question_after_two_yeses_proposes_a_grant() {
     let house = House::new().await;
