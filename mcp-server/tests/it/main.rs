@@ -22,6 +22,7 @@ mod lamp;
 mod layering;
 mod mcp;
 mod mount;
+mod named;
 mod needs;
 mod plan;
 mod protocol;
