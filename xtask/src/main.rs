@@ -20,7 +20,8 @@ const HELP: &str = "cargo xtask run [-- ARGS]   build everything and start Jarvi
 cargo xtask test            run every test
 cargo xtask lint            check budgets of lines, packages and script
 cargo xtask proof           hold the real program to its word: kill it under load, break it, look what is left
-                            (--suite kill|power|boundary|faults, --minutes N, --cycles N, --seed N, --lanes N, --release)
+                            (--suite kill|power|boundary|faults|postgres|secrets|hostile|adversary|dojo|questions|openapi,
+                            --minutes N, --cycles N, --seed N, --lanes N, --release)
 cargo xtask conformance     play the conformance suite of the Model Context Protocol against `jarvis serve --fixtures`
                             (--set 2026-07-28|2025-11-25, --scenario NAME)
 cargo xtask bench           measure what is promised of the speed, beside bare servers, in one table
