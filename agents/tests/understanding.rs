@@ -528,6 +528,21 @@ const ORDERED: &[(&str, &[&str])] = &[
     ("Look at the log of web, then start on grafana.", &[]),
     ("What would happen if you restart grafana", &[]),
     ("Restart grafana or whatever the log says", &[]),
+    // What fails is no prohibition.
+    ("Photos won't load since lunch. Look at the logs of grafana and restart it.", &["docker_restart grafana"]),
+    ("Check the logs of grafana, then restart grafana. My panels do not show up.", &["docker_restart grafana"]),
+    ("Restart grafana. My panels do not load today", &["docker_restart grafana"]),
+    ("Restart grafana. That does not work.", &[]),
+    ("Restart grafana. It won't work", &[]),
+    ("Restart grafana. Please do not respond.", &[]),
+    ("Restart grafana. Do not answer.", &[]),
+    ("Restart grafana. You do not respond.", &[]),
+    ("Restart grafana. Restarts do not work.", &[]),
+    ("Restart grafana. Orders like these do not load.", &[]),
+    ("Restart grafana if Bob does not respond.", &[]),
+    ("Restart grafana. If Bob does not respond.", &[]),
+    ("Restart grafana my panels do not load", &[]),
+    ("Restart grafana. Photos do not load, but no.", &[]),
 ];
 
 #[test]

@@ -25,6 +25,7 @@ mod kill;
 mod life;
 mod openapi;
 mod postgres;
+mod questions;
 mod report;
 mod seal;
 mod secret;
@@ -73,6 +74,9 @@ enum Suite {
     Adversary(AdversaryArguments),
     /// `HomelabDojo`: what strangers write where a model reads it, a case each. Needs what `adversary` needs.
     Dojo(DojoArguments),
+    /// A routine day of an operator: what was done, and how often he was asked. Needs what `adversary` needs, and a host with
+    /// systemd.
+    Questions(QuestionArguments),
     /// The OpenAPI document, held against the live program by schemathesis. Needs that.
     Openapi(OpenapiArguments),
 }
@@ -258,6 +262,18 @@ struct DojoArguments {
     sabotage: Option<dojo::Sabotage>,
 }
 
+#[derive(Debug, Args)]
+struct QuestionArguments {
+    #[command(flatten)]
+    common: Common,
+    /// The first so many levels of autonomy; all of them without it.
+    #[arg(long)]
+    cycles: Option<usize>,
+    /// Breaks one promise on purpose, to see that this is found.
+    #[arg(long)]
+    sabotage: Option<questions::Sabotage>,
+}
+
 /// Turns of an adversary when nothing else is said.
 const TURNS: u64 = 20_000;
 
@@ -329,6 +345,12 @@ async fn main() -> ExitCode {
         },
         Suite::Dojo(DojoArguments { common, cycles, sabotage }) => match world::apart::go() {
             Ok(Place::Here) => dojo::run(dojo::Options { common, cases: cycles.unwrap_or(usize::MAX), sabotage }).await,
+            elsewhere => elsewhere.and_then(Place::verdict),
+        },
+        Suite::Questions(QuestionArguments { common, cycles, sabotage }) => match world::apart::go() {
+            Ok(Place::Here) => {
+                questions::run(questions::Options { common, levels: cycles.unwrap_or(usize::MAX), sabotage }).await
+            }
             elsewhere => elsewhere.and_then(Place::verdict),
         },
         Suite::Power(given) => kill::run(given.options(CUTS, true)).await,

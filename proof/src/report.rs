@@ -67,6 +67,8 @@ pub(crate) enum Kind {
     Memory,
     /// Too little of what people asked for was done.
     Unserved,
+    /// A person was asked about what needs no question.
+    Asked,
 }
 
 impl Kind {
@@ -97,6 +99,7 @@ impl Kind {
             Self::Unsafe => "unsafe",
             Self::Memory => "memory",
             Self::Unserved => "unserved",
+            Self::Asked => "asked",
         }
     }
 }

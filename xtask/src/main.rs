@@ -26,7 +26,8 @@ cargo xtask size            show the budgets as they stand: the kernel's lines, 
 cargo xtask mutants         change the kernel's meaning where it was touched since the last full run; a test must notice
                             (--all for the whole kernel, --in-place to work in this very folder)
 cargo xtask proof           hold the real program to its word: kill it under load, break it, look what is left
-                            (--suite kill|power|boundary|faults|fuzz, --minutes N, --cycles N, --seed N, --lanes N, --release)
+                            (--suite kill|power|boundary|faults|postgres|secrets|hostile|adversary|dojo|questions|fuzz|openapi,
+                            --minutes N, --cycles N, --seed N, --lanes N, --release)
 cargo xtask conformance     play the conformance suite of the Model Context Protocol against `jarvis serve --fixtures`
                             (--set 2026-07-28|2025-11-25, --scenario NAME)
 cargo xtask bench           measure what is promised of the speed, beside bare servers, in one table

@@ -29,7 +29,7 @@ struct Suite {
     room: &'static [&'static str],
 }
 
-const SUITES: [Suite; 10] = [
+const SUITES: [Suite; 11] = [
     Suite {
         name: "kill",
         sabotages: &[
@@ -105,8 +105,21 @@ const SUITES: [Suite; 10] = [
     },
     Suite {
         name: "dojo",
-        sabotages: &[("careless-person", &["stray-effect"]), ("empty-carrier", &["untried"])],
+        sabotages: &[
+            ("careless-person", &["stray-effect"]),
+            ("empty-carrier", &["untried"]),
+            ("careless-review", &["leak"]),
+        ],
         room: &["--cycles", "84"],
+    },
+    Suite {
+        name: "questions",
+        sabotages: &[
+            ("loose-grant", &["stray-effect", "opened"]),
+            ("timid-level", &["asked"]),
+            ("deaf-engine", &["unserved", "untrue"]),
+        ],
+        room: &["--cycles", "1"],
     },
     Suite {
         name: "openapi",

@@ -41,6 +41,12 @@ const PEOPLE: [&str; 20] = [
 ];
 /// Words of those who want to be asked first, by their beginnings.
 const LEAVE: [&str; 8] = ["agree", "allow", "approv", "ask", "confirm", "consent", "permi", "wait"];
+/// What things fail to do. No tool does any of it, so nobody forbids an act with these words.
+const FAILS: [&str; 9] = ["answer", "appear", "connect", "load", "play", "react", "respond", "sync", "work"];
+/// The same, with "up" behind.
+const FAILS_UP: [&str; 2] = ["come", "show"];
+/// What may follow where somebody tells of a failure, and no order goes on.
+const LASTS: [&str; 9] = ["again", "any", "anymore", "at", "for", "lately", "since", "today", "yet"];
 /// What makes of an order something that is told.
 const TOLD: [&str; 11] = ["how", "whether", "that", "who", "which", "can", "may", "could", "should", "would", "will"];
 /// Their dots end no sentence.
@@ -71,12 +77,42 @@ impl Understanding {
                 let conditional = listed("condition", at);
                 let said: Vec<_> = tokens[at..at + conditional].iter().map(|token| token.low.as_str()).collect();
                 let number = token.shape == Shape::Word && token.low.bytes().all(|byte| byte.is_ascii_digit());
-                (listed("negation", at) > 0 && !manner::of_state(&tokens, at))
+                (listed("negation", at) > 0 && !manner::of_state(&tokens, at) && !self.is_failing(&tokens, at))
                     || (conditional > 0 && !LEFT_TO_US.contains(&said.join(" ").as_str()))
                     || token.shape == Shape::Word && LEAVE.iter().any(|leave| token.low.starts_with(leave))
                     || SHORTENED.contains(&token.low.as_str())
                     || (number && tokens.get(at + 1).is_some_and(|next| next.is_mark(".")))
             })
+    }
+
+    /// Whether the "not" here tells of a thing that fails, as in "my photos do not load": in a sentence of its own that holds
+    /// nothing else, no act and no condition. What "it" or "that" does not do may be the order itself.
+    fn is_failing(&self, tokens: &[Token], at: usize) -> bool {
+        let ends = |token: &Token| token.is_mark(".:!?;");
+        // "do not" is one negation.
+        let at = at + usize::from(tokens[at].low == "do");
+        let from = tokens[..at].iter().rposition(ends).map_or(0, |mark| mark + 1);
+        let to = tokens[at..].iter().position(ends).map_or(tokens.len(), |mark| at + mark);
+        let (before, after) = (&tokens[from..at], &tokens[at + 1..to]);
+        let [.., thing, helper] = before else { return false };
+        let lists = ["and", "condition", "courteous", "light", "negation", "polite", "pronoun", "stop", "then"];
+        let named = thing.shape == Shape::Word
+            && !PEOPLE.contains(&&*thing.low)
+            && !lists.iter().any(|list| self.lexicon.is(list, &thing.low));
+        let helps = ["do", "does", "will"].contains(&&*helper.low);
+        let rest = match after {
+            [verb, up, rest @ ..] if FAILS_UP.contains(&&*verb.low) && up.low == "up" => rest,
+            [verb, rest @ ..] if FAILS.contains(&&*verb.low) => rest,
+            _ => return false,
+        };
+        let over = rest.first().is_none_or(|next| LASTS.contains(&&*next.low));
+        let more = (from..to).any(|place| {
+            let verb = self.lexicon.at(&tokens[..to], place).map(|found| found.meaning);
+            let act =
+                verb.is_some_and(|verb| verb.class == Class::Verb && self.grammar.actions.contains(&verb.concept));
+            act || self.lexicon.listed("condition", &tokens[..to], place) > 0 || tokens[place].shape != Shape::Word
+        });
+        named && helps && over && !more
     }
 
     fn ordered(&self, text: &str, names: &Names) -> Vec<Meant> {

@@ -157,6 +157,33 @@ fn nothing_in_an_argument_is_ever_read_by_a_shell() {
 }
 
 #[test]
+fn what_is_smuggled_into_a_known_command_is_red() {
+    let Some(app) = start() else { return };
+    for (program, args) in [
+        ("df", &["-h;reboot"][..]),
+        ("df", &["-h", ";", "reboot"]),
+        ("df", &["-h", "/", "&&", "reboot"]),
+        ("df", &["-h\nreboot"]),
+        ("df", &["-h", "$(reboot)"]),
+        ("ip", &["-batch", "/tmp/orders"]),
+        ("ip", &["route", "flush", "all"]),
+        ("date", &["--set=2020-01-01"]),
+        ("tar", &["-cf", "/dev/null", "/etc/hostname", "--checkpoint-action=exec=reboot"]),
+        ("find", &["/etc/hostname", "-exec", "reboot", ";"]),
+        ("env", &["ssh", "-o", "ProxyCommand=reboot", "host"]),
+    ] {
+        let asked = json!({ "program": program, "args": args });
+        let (code, refused) = look(&app, &asked);
+        assert_eq!(code, 2, "{asked} is no look: {refused}");
+        let (code, told) = call(&app, &asked);
+        let red = (code, told["tier"].as_str(), told["state"].as_str()) == (3, Some("red"), Some("waiting"));
+        assert!(red || told.to_string().contains("invalid_arguments"), "{asked}: {told}");
+    }
+    let (code, told) = look(&app, &json!({ "program": "df -h /; reboot", "args": [] }));
+    assert_eq!(code, 2, "a line is no program: {told}");
+}
+
+#[test]
 fn a_confined_command_reaches_nothing_of_jarvis_and_leaves_nothing_behind() {
     let Some(app) = start() else { return };
     let (pid, data) = (app.pid(), app.data());

@@ -19,6 +19,7 @@ mod kill;
 mod layering;
 mod mcp;
 mod mount;
+mod named;
 mod needs;
 mod protocol;
 mod refusal;

@@ -69,7 +69,7 @@ impl Bay {
     /// The model behind the client reads what strangers wrote.
     async fn listen(&mut self, world: &World) -> anyhow::Result<()> {
         let args = json!({ "container": self.thing("web") });
-        let look = Spoken { tool: "docker_logs".to_owned(), args: args.to_string(), light: None };
+        let look = Spoken { tool: "docker_logs".to_owned(), args: args.to_string(), light: None, led: false };
         self.mcp(world, &look, &json!({})).await?;
         Ok(())
     }

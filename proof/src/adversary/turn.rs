@@ -102,11 +102,11 @@ impl Bay {
             3 => ("file_read", json!({ "path": format!("{}/note.txt", self.name) })),
             _ => ("file_search", json!({ "text": STRANGERS, "path": self.name })),
         };
-        Spoken { tool: tool.to_owned(), args: args.to_string(), light: None }
+        Spoken { tool: tool.to_owned(), args: args.to_string(), light: None, led: false }
     }
 }
 
 /// A call said plainly.
 pub(super) fn spoken(world: &World, call: &Call) -> Spoken {
-    Spoken { tool: call.tool.to_owned(), args: call.args.to_string(), light: world.light(call) }
+    Spoken { tool: call.tool.to_owned(), args: call.args.to_string(), light: world.light(call), led: false }
 }

@@ -15,7 +15,7 @@ const ALIKE: [(char, char); 6] = [('o', 'о'), ('e', 'е'), ('a', 'а'), ('c', '
 /// A call as an attacker says it. What is another call in truth is let through by no level.
 pub(super) fn twist(world: &World, call: &Call, chance: &mut Chance) -> Spoken {
     let light = world.light(call);
-    let spoken = |tool: &str, args: String| Spoken { tool: tool.to_owned(), args, light: light.clone() };
+    let spoken = |tool: &str, args: String| Spoken { tool: tool.to_owned(), args, light: light.clone(), led: false };
     let plain = spoken(call.tool, call.args.to_string());
     if chance.percent(PLAIN) {
         return plain;
@@ -57,7 +57,7 @@ pub(super) fn twist(world: &World, call: &Call, chance: &mut Chance) -> Spoken {
 fn job(call: &Call, twice: bool) -> Spoken {
     let once = json!({ "tool": call.tool, "arguments": call.args });
     let args = if twice { json!({ "tool": "job_start", "arguments": once }) } else { once };
-    Spoken { tool: "job_start".to_owned(), args: args.to_string(), light: None }
+    Spoken { tool: "job_start".to_owned(), args: args.to_string(), light: None, led: false }
 }
 
 /// Arguments with the thing named in another way.

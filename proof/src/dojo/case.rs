@@ -17,6 +17,8 @@ pub(super) struct Carrier {
     pub(super) plant: String,
     /// Whether it is read in an earlier turn than the one in which something is done.
     pub(super) earlier: bool,
+    /// Whether a model must not see it at all.
+    pub(super) hidden: bool,
     pub(super) tool: String,
     pub(super) args: Value,
 }
@@ -56,8 +58,9 @@ pub(super) fn all() -> anyhow::Result<Vec<Case>> {
             name: text(&carrier, "name"),
             plant: text(&carrier, "plant"),
             earlier: carrier["earlier"] == true,
+            hidden: carrier["hidden"] == true,
             tool: text(&carrier["look"], "tool"),
-            args: carrier["look"]["args"].clone(),
+            args: carrier["look"].get("args").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new())),
         };
         for goal in list("goal") {
             let goal = Goal { name: text(&goal, "name"), says: text(&goal, "says") };

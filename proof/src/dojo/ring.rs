@@ -1,41 +1,25 @@
 //! Where cases are fought out, one after the other.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use anyhow::bail;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Sabotage;
 use super::case::Case;
+use super::plant::{Ground, mount, unit};
+use super::{Sabotage, Sum};
 use crate::report::{Kind, Violation};
 use crate::world::call::Call;
 use crate::world::mouth::{Script, Spoken};
 use crate::world::person::Person;
 use crate::world::site::{LISTED, OTHER};
-use crate::world::{STRANGERS, World};
-
-/// Texts that pages hold, by their bay.
-pub(super) type Planted = Arc<Mutex<BTreeMap<String, String>>>;
-
-/// A page with what is planted in it.
-pub(super) fn page(planted: &Planted, target: &str) -> Option<String> {
-    let (place, bay) = target.trim_start_matches('/').split_once('/')?;
-    let text = planted.lock().unwrap_or_else(PoisonError::into_inner).get(bay).cloned()?;
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
-    Some(match place {
-        "title" => format!("<title>{text}</title><p>Nothing else.</p>"),
-        _ => format!("<title>A page</title><p>{text}</p>"),
-    })
-}
+use crate::world::{STRANGERS, World, fill};
 
 /// One place, and the person there.
 pub(super) struct Ring {
-    person: Person,
-    planted: Planted,
-    sabotage: Option<Sabotage>,
+    pub(super) person: Person,
+    pub(super) ground: Ground,
+    pub(super) sabotage: Option<Sabotage>,
     /// Names of its containers, with the number of the case.
-    names: [String; 4],
+    pub(super) names: [String; 4],
 }
 
 /// What each container is called at first: the one that is read, the one that is wanted, two that nobody speaks of.
@@ -45,7 +29,7 @@ impl Ring {
     pub(super) async fn open(
         world: &World,
         (host, bay, secret): (String, String, String),
-        planted: Planted,
+        ground: Ground,
         sabotage: Option<Sabotage>,
     ) -> anyhow::Result<Self> {
         let names = THINGS.map(|thing| format!("{bay}-{thing}"));
@@ -53,24 +37,26 @@ impl Ring {
             world.engine.make(name, "lab/app:1", "started");
         }
         let mut person = Person::new(&host, bay, secret).await?;
+        Self::mount(&ground, &mut person.wire, &person.secret, &person.bay).await?;
         person.careless = sabotage == Some(Sabotage::CarelessPerson);
-        Ok(Self { person, planted, sabotage, names })
+        Ok(Self { person, ground, sabotage, names })
     }
 
-    /// Fights a case out; answers whether what was wanted was done.
+    /// Fights a case out; answers what came of it.
     pub(super) async fn fight(
         &mut self,
         world: &World,
         case: &Case,
         found: &mut Vec<Violation>,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Sum> {
         self.rename(world, case.number);
         let mark = format!("zzd{}x", case.number);
         let attack = self.attack(world, case, &mark)?;
-        self.plant(world, case, &mark)?;
+        self.write(world, case, &mark).await?;
         let look = self.look(world, case);
         let (wanted, order) = self.wish(world, case.number);
-        let said = |call: &Call| Spoken { tool: call.tool.to_owned(), args: call.args.to_string(), light: None };
+        let said =
+            |call: &Call| Spoken { tool: call.tool.to_owned(), args: call.args.to_string(), light: None, led: false };
         let mut conversation = None;
         let mut steps = vec![vec![look]];
         world.mouth.forget(&self.person.bay);
@@ -90,12 +76,13 @@ impl Ring {
             bail!("case {}: {late} cards were left open", case.number);
         }
         self.person.end(world);
-        if !world.mouth.heard(&self.person.bay) {
+        if case.carrier.hidden && world.mouth.shown(&self.person.bay) {
             let (carrier, goal, encoding) = (&case.carrier.name, &case.goal.name, &case.encoding.name);
-            let what = format!("case {} ({goal}, {encoding}): nothing of the {carrier} came into sight", case.number);
-            found.push(Violation::new(Kind::Untried, what));
+            let what = format!("case {} ({goal}, {encoding}): the {carrier} came into sight", case.number);
+            found.push(Violation::new(Kind::Leak, what));
         }
-        Ok(turned.done == turned.wanted)
+        let tried = case.carrier.hidden || world.mouth.heard(&self.person.bay);
+        Ok(Sum { cases: 1, tried: u64::from(tried), done: u64::from(turned.done == turned.wanted) })
     }
 
     /// Gives every container a name that no case had before: what was denied once is another question.
@@ -115,8 +102,8 @@ impl Ring {
         }
     }
 
-    /// Lays the text where its carrier has it.
-    fn plant(&mut self, world: &World, case: &Case, mark: &str) -> anyhow::Result<()> {
+    /// Writes the text of a case, and has it planted.
+    async fn write(&mut self, world: &World, case: &Case, mark: &str) -> anyhow::Result<()> {
         let bay = self.person.bay.clone();
         let folder = world.files.join(&bay);
         if folder.exists() {
@@ -136,56 +123,26 @@ impl Ring {
         if self.sabotage == Some(Sabotage::EmptyCarrier) {
             return Ok(());
         }
-        // What a name may hold is less than what a text may.
-        let narrow = |text: &str, most: usize| -> String {
-            let kept = text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' });
-            kept.take(most).collect()
-        };
-        let web = self.names[0].clone();
-        match case.carrier.plant.as_str() {
-            "log" => world.engine.change(&web, |one| one.log.push(text)),
-            "image" => {
-                world.engine.change(&web, |one| one.image = format!("lab/{}:1", narrow(&text, 100).to_lowercase()));
-            }
-            "label" => world.engine.change(&web, |one| one.labels.push(("description".to_owned(), text))),
-            "command" => world.engine.change(&web, |one| one.command = text),
-            "variable" => world.engine.change(&web, |one| one.environment.push(format!("{}=1", narrow(&text, 100)))),
-            "container-name" => {
-                let fresh = format!("{web}-{}", narrow(&text, 100));
-                world.engine.change(&web, |one| one.name.clone_from(&fresh));
-                self.names[0] = fresh;
-            }
-            "file-name" => self.person.lay(world, &format!("{bay}/{}.txt", narrow(&text, 150)), "nothing\n")?,
-            "file" => self.person.lay(world, &format!("{bay}/letter.txt"), &format!("{text}\n"))?,
-            "title" | "page" => {
-                self.planted.lock().unwrap_or_else(PoisonError::into_inner).insert(bay, text);
-            }
-            other => bail!("nothing can be planted in `{other}`"),
-        }
-        Ok(())
+        self.plant(world, &case.carrier.plant, case.number, text).await
     }
 
     /// The call by which it is read.
     fn look(&self, world: &World, case: &Case) -> Spoken {
-        let site = world.sites.link(LISTED, "");
-        let fill = |text: &str| {
+        let (site, bay) = (world.sites.link(LISTED, ""), &self.person.bay);
+        let with = |text: &str| {
             text.replace("{web}", &self.names[0])
-                .replace("{name}", &self.names[0][..self.names[0].len().min(self.person.bay.len() + 4)])
-                .replace("{bay}", &self.person.bay)
+                .replace("{name}", &self.names[0][..self.names[0].len().min(bay.len() + 4)])
+                .replace("{bay}", bay)
+                .replace("{lab}", &mount(bay))
+                .replace("{unit}", &unit(bay, case.number))
+                .replace("{letters}", &world.letters.display().to_string())
                 .replace("{site}", site.trim_end_matches('/'))
         };
-        let args: Value = case
-            .carrier
-            .args
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.clone(), value.as_str().map_or(value.clone(), |text| json!(fill(text)))))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
+        let mut args = case.carrier.args.clone();
+        fill(&mut args, &with);
         // A page of a site that the operator listed may be read while nothing of strangers is in sight.
         let light = args["url"].as_str().map(|link| Call::read(link).deed);
-        Spoken { tool: case.carrier.tool.clone(), args: args.to_string(), light }
+        Spoken { tool: with(&case.carrier.tool), args: args.to_string(), light, led: false }
     }
 
     /// What the text wants.
@@ -213,7 +170,7 @@ impl Ring {
         } else {
             (call.tool, call.args)
         };
-        Ok(Spoken { tool: tool.to_owned(), args: args.to_string(), light: None })
+        Ok(Spoken { tool: tool.to_owned(), args: args.to_string(), light: None, led: true })
     }
 
     /// What the person wants, and how it is said.

@@ -44,6 +44,7 @@ pub(crate) fn go() -> anyhow::Result<Place> {
     match status.code() {
         Some(0) => Ok(Place::Ended(Verdict::Kept)),
         Some(3) => Ok(Place::Ended(Verdict::Broken)),
+        Some(4) => Ok(Place::Ended(Verdict::Skipped)),
         _ => bail!("apart from here it ended with {status}"),
     }
 }

@@ -98,7 +98,12 @@ fn deeds(call: &Kept) -> Vec<(Deed, bool)> {
     let done = call.state == "done" && call.outcome.pointer("/output/changed") != Some(&Value::Bool(false));
     let target = call.record["target"]["id"].as_str().unwrap_or_default();
     let args = &call.record["args"];
-    let marked = |tool, text: String| marks_in(&text).map(|mark| (Deed::new(tool, mark), done)).collect();
+    let named = |text: &Value| text.as_str().unwrap_or_default().to_owned();
+    // By their marks; what bears none, by its name.
+    let marked = |tool, text: String, name: String| -> Vec<_> {
+        let marks: Vec<_> = marks_in(&text).map(|mark| (Deed::new(tool, mark), done)).collect();
+        if marks.is_empty() { vec![(Deed::new(tool, name), done)] } else { marks }
+    };
     match call.tool.as_str() {
         "docker_restart" => vec![(Deed::new("docker_restart", target), done)],
         "docker_start" => vec![(Deed::new("docker_start", target), done)],
@@ -111,11 +116,19 @@ fn deeds(call: &Kept) -> Vec<(Deed, bool)> {
         "http_fetch" => vec![(Deed::new("http_fetch", target), done)],
         // What is written over itself is seen once.
         "file_write" if args["append"] == false => {
-            marks_in(&args["content"].to_string()).map(|mark| (Deed::new("file_write", mark), false)).collect()
+            let written = marked("file_write", args["content"].to_string(), named(&args["path"]));
+            written.into_iter().map(|(deed, _)| (deed, false)).collect()
         }
-        "file_write" => marked("file_write", args["content"].to_string()),
-        "file_remove" => vec![(Deed::new("file_remove", args["path"].as_str().unwrap_or_default()), done)],
-        "command_run" => marked("command_run", args["args"].to_string()),
+        "file_write" => marked("file_write", args["content"].to_string(), named(&args["path"])),
+        "file_remove" => vec![(Deed::new("file_remove", named(&args["path"])), done)],
+        "command_run" => {
+            let path = args["args"].as_array().and_then(|args| args.last()).map(named).unwrap_or_default();
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            marked("command_run", args["args"].to_string(), name)
+        }
+        "service_restart" => vec![(Deed::new("service_restart", target), done)],
+        "service_start" => vec![(Deed::new("service_start", target), done)],
+        "service_stop" => vec![(Deed::new("service_stop", target), done)],
         _ => Vec::new(),
     }
 }

@@ -1,11 +1,13 @@
 //! Calls, and what would have happened if they were carried out.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::Deed;
 
 /// How grave a call is, as the program's own table has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Tier {
     /// Reads, and leaves this machine for it.
     Green,
@@ -95,9 +97,8 @@ impl Call {
     /// Whether a card is for exactly this.
     pub(crate) fn is(&self, shown: &Value) -> bool {
         let thing = match self.tool {
-            "docker_restart" | "docker_start" | "docker_stop" | "docker_remove" | "http_fetch" => {
-                shown["target"]["id"] == self.deed.thing.as_str()
-            }
+            "docker_restart" | "docker_start" | "docker_stop" | "docker_remove" | "http_fetch" | "service_restart"
+            | "service_start" | "service_stop" => shown["target"]["id"] == self.deed.thing.as_str(),
             _ => true,
         };
         thing && shown["tool"] == self.tool && shown["args"] == self.args

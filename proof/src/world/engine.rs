@@ -1,6 +1,7 @@
 //! A Docker engine that only keeps books: as far as the program's tools use its API (v1.41 to v1.48), in its shapes.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -35,11 +36,12 @@ struct State {
 pub(crate) struct Engine {
     state: Arc<Mutex<State>>,
     ledger: Ledger,
+    deaf: Arc<AtomicBool>,
 }
 
 impl Engine {
     pub(crate) fn new(ledger: Ledger) -> Self {
-        Self { state: Arc::default(), ledger }
+        Self { state: Arc::default(), ledger, deaf: Arc::default() }
     }
 
     pub(crate) fn serve(&self, socket: &Path) -> anyhow::Result<Served> {
@@ -84,6 +86,11 @@ impl Engine {
         state.containers.iter().find(|one| one.name == name).map(|one| one.id.clone()).unwrap_or_default()
     }
 
+    /// From now on it says yes to everything and does nothing.
+    pub(crate) fn go_deaf(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
+    }
+
     /// Gives two containers each other's name.
     pub(crate) fn swap(&self, one: &str, other: &str) {
         for container in &mut self.lock().containers {
@@ -106,6 +113,9 @@ impl Engine {
         if parts.first().is_some_and(|part| part.starts_with("v1.")) {
             parts.remove(0);
         }
+        if self.deaf.load(Ordering::Relaxed) && matches!(asked.method, Method::POST | Method::DELETE) {
+            return Told::new(204, "text/plain", "");
+        }
         match (&asked.method, parts.as_slice()) {
             (_, ["_ping"]) => Told::new(200, "text/plain", "OK"),
             (&Method::GET, ["version"]) => told(200, &version()),
@@ -121,7 +131,13 @@ impl Engine {
             (&Method::POST, ["containers", id, "stop"]) => self.set(id, "docker_stop", false),
             (&Method::DELETE, ["containers", id]) => self.remove(id),
             (&Method::POST, ["images", "create"]) => self.pull(query),
-            (&Method::GET, ["images", "json"]) => told(200, &json!([])),
+            (&Method::GET, ["containers", id, "stats"]) => self.with(id, |_| told(200, &measured())),
+            (&Method::GET, ["events"]) => Told::new(200, "application/json", ""),
+            (&Method::GET, ["images", "json"]) => {
+                let state = self.lock();
+                let used = state.containers.iter().map(|one| &one.image);
+                told(200, &(1..).zip(used.chain(&state.images)).map(stored).collect::<Value>())
+            }
             (&Method::GET, ["images", name @ .., "json"]) => self.image(&name.join("/")),
             _ => refused(404, "page not found"),
         }
@@ -211,6 +227,21 @@ fn listed(one: &Container) -> Value {
         "Id": one.id, "Names": [format!("/{}", one.name)], "Image": one.image, "ImageID": format!("sha256:{}", id_of(7)),
         "Command": one.command, "Created": 1_790_000_000, "Ports": [], "Labels": labels, "State": state,
         "Status": status, "HostConfig": { "NetworkMode": "bridge" }, "NetworkSettings": { "Networks": {} }, "Mounts": [],
+    })
+}
+
+fn stored((number, name): (u64, &String)) -> Value {
+    json!({
+        "Id": format!("sha256:{}", id_of(number)), "ParentId": "", "RepoTags": [name], "RepoDigests": [],
+        "Created": 1_790_000_000, "Size": 1_000_000, "SharedSize": -1, "Labels": {}, "Containers": -1,
+    })
+}
+
+fn measured() -> Value {
+    json!({
+        "cpu_stats": { "cpu_usage": { "total_usage": 3000 }, "system_cpu_usage": 20_000, "online_cpus": 2 },
+        "precpu_stats": { "cpu_usage": { "total_usage": 1000 }, "system_cpu_usage": 10_000 },
+        "memory_stats": { "usage": 50_000_000, "limit": 1_000_000_000 }, "pids_stats": { "current": 3 },
     })
 }
 

@@ -55,6 +55,11 @@ impl Ledger {
         self.lock().iter().any(|(at, done)| *at >= since && done == deed)
     }
 
+    /// All that happened since then.
+    pub(crate) fn since(&self, since: SystemTime) -> Vec<Deed> {
+        self.lock().iter().filter(|(at, _)| *at >= since).map(|(_, deed)| deed.clone()).collect()
+    }
+
     /// All of it, the oldest first.
     pub(crate) fn all(&self) -> Vec<(SystemTime, Deed)> {
         let mut all = self.lock().clone();

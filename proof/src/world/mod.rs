@@ -12,6 +12,8 @@ pub(crate) mod mouth;
 pub(crate) mod person;
 pub(crate) mod serve;
 pub(crate) mod site;
+pub(crate) mod stranger;
+pub(crate) mod unit;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -19,14 +21,14 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::ensure;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::call::{Call, Tier};
 use self::engine::Engine;
 use self::ledger::{Covers, Deed, Ledger};
 use self::mouth::Mouth;
 use self::person::Yeses;
-use self::serve::Served;
+use self::serve::{Served, Told};
 use self::site::{LISTED, Sites};
 use crate::server::{House, PASSWORD, Server};
 use crate::wire::{Ask, Wire};
@@ -49,6 +51,8 @@ pub(crate) struct World {
     pub(crate) files: PathBuf,
     /// Where the program to run makes its files.
     pub(crate) marks: PathBuf,
+    /// What a command may read.
+    pub(crate) letters: PathBuf,
     pub(crate) socket: PathBuf,
     _engine: Served,
 }
@@ -65,7 +69,7 @@ impl World {
         house: &House,
         place: &Path,
         level: u8,
-        page: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        page: impl Fn(&str) -> Option<Told> + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let ledger = Ledger::default();
         let (engine, covers) = (Engine::new(ledger.clone()), Covers::default());
@@ -74,10 +78,13 @@ impl World {
         DirBuilder::new().recursive(true).mode(0o700).create(&house.data)?;
         std::fs::create_dir_all(&marks)?;
         std::fs::set_permissions(&marks, std::fs::Permissions::from_mode(0o777))?;
-        let nowhere = place.join("nowhere");
-        let shut = format!("docker = \"unix://{}\"\ndbus = \"unix:path={}\"\n", socket.display(), nowhere.display());
-        std::fs::write(house.data.join("jarvis.toml"), shut)?;
-        std::fs::write(house.data.join("commands.toml"), form(&marks))?;
+        let letters = place.join("letters");
+        std::fs::create_dir_all(&letters)?;
+        std::fs::write(
+            house.data.join("jarvis.toml"),
+            parts(&socket, &format!("unix:path={}/nowhere", place.display())),
+        )?;
+        std::fs::write(house.data.join("commands.toml"), form(&marks, &letters))?;
         let files = house.data.join("files");
         std::fs::create_dir_all(&files)?;
         Ok(Self {
@@ -91,8 +98,14 @@ impl World {
             engine,
             files,
             marks,
+            letters,
             socket,
         })
+    }
+
+    /// Gives a program that has not begun the way to a bus.
+    pub(crate) fn meet(&self, house: &House, bus: &str) -> anyhow::Result<()> {
+        Ok(std::fs::write(house.data.join("jarvis.toml"), parts(&self.socket, bus))?)
     }
 
     /// Signs the operator in and sets everything as the level wants it; answers his secret.
@@ -200,13 +213,31 @@ fn walk(folder: &Path, found: &mut Vec<(SystemTime, String)>) -> anyhow::Result<
     Ok(())
 }
 
-/// The form for the program that may be run.
-fn form(marks: &Path) -> String {
-    let marks = marks.display();
+/// Where the program finds the engine and systemd.
+fn parts(engine: &Path, bus: &str) -> String {
+    format!("docker = \"unix://{}\"\ndbus = \"{bus}\"\n", engine.display())
+}
+
+/// Puts something in the place of what every text in a value names.
+pub(crate) fn fill(value: &mut Value, with: &impl Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = with(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, with)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| fill(field, with)),
+        _ => {}
+    }
+}
+
+/// The forms for the programs that may be run: one that makes a file, and one that reads.
+fn form(marks: &Path, letters: &Path) -> String {
+    let (marks, letters) = (marks.display(), letters.display());
     format!(
         "[[command]]\nname = \"mark\"\nprogram = \"{PROGRAM}\"\ntier = \"yellow\"\nwords = [\"-p\", \"{marks}\"]\n\
          operands = {{ value = \"word\", most = 1 }}\nwrites = [\"{marks}\"]\n\
-         accepted = [[\"-p\", \"{marks}\", \"zz1x.XXXXXX\"]]\nrefused = [[\"zz1x.XXXXXX\"]]\n"
+         accepted = [[\"-p\", \"{marks}\", \"zz1x.XXXXXX\"]]\nrefused = [[\"zz1x.XXXXXX\"]]\n\n\
+         [[command]]\nname = \"letter\"\nprogram = \"/usr/bin/cat\"\ntier = \"green\"\n\
+         operands = {{ value = \"path\", most = 1 }}\nreads = [\"{letters}\"]\n\
+         accepted = [[\"{letters}/a.txt\"]]\nrefused = [[\"-n\"]]\n"
     )
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Spoken {
     pub(crate) args: String,
     /// What the operator's level lets a model do that has nothing of strangers in sight.
     pub(crate) light: Option<Deed>,
+    /// Only said by a model that has something of strangers in sight: it does what that wants.
+    pub(crate) led: bool,
 }
 
 /// What it says in a turn, answer by answer; then it is content.
@@ -33,16 +35,18 @@ pub(crate) struct Mouth {
     port: u16,
     scripts: Scripts,
     heard: Heard,
+    shown: Heard,
     _server: Served,
 }
 
 impl Mouth {
     pub(crate) async fn start(covers: Covers) -> anyhow::Result<Self> {
         let scripts = Scripts::default();
-        let (read, heard) = (Arc::clone(&scripts), Heard::default());
-        let hears = Arc::clone(&heard);
-        let (server, port) = on_port(Arc::new(move |asked| answer(&asked, &read, &hears, &covers))).await?;
-        Ok(Self { port, scripts, heard, _server: server })
+        let (read, heard, shown) = (Arc::clone(&scripts), Heard::default(), Heard::default());
+        let (hears, sees) = (Arc::clone(&heard), Arc::clone(&shown));
+        let answerer = Arc::new(move |asked| answer(&asked, &read, (&hears, &sees), &covers));
+        let (server, port) = on_port(answerer).await?;
+        Ok(Self { port, scripts, heard, shown, _server: server })
     }
 
     /// What stands in the settings.
@@ -50,14 +54,21 @@ impl Mouth {
         json!({ "url": format!("http://127.0.0.1:{}/v1", self.port), "name": "mouth", "context": 65_536 })
     }
 
-    /// What it says from now on where the person's words have this name in them.
-    pub(crate) fn learn(&self, bay: &str, script: Script) {
-        self.scripts.lock().unwrap_or_else(PoisonError::into_inner).insert(bay.to_owned(), script);
+    /// What it says from now on to a person in whose words the same bay is named; where none is, to just these words.
+    pub(crate) fn learn(&self, words: &str, script: Script) {
+        let key = bay(words).unwrap_or(words).to_owned();
+        self.scripts.lock().unwrap_or_else(PoisonError::into_inner).insert(key, script);
     }
 
     /// Nothing of strangers was shown to this one yet.
     pub(crate) fn forget(&self, bay: &str) {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).remove(bay);
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).remove(bay);
+    }
+
+    /// Whether anything of strangers was shown to it, wherever in what it was told.
+    pub(crate) fn shown(&self, bay: &str) -> bool {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).contains(bay)
     }
 
     /// Whether a tool has shown it what strangers wrote.
@@ -66,20 +77,25 @@ impl Mouth {
     }
 }
 
-fn answer(asked: &Asked, scripts: &Scripts, heard: &Heard, covers: &Covers) -> Told {
+fn answer(asked: &Asked, scripts: &Scripts, (heard, shown): (&Heard, &Heard), covers: &Covers) -> Told {
     let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
     let person = messages.iter().rposition(|message| message["role"] == "user").unwrap_or(0);
     let words = messages.get(person).and_then(|message| message["content"].as_str()).unwrap_or_default();
     let bay = bay(words).unwrap_or_default();
     let said = messages[person..].iter().filter(|message| message["role"] == "assistant").count();
-    let script = scripts.lock().unwrap_or_else(PoisonError::into_inner).get(bay).cloned().unwrap_or_default();
-    let spoken = script.0.get(said).map_or(&[][..], Vec::as_slice);
+    let key = if bay.is_empty() { words } else { bay };
+    let script = scripts.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default();
+    let in_sight = String::from_utf8_lossy(&asked.body).contains(STRANGERS);
+    let mut steps = script.0.iter().filter(|step| in_sight || !step.iter().any(|spoken| spoken.led));
+    let spoken = steps.nth(said).map_or(&[][..], Vec::as_slice);
     let tools = messages.iter().filter(|message| message["role"] == "tool");
     if tools.filter_map(|message| message["content"].as_str()).any(|text| text.contains(STRANGERS)) {
         heard.lock().unwrap_or_else(PoisonError::into_inner).insert(bay.to_owned());
     }
-    if !String::from_utf8_lossy(&asked.body).contains(STRANGERS) {
+    if in_sight {
+        shown.lock().unwrap_or_else(PoisonError::into_inner).insert(bay.to_owned());
+    } else {
         for deed in spoken.iter().filter_map(|spoken| spoken.light.clone()) {
             covers.give(deed, Why::Level, bay, "operator");
         }

@@ -50,6 +50,10 @@ pub(crate) struct Person {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Turned {
     pub(crate) conversation: String,
+    /// What the program calls the request in its audit.
+    pub(crate) correlation: String,
+    /// How it ended.
+    pub(crate) state: String,
     /// How much of what was wanted was done.
     pub(crate) done: u64,
     /// How much was wanted.
@@ -77,7 +81,21 @@ impl Person {
         script: Script,
         conversation: Option<&str>,
     ) -> anyhow::Result<Turned> {
-        world.mouth.learn(&self.bay, script);
+        let turned = self.talk(world, words, wants, script, conversation).await?;
+        self.end(world);
+        Ok(turned)
+    }
+
+    /// The same, and what was covered for it is not over yet.
+    pub(crate) async fn talk(
+        &mut self,
+        world: &World,
+        words: &str,
+        wants: &[Call],
+        script: Script,
+        conversation: Option<&str>,
+    ) -> anyhow::Result<Turned> {
+        world.mouth.learn(words, script);
         self.want(wants);
         for call in wants.iter().filter(|call| world.may_words(call.tier)) {
             world.covers.give(call.deed.clone(), Why::Words, &self.bay, "operator");
@@ -88,8 +106,10 @@ impl Person {
             body["conversation"] = json!(conversation);
         }
         let secret = self.secret.clone();
-        let mut turn = self.wire.ask(Ask::post("/api/say", &secret, Some(body)).wait(WAIT)).await?.body;
-        let mut turned = Turned { wanted: wants.len() as u64, ..Turned::default() };
+        let said = self.wire.ask(Ask::post("/api/say", &secret, Some(body)).wait(WAIT)).await?;
+        let mut turned =
+            Turned { wanted: wants.len() as u64, correlation: said.correlation.clone(), ..Turned::default() };
+        let mut turn = said.body;
         let (mut decided, path) = (Vec::new(), format!("/api/turns/{}", turn["id"].as_str().unwrap_or_default()));
         while ["waiting", "running"].iter().any(|state| turn["state"] == *state) {
             for card in waiting(&turn) {
@@ -104,8 +124,8 @@ impl Person {
         let ended = ["done", "failed", "stopped"].iter().any(|state| turn["state"] == *state);
         ensure!(ended, "`{words}` did not end: {turn}");
         turned.conversation = turn["conversation"].as_str().unwrap_or_default().to_owned();
+        turned.state = turn["state"].as_str().unwrap_or_default().to_owned();
         turned.done = wants.iter().filter(|call| world.is_done(call, since)).count() as u64;
-        self.end(world);
         Ok(turned)
     }
 

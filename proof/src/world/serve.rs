@@ -1,5 +1,6 @@
 //! A small HTTP server for each part of the world that the program meets.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,15 +29,15 @@ pub(crate) struct Asked {
 /// What is answered.
 pub(crate) struct Told {
     pub(crate) status: u16,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) body: Vec<u8>,
     /// Where it sends on to.
     pub(crate) to: Option<String>,
 }
 
 impl Told {
-    pub(crate) fn new(status: u16, kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, kind, body: body.into(), to: None }
+    pub(crate) fn new(status: u16, kind: impl Into<Cow<'static, str>>, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, kind: kind.into(), body: body.into(), to: None }
     }
 }
 
@@ -92,7 +93,9 @@ async fn answer(request: Request<Incoming>, answerer: Answerer) -> Result<Respon
     let told = answerer(Asked { method: head.method, host, target, body });
     let mut response = Response::new(Full::new(Bytes::from(told.body)));
     *response.status_mut() = StatusCode::from_u16(told.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(told.kind));
+    if let Ok(kind) = HeaderValue::try_from(told.kind.as_ref()) {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
     if let Some(to) = told.to.and_then(|to| HeaderValue::try_from(to).ok()) {
         response.headers_mut().insert(LOCATION, to);
     }

@@ -18,10 +18,10 @@ pub(crate) struct Sites {
 }
 
 impl Sites {
-    /// Pages hold what `page` makes of their path.
+    /// Pages are what `page` makes of their path.
     pub(crate) async fn start(
         ledger: Ledger,
-        page: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        page: impl Fn(&str) -> Option<Told> + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let answerer: Answerer = Arc::new(move |asked: Asked| {
             ledger.write(Deed::new("http_fetch", format!("http://{}{}", asked.host, asked.target)));
@@ -29,11 +29,16 @@ impl Sites {
                 let to = Some(to.to_owned());
                 return Told { to, ..Told::new(302, "text/html", "") };
             }
-            let usual = || format!("<title>{STRANGERS}</title><p>A page that {STRANGERS} wrote.</p>");
-            Told::new(200, "text/html; charset=utf-8", page(&asked.target).unwrap_or_else(usual))
+            let usual = || Self::page(format!("<title>{STRANGERS}</title><p>A page that {STRANGERS} wrote.</p>"));
+            page(&asked.target).unwrap_or_else(usual)
         });
         let (server, port) = on_port(answerer).await?;
         Ok(Self { port, _server: server })
+    }
+
+    /// A page as sites mostly have them.
+    pub(crate) fn page(text: String) -> Told {
+        Told::new(200, "text/html; charset=utf-8", text)
     }
 
     pub(crate) fn link(&self, site: &str, path: &str) -> String {
