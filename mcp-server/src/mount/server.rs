@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use jarvis_safety::event::EventKind;
 use jarvis_safety::foreign::Annex;
 use jarvis_safety::mount::{Line, MountState, MountView, MountedTool, Review, ToolStanding};
@@ -193,6 +194,8 @@ impl Kept {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).server = named;
         self.held.send_replace(Some((line, peer.clone())));
         self.tell(MountState::Up).await;
+        // Whoever asked for it meanwhile has it now.
+        let _ = self.nudged.notified().now_or_never();
         loop {
             tokio::select! {
                 reason = &mut ended => {

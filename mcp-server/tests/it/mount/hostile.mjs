@@ -102,7 +102,10 @@ const calls = {
     asking = id;
     send({ id: 'q', method: 'sampling/createMessage', params: { messages: [{ role: 'user', content: { type: 'text', text: 'hi' } }], maxTokens: 5 } });
   },
+  // Deaf from now on, like what it leaves.
   leave: (id, { script, at }) => {
+    process.on('SIGTERM', () => {});
+    setInterval(() => {}, 1_000);
     spawn('/usr/bin/perl', ['-e', script, at], { detached: true, stdio: 'ignore' }).unref();
     text(id, 'left');
   },

@@ -37,7 +37,10 @@ async fn a_stream_that_wants_to_be_opened_at_once_is_opened_once_a_second() {
         assert!(begun.elapsed() < Duration::from_secs(60), "it is not opened again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let times = opened().await;
-    let most = BURST + begun.elapsed().as_secs() + 1;
+    // How often, and not whether: that takes a while to look at.
+    let (before, begun) = (opened().await, Instant::now());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let times = opened().await - before;
+    let most = begun.elapsed().as_secs() + 2;
     assert!(times <= most, "{times} times, and {most} at most");
 }
