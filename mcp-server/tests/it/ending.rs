@@ -52,6 +52,7 @@ fn called(app: &TestApp, args: &Value) -> Child {
 }
 
 /// Looks until it is so.
+#[expect(clippy::disallowed_methods, reason = "nobody tells of the end of a process that is not one's own child")]
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
