@@ -57,7 +57,9 @@ pub(crate) async fn audit(readers: &AnyPool, chain: &Chain, sealed: &Sealed, kno
         }
         tokio::task::yield_now().await;
     }
-    Ok(walk.end(known, orphans(readers).await?))
+    let early = count(readers, "select count(*) from event where seq < 1").await?;
+    let orphans = count(readers, "select count(*) from body b left join event e on e.seq = b.seq where e.seq is null");
+    Ok(walk.end(known, early, orphans.await?))
 }
 
 fn read(row: &AnyRow) -> Result<(Fields<'_>, &str, Kept<'_>), sqlx::Error> {
@@ -72,8 +74,8 @@ fn pass(walk: &mut Walk<'_>, row: &AnyRow, error: &sqlx::Error) -> Result<(), sq
     Ok(())
 }
 
-async fn orphans(readers: &AnyPool) -> Stored<u64> {
-    let count: i64 = sqlx::query("select count(*) from body b left join event e on e.seq = b.seq where e.seq is null")
+async fn count(readers: &AnyPool, sql: &'static str) -> Stored<u64> {
+    let count: i64 = sqlx::query(sql)
         .fetch_one(readers)
         .await
         .and_then(|row| row.try_get(0))

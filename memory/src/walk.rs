@@ -75,11 +75,15 @@ impl<'a> Walk<'a> {
         self.pass(seq, hash);
     }
 
-    /// There are no more rows. It is known which row was written last, and counted how many bodies belong to no row.
-    pub(crate) fn end(mut self, known: u64, orphans: u64) -> Verification {
+    /// There are no more rows. It is known which row was written last, and counted how many stand before the first one and
+    /// how many bodies belong to no row.
+    pub(crate) fn end(mut self, known: u64, early: u64, orphans: u64) -> Verification {
         let last = self.last.seq;
         if last < known {
             self.fault(|| format!("the log ends at row {last}, and row {known} was written: its end was removed"));
+        }
+        if early > 0 {
+            self.fault(|| format!("{early} rows stand before row 1, where none was ever written"));
         }
         let (erased, told) = (self.found.erased, self.told_erased);
         if erased > told {

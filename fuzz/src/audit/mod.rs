@@ -53,7 +53,7 @@ fn verify(chain: &Chain, log: &Log, written: &Log, sabotage: Sabotage) -> Vec<St
         };
         walk.row(&Fields { tier, ..fields(row) }, &row.hash, kept);
     }
-    let found = walk.end(written.rows.len() as u64, log.orphans);
+    let found = walk.end(written.rows.len() as u64, 0, log.orphans);
     assert_eq!(found.rows, log.rows.len() as u64, "it has not read all rows");
     found.faults
 }
@@ -107,5 +107,5 @@ fn forged(chain: &Chain, log: &Log) {
     for row in &log.rows {
         walk.row(&fields(row), &genesis.hash, Kept { salt: None, json: None });
     }
-    assert!(!walk.end(0, 0).faults.is_empty(), "rows without a hash pass");
+    assert!(!walk.end(0, 0, 0).faults.is_empty(), "rows without a hash pass");
 }

@@ -90,6 +90,13 @@ async fn an_added_row_is_found() {
     )
     .await;
     assert!(faults.iter().any(|fault| fault.contains("row 10 was altered")), "{faults:?}");
+    // Where a reader of the history would meet it, and a walk from the first row on would not.
+    for seq in [0, -7] {
+        let added =
+            "at, kind, actor, owner, subject, correlation, tool, tier, summary, null, hash from event where seq = 9";
+        let faults = found_after(&format!("insert into event select {seq}, {added}")).await;
+        assert_eq!(faults, ["1 rows stand before row 1, where none was ever written"]);
+    }
 }
 
 #[tokio::test]
