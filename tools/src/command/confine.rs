@@ -147,7 +147,6 @@ pub(super) fn begin(order: &Order) -> Result<Child, String> {
     writes.push(order.scratch.clone());
     let wide = Reach { reads, writes, ..reach.clone() };
     let leaves_root = rustix::process::geteuid().is_root() && !reach.as_root;
-    limit(order, leaves_root)?;
     let landlock = restrict_files(&wide, &order.own);
     let filter = syscall::restrict(reach);
     if order.must {
@@ -166,6 +165,8 @@ pub(super) fn begin(order: &Order) -> Result<Child, String> {
         command.stdin(Stdio::null());
     }
     let cannot = |error| format!("{} cannot be begun in {}: {error}", order.program.display(), order.folder.display());
+    // Last: they hold for the launcher too, whose own memory counts.
+    limit(order, leaves_root)?;
     command.spawn().map_err(cannot)
 }
 
