@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Where such tests stand.
-const PLACES: [&str; 4] = ["mcp-server/tests/it", "web/tests", "safety/tests", "tools/tests"];
+const PLACES: [&str; 5] = ["mcp-server/tests/it", "memory/tests/gate", "web/tests", "safety/tests", "tools/tests"];
 
 #[test]
 fn every_failure_with_a_name_has_a_test_that_exists() {
