@@ -373,6 +373,7 @@ fn filled(example: &str) -> String {
         ("{name}", "grafana"),
         ("{sort}", "memory"),
         ("{state}", "failed"),
+        ("{job}", "job_01m7y6xyr1e6zvh3rtvc83t39m"),
         ("{version}", "0123456789abcdef0123456789abcdef"),
     ];
     values.iter().fold(example.to_owned(), |text, (slot, value)| text.replace(slot, value))

@@ -157,7 +157,7 @@ impl Grammar {
         }
         pattern.asks = sentence.contains('?')
             || ["wondering", "past"].into_iter().any(|list| lexicon.listed(list, &words, at) > 0);
-        let mut first = true;
+        let (start, mut first) = (at, true);
         let mut particles = Vec::new();
         while at < words.len() {
             if particles.contains(&at) {
@@ -167,6 +167,7 @@ impl Grammar {
             if let Some((from, to)) = lexicon.at(&words, at).and_then(|found| found.particle) {
                 particles.extend(from..to);
             }
+            let opens = at == start;
             at = self.example_word(&words, at, args, lexicon, &mut pattern);
             let contextual = pattern.concepts.last().is_none_or(|concept| concept.weight < Class::Verb.weight());
             if first
@@ -174,8 +175,9 @@ impl Grammar {
                 && !contextual
                 && let Some(concept) = pattern.concepts.last().map(|last| &last.name)
             {
-                // In "{container} hangs, restart it" the first word after the slot is not the order.
-                if lexicon.commands(concept) || (pattern.slots.is_empty() && self.coined.contains_key(&**concept)) {
+                // In "{container} hangs, restart it" the first word after the slot is not the order, and in "take back job
+                // {job}" the first that means anything is not.
+                if lexicon.commands(concept) || (opens && self.coined.contains_key(&**concept)) {
                     self.actions.insert(Arc::clone(concept));
                     first = false;
                 }

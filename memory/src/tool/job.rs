@@ -350,7 +350,7 @@ impl Tool for JobCancel {
         deadline: Duration::from_secs(10),
         trust: Trust::Trusted,
         secrets: &[],
-        examples: &["cancel job {job}", "stop job {job}", "take back job {job}"],
+        examples: &["cancel job {job}", "stop job {job}", "abort job {job}"],
         lists: None,
     };
     type Args = CancelArgs;
