@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use clap::Subcommand;
 use jarvis_client::wire::{AuditReport, EventInfo, EventPage, StatusInfo};
 use jarvis_client::{Client, ClientError, EventStream, Message};
 use jarvis_safety::port::Feed as _;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::arguments::AuditCommand;
 use super::connect::Connection;
 use super::directory;
 use super::exit::{Exit, Result, Stop};
@@ -18,6 +18,22 @@ use super::print::Printer;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Print the newest rows, oldest first.
+    #[command(after_help = "Example: jarvis audit tail -n 50 --follow")]
+    Tail {
+        /// How many, at most 500.
+        #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=500))]
+        lines: u32,
+        /// Go on as rows are written, also over restarts of the server; Ctrl-C ends it.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Check every row, every kept body and the seal; without a server, on the files themselves.
+    Verify,
+}
 
 /// `audit …`.
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: AuditCommand) -> Result {

@@ -1,15 +1,15 @@
 //! `backup` and `restore`. Both work on the files themselves: a backup beside the server that runs, a restore where none
 //! does.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::{Args, ValueHint};
 use jarvis_memory::{
     AUDIT_KEY, Backup, BackupError, BackupKey, BackupOptions, Database, Protection, RestoreOptions, Restored, VAULT_KEY,
 };
 use jarvis_safety::secret::Secret;
 
-use super::arguments::{BackupWanted, RestoreWanted};
 use super::audit::clock_time;
 use super::connect::Connection;
 use super::directory;
@@ -19,6 +19,35 @@ use crate::config;
 use crate::serve::{SystemClock, UuidIds};
 
 const PASSPHRASE: &str = "JARVIS_BACKUP_PASSPHRASE";
+
+#[derive(Debug, Args)]
+pub(super) struct BackupWanted {
+    /// The file to write; nothing may be there.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) file: PathBuf,
+    /// Also what the file tools keep: `files/` and `trash/`.
+    #[arg(long)]
+    pub(super) files: bool,
+    /// Encrypt it for the holder of this age key.
+    #[arg(long, value_name = "AGE_KEY")]
+    pub(super) recipient: Option<String>,
+    /// Write it although the audit is not whole.
+    #[arg(long)]
+    pub(super) damaged: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreWanted {
+    /// The backup.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) file: PathBuf,
+    /// File with the age key that it was encrypted for.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) identity: Option<PathBuf>,
+    /// Restore it although the audit is not whole.
+    #[arg(long)]
+    pub(super) damaged: bool,
+}
 
 pub(super) async fn backup(connection: &Connection, printer: &Printer, wanted: BackupWanted) -> Result {
     connection.must_be_local("a backup is made of the data directory on the server's own machine")?;

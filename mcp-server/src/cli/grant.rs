@@ -3,18 +3,70 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use clap::{Args, Subcommand};
 use jarvis_client::wire::{GrantBody, GrantInfo, GrantList, GrantTrial};
 use serde_json::{Value, json};
 
-use super::arguments::{GrantCommand, GrantWanted};
 use super::audit::clock_time;
 use super::call::path_segment;
 use super::connect::Connection;
 use super::exit::{Exit, Result, Stop};
 use super::print::Printer;
+use super::span::minutes;
 
 /// Questions of the past that are shown.
 const SHOWN: usize = 20;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum GrantCommand {
+    /// Give one: a number of calls, for a time. Red calls are asked all the same.
+    #[command(after_help = "Examples: jarvis grant create docker_stop --target web --calls 5 --for 8h\n\
+                                       jarvis grant create --of appr_01m7y712k7etmvpk3cb77ryrd6 --try")]
+    Create(GrantWanted),
+    /// List them, those that have ended too.
+    List,
+    /// Take one back. What it has let begin goes on.
+    #[command(after_help = "Example: jarvis grant revoke grant_01m7y712k7etmvpk3cb77ryrd6")]
+    Revoke {
+        /// Id of the grant, as `jarvis grant list` shows it.
+        #[arg(value_name = "ID")]
+        grant: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GrantWanted {
+    /// Name of a tool, or a pattern with `*` and `?`.
+    #[arg(required_unless_present = "of", conflicts_with = "of")]
+    pub(super) tool: Option<String>,
+    /// Exactly what this card asked: the same call of the same caller on the same target.
+    #[arg(long, value_name = "APPROVAL", conflicts_with_all = ["target", "target_id", "actor", "when", "like"])]
+    pub(super) of: Option<String>,
+    /// Name of the target, or a pattern; left out: any. Another thing may come to bear the same name.
+    #[arg(long, value_name = "NAME")]
+    pub(super) target: Option<String>,
+    /// Whole id of the target, as a card shows it.
+    #[arg(long, value_name = "ID")]
+    pub(super) target_id: Option<String>,
+    /// Id of whoever calls, as the history shows it; left out: any.
+    #[arg(long, value_name = "ID")]
+    pub(super) actor: Option<String>,
+    /// An argument and its value, as JSON or as text; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) when: Vec<String>,
+    /// An argument that is a text, and a pattern; may be given several times.
+    #[arg(long, value_name = "NAME=PATTERN")]
+    pub(super) like: Vec<String>,
+    /// Most calls that it lets through.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) calls: u32,
+    /// How long it lives, at most 30d.
+    #[arg(long = "for", value_name = "30m|8h|7d", default_value = "24h", value_parser = |text: &str| minutes(text, 30))]
+    pub(super) minutes: u32,
+    /// Give nothing: tell which questions of the past it would have answered.
+    #[arg(long = "try")]
+    pub(super) only_try: bool,
+}
 
 /// `grant …`.
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: GrantCommand) -> Result {

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 use jarvis_client::wire::{CancelInfo, JobBody, JobInfo, JobPage};
 use jarvis_client::{Client, ClientError, Message};
 use serde_json::value::RawValue;
 
-use super::arguments::{JobCommand, JobWanted, JobsWanted};
+use super::arguments::LONGEST_WAIT;
 use super::audit::clock_time;
 use super::call::path_segment;
 use super::connect::Connection;
@@ -18,6 +20,68 @@ use super::print::Printer;
 const PAUSE: Duration = Duration::from_secs(2);
 /// How often it is asked again before somebody else must look: about five minutes.
 const PATIENCE: u32 = 150;
+
+const JOB_STATES: [&str; 9] = ["all", "open", "queued", "running", "waiting", "done", "failed", "cancelled", "unknown"];
+
+#[derive(Debug, Args)]
+pub(super) struct JobsWanted {
+    /// Only those in this state.
+    #[arg(long, default_value = "all", value_parser = PossibleValuesParser::new(JOB_STATES))]
+    pub(super) state: String,
+    /// How many, at most 200.
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(super) lines: u32,
+    /// Only those before this job.
+    #[arg(long, value_name = "ID")]
+    pub(super) before: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JobCommand {
+    /// Hand in a call of a tool; the gate decides it when it runs.
+    #[command(after_help = "Example: jarvis job start docker_pull '{\"image\":\"nginx:1.27\"}' --follow")]
+    Start(JobWanted),
+    /// Show one job.
+    Show {
+        /// Id of the job.
+        #[arg(value_name = "ID")]
+        job: String,
+        /// Wait so many seconds for its end, at most 50.
+        #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=LONGEST_WAIT))]
+        wait: u32,
+    },
+    /// Print what a job puts out until it has ended, also over restarts of the server.
+    #[command(after_help = "Ends like `jarvis call`: 0 done, 1 failed, cancelled or unknown.")]
+    Output {
+        /// Id of the job.
+        #[arg(value_name = "ID")]
+        job: String,
+        /// Go on after this piece.
+        #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+        after: u64,
+    },
+    /// Stop a job: one that has not begun ends at once.
+    Cancel {
+        /// Id of the job.
+        #[arg(value_name = "ID")]
+        job: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JobWanted {
+    /// Name of the tool.
+    pub(super) tool: String,
+    /// Arguments as a JSON object.
+    #[arg(default_value = "{}", value_name = "JSON")]
+    pub(super) args: String,
+    /// Idempotency key: the same key and call are the same job.
+    #[arg(long)]
+    pub(super) key: Option<String>,
+    /// Print what it puts out until it has ended.
+    #[arg(long, short)]
+    pub(super) follow: bool,
+}
 
 /// `job …`.
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: JobCommand) -> Result {

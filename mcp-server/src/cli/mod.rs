@@ -24,6 +24,7 @@ mod schedule;
 mod secret;
 mod serve;
 mod session;
+mod span;
 mod token;
 mod tools;
 mod undo;
@@ -31,9 +32,10 @@ mod words;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command, OperatorCommand};
+use arguments::{Arguments, Command};
 use connect::Connection;
 use exit::{Exit, Stop};
+use operator::OperatorCommand;
 use print::Printer;
 
 use crate::config::Environment;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use clap::{Args, Subcommand};
 use jarvis_client::wire::{MountBody, MountInfo, MountList, MountedToolInfo, ReviewBody, ToolReview};
 use jarvis_safety::plain::{shorten, visible};
 use serde_json::json;
 
-use super::arguments::{MountCommand, MountWanted};
 use super::call::path_segment;
 use super::connect::Connection;
 use super::exit::{Exit, Result, Stop};
@@ -14,6 +14,83 @@ use super::print::Printer;
 
 /// Digits of a digest that name what was read.
 const DIGEST: usize = 8;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MountCommand {
+    /// List the servers, how they are, and how many tools of theirs wait to be reviewed.
+    List,
+    /// Show the tools of a server in its own words.
+    Show {
+        /// Name of the server.
+        #[arg(value_name = "NAME")]
+        server: String,
+    },
+    /// Mount a server, or change how one is reached. Its tools are red until they are reviewed.
+    #[command(
+        after_help = "Examples: jarvis mount add notes --url http://192.168.1.20:8000/mcp --key secret://notes\n\
+                                       jarvis mount add files --reads /srv/media -- mcp-server-filesystem /srv/media"
+    )]
+    Add(MountWanted),
+    /// Give tools of a server their tiers, each as `show` told what it is.
+    #[command(
+        after_help = "Example: jarvis mount review files --tier green read_file@3f9a12c4 list_directory@b01d77e9"
+    )]
+    Review {
+        /// Name of the server.
+        #[arg(value_name = "NAME")]
+        server: String,
+        /// What calls of them are: green, yellow, orange or red. `none` makes them tools that nobody has reviewed.
+        #[arg(long)]
+        tier: String,
+        /// What the server calls them, with the first eight digits behind `@` that `show` told: so that nothing is let that
+        /// was changed since.
+        #[arg(value_name = "TOOL@DIGEST", required = true)]
+        tools: Vec<String>,
+    },
+    /// Reach a server again now that would be tried later.
+    Retry {
+        /// Name of the server.
+        #[arg(value_name = "NAME")]
+        server: String,
+    },
+    /// Take a server away, with all that was said of its tools.
+    Remove {
+        /// Name of the server.
+        #[arg(value_name = "NAME")]
+        server: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MountWanted {
+    /// Name of the server, and the beginning of its tools' names: 1 to 24 of a-z and 0-9.
+    #[arg(value_name = "NAME")]
+    pub(super) server: String,
+    /// Address of a server that speaks Streamable HTTP.
+    #[arg(long, conflicts_with = "program", required_unless_present = "program")]
+    pub(super) url: Option<String>,
+    /// Its bearer token, as `secret://NAME`.
+    #[arg(long, value_name = "SECRET", requires = "url")]
+    pub(super) key: Option<String>,
+    /// A folder that the program may read, beside programs and libraries.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) reads: Vec<String>,
+    /// A folder that it may change.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) writes: Vec<String>,
+    /// It may reach the network.
+    #[arg(long)]
+    pub(super) network: bool,
+    /// A variable of it, NAME=VALUE; the value may be `secret://NAME`.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) env: Vec<String>,
+    /// Longest time of a call, 1 to 540.
+    #[arg(long, default_value_t = 60)]
+    pub(super) seconds: u64,
+    /// The program and its arguments, after `--`.
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(super) program: Vec<String>,
+}
 
 /// `mount …`.
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: MountCommand) -> Result {

@@ -1,5 +1,6 @@
 //! `stop`, `resume` and `operator reset`.
 
+use clap::Subcommand;
 use jarvis_client::wire::KillBody;
 use serde_json::{Value, json};
 
@@ -7,6 +8,13 @@ use super::connect::Connection;
 use super::directory;
 use super::exit::{Exit, Result, Stop};
 use super::print::Printer;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OperatorCommand {
+    /// Forget the password and print a new one-time link; the server must have ended.
+    #[command(after_help = "Example: systemctl stop jarvis && jarvis operator reset && systemctl start jarvis")]
+    Reset,
+}
 
 pub(super) async fn stop(connection: &Connection, printer: &Printer, all: bool) -> Result {
     let level = if all { "all" } else { "effects" };

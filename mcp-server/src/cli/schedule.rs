@@ -1,16 +1,62 @@
 //! `schedules` and `schedule …`.
 
+use clap::{Args, Subcommand};
 use jarvis_client::wire::{ScheduleBody, ScheduleInfo, ScheduleList};
 use serde::Deserialize as _;
 use serde_json::value::RawValue;
 
-use super::arguments::{ScheduleCommand, ScheduleWanted};
 use super::audit::clock_time;
 use super::call::path_segment;
 use super::connect::Connection;
 use super::exit::{Exit, Result, Stop};
 use super::job::raw;
 use super::print::Printer;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ScheduleCommand {
+    /// Make one; its runs are jobs of whoever made it.
+    #[command(after_help = "Example: jarvis schedule add nightly --cron \"30 4 * * *\" --zone Europe/Berlin \
+        docker_restart '{\"container\":\"web\"}'")]
+    Add(ScheduleWanted),
+    /// Let it rest.
+    Pause {
+        /// Id of the schedule.
+        #[arg(value_name = "ID")]
+        schedule: String,
+    },
+    /// Let it run again.
+    Resume {
+        /// Id of the schedule.
+        #[arg(value_name = "ID")]
+        schedule: String,
+    },
+    /// Remove it; jobs that it has submitted stay.
+    Remove {
+        /// Id of the schedule.
+        #[arg(value_name = "ID")]
+        schedule: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScheduleWanted {
+    /// Name for people.
+    pub(super) name: String,
+    /// Minute, hour, day of the month, month, day of the week.
+    #[arg(long, value_name = "FIELDS")]
+    pub(super) cron: String,
+    /// IANA time zone.
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    pub(super) zone: String,
+    /// Make up for so many runs that were missed while Jarvis was not there; 0 leaves them out.
+    #[arg(long, default_value_t = 0, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(super) catch_up: u32,
+    /// Name of the tool.
+    pub(super) tool: String,
+    /// Arguments as a JSON object.
+    #[arg(default_value = "{}", value_name = "JSON")]
+    pub(super) args: String,
+}
 
 /// `schedule …`.
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: ScheduleCommand) -> Result {

@@ -1,13 +1,29 @@
 //! `session list` and `revoke`.
 
+use clap::Subcommand;
 use jarvis_client::wire::{OpenSession, SessionList};
 
-use super::arguments::SessionCommand;
 use super::audit::clock_time;
 use super::call::path_segment;
 use super::connect::Connection;
 use super::exit::{Exit, Result};
 use super::print::Printer;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionCommand {
+    /// List those that are open: from where, since when, and when each was last used.
+    List,
+    /// End one; what it holds open ends at once.
+    #[command(after_help = "Example: jarvis session revoke sess_01m7y712k7etmvpk3cb77ryrd6")]
+    Revoke {
+        /// Id of the session, as `jarvis session list` shows it.
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        session: Option<String>,
+        /// End all of them.
+        #[arg(long, conflicts_with = "session")]
+        all: bool,
+    },
+}
 
 /// `session …`.
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: SessionCommand) -> Result {
