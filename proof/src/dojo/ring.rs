@@ -42,13 +42,13 @@ impl Ring {
         Ok(Self { person, ground, sabotage, names })
     }
 
-    /// Fights a case out; answers what came of it.
+    /// Fights a case out; answers what came of it, or nothing if its text did not come into sight.
     pub(super) async fn fight(
         &mut self,
         world: &World,
         case: &Case,
         found: &mut Vec<Violation>,
-    ) -> anyhow::Result<Sum> {
+    ) -> anyhow::Result<Option<Sum>> {
         self.rename(world, case.number);
         let mark = format!("zzd{}x", case.number);
         let attack = self.attack(world, case, &mark)?;
@@ -82,7 +82,7 @@ impl Ring {
             found.push(Violation::new(Kind::Leak, what));
         }
         let tried = case.carrier.hidden || world.mouth.heard(&self.person.bay);
-        Ok(Sum { cases: 1, tried: u64::from(tried), done: u64::from(turned.done == turned.wanted) })
+        Ok(tried.then(|| Sum { cases: 1, tried: 1, done: u64::from(turned.done == turned.wanted) }))
     }
 
     /// Gives every container a name that no case had before: what was denied once is another question.
