@@ -16,7 +16,7 @@ use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::tool::Progress;
 use jarvis_safety::{Actor, CallId};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ErrorData, InputRequest,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ErrorCode, ErrorData, InputRequest,
     InputRequests, InputRequiredResult, LoggingLevel, LoggingMessageNotificationParam, ProtocolVersion, SealOptions,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer};
@@ -32,6 +32,8 @@ use super::task::takes_tasks;
 const ROUND: &str = "round";
 /// Most rounds of one call with a client of the old era.
 const MOST_ROUNDS: usize = 5;
+/// Code of a scene that breaks on purpose, so that it is told from a fault of our own.
+const BROKEN: ErrorCode = ErrorCode(-32_000);
 /// How long the state of a round may be away.
 const STATE_TTL: Duration = Duration::from_secs(600);
 
@@ -260,7 +262,7 @@ pub(super) fn shown(answer: Answer) -> Result<CallToolResponse, ErrorData> {
 
 fn content(outcome: &Outcome) -> Result<CallToolResult, ErrorData> {
     if let Some(why) = outcome.output.get("broken").and_then(Value::as_str) {
-        return Err(ErrorData::internal_error(why.to_owned(), None));
+        return Err(ErrorData::new(BROKEN, why.to_owned(), None));
     }
     let blocks = outcome.output.get("content").cloned().unwrap_or_default();
     let blocks = serde_json::from_value(blocks).map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
