@@ -57,6 +57,8 @@ const KEY_NAMES: &[&str] = &[
 
 /// What the guard knows by device and inode.
 pub(super) struct Guard {
+    data: PathBuf,
+    key: Option<PathBuf>,
     sealed: Vec<(u64, u64)>,
     own: Vec<(u64, u64)>,
     config: Vec<PathBuf>,
@@ -66,23 +68,31 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     path.metadata().ok().map(|seen| (seen.dev(), seen.ino()))
 }
 
+/// All that is sealed as it is now: a dozen things.
+fn sealed(data: &Path, key: Option<&Path>) -> Vec<(u64, u64)> {
+    let inside = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let top = inside(data).filter(|entry| entry.file_name() != "files");
+    let closed = top.chain(inside(&data.join("keys"))).map(|entry| entry.path());
+    let rest = [Some(data), key].into_iter().flatten().map(Path::to_owned);
+    closed.chain(rest).filter_map(|path| identity(&path)).collect()
+}
+
 impl Guard {
     /// Looks at the data directory, at the configuration and at the model's key (`env:NAME` or `file:/path`) as they are
-    /// now: a dozen things in all.
+    /// now.
     pub(super) fn now(data: &Path, config: &[PathBuf], key: Option<&str>) -> Self {
-        let inside = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let top = inside(data).filter(|entry| entry.file_name() != "files");
-        let closed = top.chain(inside(&data.join("keys"))).map(|entry| entry.path());
         let key = key.and_then(|reference| reference.strip_prefix("file:")).map(PathBuf::from);
-        let sealed = closed.chain([data.to_owned()]).chain(key).filter_map(|path| identity(&path)).collect();
+        let sealed = sealed(data, key.as_deref());
         let own = config.iter().filter_map(|path| identity(path)).collect();
         let config = config.iter().filter_map(|path| path.canonicalize().ok()).collect();
-        Self { sealed, own, config }
+        Self { data: data.to_owned(), key, sealed, own, config }
     }
 
     /// Nothing of the data directory but `files` is entered or opened, nor a key, by whatever name.
     pub(super) fn admits(&self, facts: &Facts, shown: &str) -> Result<(), ToolError> {
-        if self.sealed.contains(&facts.identity()) {
+        // A file of a moment, as a database has them, may be gone, and its number be that of a file that was just made.
+        let known = facts.identity();
+        if self.sealed.contains(&known) && sealed(&self.data, self.key.as_deref()).contains(&known) {
             let shown = visible(shown);
             return Err(closed(format!(
                 "`{shown}` belongs to Jarvis's own data (keys, database) or is his model's key, and is never opened by a \
@@ -175,6 +185,23 @@ pub(super) fn deceptive(rest: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_a_file_that_is_gone_closes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("data");
+        std::fs::create_dir_all(data.join("files")).unwrap();
+        std::fs::write(data.join("seal"), "the seal").unwrap();
+        std::fs::write(data.join("moment"), "of a moment").unwrap();
+        let guard = Guard::now(&data, &[], None);
+        // The same inode under another name, as a hard link has it, and as the next file may have it.
+        std::fs::hard_link(data.join("seal"), data.join("files/seal")).unwrap();
+        std::fs::rename(data.join("moment"), data.join("files/note")).unwrap();
+        let files = cap_std::fs::Dir::open_ambient_dir(data.join("files"), cap_std::ambient_authority()).unwrap();
+        let facts = |name: &str| Facts::from(&files.metadata(name).unwrap());
+        assert!(guard.admits(&facts("seal"), "seal").is_err());
+        assert!(guard.admits(&facts("note"), "note").is_ok());
+    }
 
     fn is_private(name: &str) -> bool {
         private(OsStr::new(name))
