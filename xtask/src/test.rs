@@ -67,7 +67,7 @@ fn workspace(skips: &std::path::Path) -> Done {
     if process::exists("cargo-nextest") {
         command.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]);
     } else {
-        command.args(["test", "--locked", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+        command.args(["test", "--locked", "--workspace", "--tests", "--no-fail-fast"]);
     }
     command.env("JARVIS_TEST_SKIPPED", skips);
     let (passed, lines) = process::listen(&root(), &mut command)?;
