@@ -5,6 +5,7 @@
 //! in.
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,8 @@ const KEY_NAMES: &[&str] = &[
 pub(super) struct Guard {
     data: PathBuf,
     key: Option<PathBuf>,
-    sealed: Vec<(u64, u64)>,
+    /// None if it could not be looked at; then everything is.
+    sealed: Option<Vec<(u64, u64)>>,
     own: Vec<(u64, u64)>,
     config: Vec<PathBuf>,
 }
@@ -69,12 +71,17 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// All that is sealed as it is now: a dozen things.
-fn sealed(data: &Path, key: Option<&Path>) -> Vec<(u64, u64)> {
-    let inside = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let top = inside(data).filter(|entry| entry.file_name() != "files");
-    let closed = top.chain(inside(&data.join("keys"))).map(|entry| entry.path());
-    let rest = [Some(data), key].into_iter().flatten().map(Path::to_owned);
-    closed.chain(rest).filter_map(|path| identity(&path)).collect()
+fn sealed(data: &Path, key: Option<&Path>) -> io::Result<Vec<(u64, u64)>> {
+    let inside = |folder: &Path| match std::fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let mut closed: Vec<PathBuf> = inside(data)?;
+    closed.retain(|path| path.file_name() != Some(OsStr::new("files")));
+    closed.extend(inside(&data.join("keys"))?);
+    closed.extend([Some(data), key].into_iter().flatten().map(Path::to_owned));
+    Ok(closed.iter().filter_map(|path| identity(path)).collect())
 }
 
 impl Guard {
@@ -82,7 +89,7 @@ impl Guard {
     /// now.
     pub(super) fn now(data: &Path, config: &[PathBuf], key: Option<&str>) -> Self {
         let key = key.and_then(|reference| reference.strip_prefix("file:")).map(PathBuf::from);
-        let sealed = sealed(data, key.as_deref());
+        let sealed = sealed(data, key.as_deref()).ok();
         let own = config.iter().filter_map(|path| identity(path)).collect();
         let config = config.iter().filter_map(|path| path.canonicalize().ok()).collect();
         Self { data: data.to_owned(), key, sealed, own, config }
@@ -92,7 +99,8 @@ impl Guard {
     pub(super) fn admits(&self, facts: &Facts, shown: &str) -> Result<(), ToolError> {
         // A file of a moment, as a database has them, may be gone, and its number be that of a file that was just made.
         let known = facts.identity();
-        if self.sealed.contains(&known) && sealed(&self.data, self.key.as_deref()).contains(&known) {
+        let holds = |sealed: Option<&Vec<_>>| sealed.is_none_or(|sealed| sealed.contains(&known));
+        if holds(self.sealed.as_ref()) && holds(sealed(&self.data, self.key.as_deref()).ok().as_ref()) {
             let shown = visible(shown);
             return Err(closed(format!(
                 "`{shown}` belongs to Jarvis's own data (keys, database) or is his model's key, and is never opened by a \
