@@ -58,8 +58,8 @@ pub(crate) async fn audit(readers: &AnyPool, chain: &Chain, sealed: &Sealed, kno
         tokio::task::yield_now().await;
     }
     let early = count(readers, "select count(*) from event where seq < 1").await?;
-    let orphans = count(readers, "select count(*) from body b left join event e on e.seq = b.seq where e.seq is null");
-    Ok(walk.end(known, early, orphans.await?))
+    let orphans = "select count(*) from body b left join event e on e.seq = b.seq where e.seq is null";
+    Ok(walk.end(known, early, count(readers, orphans).await?))
 }
 
 fn read(row: &AnyRow) -> Result<(Fields<'_>, &str, Kept<'_>), sqlx::Error> {
