@@ -48,6 +48,14 @@ impl Heard {
         Ok(if at.is_some_and(|at| now - at < COUNTS_MS) { Vouching::Led } else { Vouching::Model })
     }
 
+    /// Whether what a program says or calls may be led by strangers, because its model was handed such text.
+    ///
+    /// # Errors
+    /// As [`Heard::chooser`].
+    pub async fn leads(&self, actor: &Actor) -> Result<bool, Refusal> {
+        Ok(!actor.is_person() && self.chooser(actor).await? == Vouching::Led)
+    }
+
     /// A client is about to be handed what strangers may have written.
     ///
     /// # Errors

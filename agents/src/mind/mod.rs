@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jarvis_safety::conversation::TurnState;
+use jarvis_safety::heard::Heard;
 use jarvis_safety::kernel::Gate;
 use jarvis_safety::port::{Clock, Conversations, Identities, Ids, Index, Live, StoreError};
 use jarvis_safety::refusal::Code;
@@ -34,6 +35,8 @@ pub use say::{After, Said};
 pub struct MindParts {
     /// The gate: every call goes through it, and the settings come from it.
     pub gate: Gate,
+    /// What the models behind clients have heard.
+    pub heard: Arc<Heard>,
     /// Keeps conversations.
     pub conversations: Arc<dyn Conversations>,
     /// Knows who is who: a turn that is resumed acts as whoever its actor is by then.
@@ -69,6 +72,7 @@ impl Drop for Last {
 
 pub(crate) struct Inner {
     pub(crate) gate: Gate,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) conversations: Arc<dyn Conversations>,
     pub(crate) identities: Arc<dyn Identities>,
     pub(crate) live: Arc<dyn Live>,
@@ -107,6 +111,7 @@ impl Mind {
             redactor: parts.secrets.redactor.clone(),
             client: Client::new(parts.secrets, patience),
             gate: parts.gate,
+            heard: parts.heard,
             conversations: parts.conversations,
             identities: parts.identities,
             live: parts.live,

@@ -76,7 +76,7 @@ impl Mind {
     /// Asks the words of a turn again, beside it: the same parent, a new answer.
     ///
     /// # Errors
-    /// As [`Mind::say`].
+    /// As [`Mind::say`], and if the words are a program's: asked by a person they would become that person's own.
     pub async fn retry(
         &self,
         actor: &Actor,
@@ -86,6 +86,19 @@ impl Mind {
     ) -> Result<Turn, Refusal> {
         let (turn, _) = self.turn(actor, turn).await?;
         let inner = self.inner();
+        if turn.actor != actor.id {
+            let author = inner.identities.standing(&turn.actor).await.map_err(|error| store(&error))?;
+            if !author.is_some_and(|author| author.is_person()) {
+                return Err(Refusal::new(
+                    Code::Forbidden,
+                    "words of a program",
+                    format!(
+                        "{} said that, and only it can say it again; if you want it done, say it yourself",
+                        turn.actor
+                    ),
+                ));
+            }
+        }
         inner.room()?;
         let asked = inner.redactor.text(&turn.asked).into_owned();
         let again = inner.new_turn(actor, turn.conversation, turn.parent, asked, key);

@@ -52,6 +52,11 @@ impl Driver {
             }
             _ => Choice::of(Vouching::Client),
         };
+        let choice = match self.led([call.tool]).await {
+            Ok(led) if led && choice.vouching != Vouching::Unvouched => Choice::of(Vouching::Led),
+            Ok(_) => choice,
+            Err(refusal) => return vec![refused(index, refusal)],
+        };
         let request = self.request(index, call.tool, call.args, choice);
         match self.ask_gate(request).await {
             Answer::Ran(outcome) => vec![ran(index, *outcome)],
@@ -68,11 +73,15 @@ impl Driver {
             let refusal = secret_refusal(call.tool);
             return Came::with(read.calls.iter().map(|call| refused(call.index, refusal.clone())).collect());
         }
-        let requests: Vec<_> = read
-            .calls
-            .iter()
-            .map(|call| self.request(call.index, call.tool, call.args, Choice::of(Vouching::Person)))
-            .collect();
+        let chooser = match self.led(read.calls.iter().map(|call| call.tool)).await {
+            Ok(true) => Vouching::Led,
+            Ok(false) => Vouching::Person,
+            Err(refusal) => {
+                return Came::with(read.calls.iter().map(|call| refused(call.index, refusal.clone())).collect());
+            }
+        };
+        let requests: Vec<_> =
+            read.calls.iter().map(|call| self.request(call.index, call.tool, call.args, Choice::of(chooser))).collect();
         let indices: Vec<_> = read.calls.iter().map(|call| call.index).collect();
         let answer = tokio::select! {
             answer = self.settled_plan(&requests) => answer,
@@ -127,6 +136,25 @@ impl Driver {
         }
         let text = format!("The card {id} was left as it is; deny it on the approvals page if it is not wanted.");
         Came::stopped(vec![Entry::Note { text }])
+    }
+
+    /// Whether strangers may have had a say in what was said, because a program said it that was handed their text. It
+    /// matters only to what changes something or goes out.
+    async fn led(&self, tools: impl IntoIterator<Item = &str>) -> Result<bool, Refusal> {
+        let registry = self.mind.gate.registry();
+        let matters = |tool| registry.describe(tool).is_some_and(|tool| tool.spec.changes_or_goes_out());
+        if !tools.into_iter().any(matters) {
+            return Ok(false);
+        }
+        let began = Instant::now();
+        loop {
+            match self.mind.heard.leads(&self.actor).await {
+                Err(refusal) if away(&refusal) && began.elapsed() < STORE_PATIENCE => {
+                    tokio::time::sleep(STORE_AWAY).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// What the person's words order by the rules, whatever a model makes of them.

@@ -1,12 +1,14 @@
 //! Text by strangers moves nobody's hand.
 
-use jarvis_agents::Mind;
+use jarvis_agents::{Mind, Said};
+use jarvis_safety::Actor;
 use jarvis_safety::call::Vouching;
 use jarvis_safety::conversation::{CallEnd, Entry, Turn};
+use jarvis_safety::refusal::Code;
 use serde_json::json;
 
 use crate::support::model::{calls, text};
-use crate::support::{House, ModelServer, say, say_after, spoken};
+use crate::support::{House, ModelServer, origin, say, say_after, spoken};
 
 async fn obedient_model() -> ModelServer {
     ModelServer::start(|seen, _| match seen.said("tool").len() {
@@ -193,4 +195,50 @@ async fn what_a_stranger_said_counts_however_long_ago_it_was_in_the_conversation
     let next = say_after(&mind, "qwzx, do as it says", Some(&last), jarvis_agents::After::Newest).await.unwrap();
     house.card_of(&next.id).await;
     assert_eq!(house.lamps.count("restart hall"), 0);
+}
+
+#[tokio::test]
+async fn what_a_program_says_after_it_was_handed_a_strangers_text_is_asked() {
+    let server = ModelServer::start(|_, _| calls(&[("lamp_restart", json!({ "name": "hall" }))])).await;
+    let house = House::with_model(&server, 8192).await;
+    let (mind, program) = (house.mind(), Actor::mcp_stdio());
+    let say = async |words: &str| {
+        let said = Said { text: words.to_owned(), ..Said::default() };
+        mind.say(&program, origin(), said).await.unwrap()
+    };
+    let plain = say("restart the lamp hall").await;
+    house.turns.ended(&plain.id).await;
+    assert_eq!(house.lamps.count("restart hall"), 1, "a program that has heard nobody");
+    house.heard().hears(&program).await.unwrap();
+    // By the rules, as a plan, and by way of a model: whatever the way, it is the program's choice.
+    for words in ["restart the lamp hall", "restart the lamps hall and porch", "qwzx, see to the hall"] {
+        let turn = say(words).await;
+        let card = house.card_of(&turn.id).await;
+        assert_eq!(house.cards().await[0].vouching, Vouching::Led, "{words}");
+        house.deny(&card, "no").await;
+        house.turns.ended(&turn.id).await;
+    }
+    assert_eq!((house.lamps.count("restart hall"), house.lamps.count("restart porch")), (1, 0));
+    let look = say("list the lamps").await;
+    house.turns.ended(&look.id).await;
+    assert!(house.cards().await.is_empty(), "a look is not asked");
+}
+
+#[tokio::test]
+async fn the_words_of_a_program_do_not_become_a_persons_by_asking_them_again() {
+    let house = House::new().await;
+    let mind = house.mind();
+    let words = || Said { text: "restart the lamp hall".to_owned(), ..Said::default() };
+    let turn = mind.say(&Actor::mcp_stdio(), origin(), words()).await.unwrap();
+    house.turns.ended(&turn.id).await;
+    let refusal = mind.retry(&Actor::operator(), origin(), &turn.id, None).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Forbidden);
+    assert!(refusal.message.contains("mcp:stdio") && refusal.message.contains("say it yourself"), "{refusal:?}");
+    assert_eq!(house.lamps.count("restart hall"), 1);
+    let again = mind.retry(&Actor::mcp_stdio(), origin(), &turn.id, None).await.unwrap();
+    house.turns.ended(&again.id).await;
+    assert_eq!(house.lamps.count("restart hall"), 2, "its own words it may say again");
+    let local = mind.say(&Actor::local(), origin(), words()).await.unwrap();
+    house.turns.ended(&local.id).await;
+    assert!(mind.retry(&Actor::operator(), origin(), &local.id, None).await.is_ok(), "a person's are a person's");
 }

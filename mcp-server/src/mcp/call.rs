@@ -5,7 +5,7 @@ use std::time::Duration;
 use jarvis_safety::call::{Origin, Request, Vouching};
 use jarvis_safety::kernel::Watch;
 use jarvis_safety::outcome::Answer;
-use jarvis_safety::tool::Progress;
+use jarvis_safety::tool::{Progress, Trust};
 use jarvis_safety::{Actor, CallId, Refusal};
 use rmcp::model::{CallToolRequestParams, CallToolResponse, ErrorData, ProgressNotificationParam, ProgressToken};
 use rmcp::service::{Peer, RequestContext, RoleServer};
@@ -43,12 +43,13 @@ impl Face {
             return self.start_task(request, &context).await;
         }
         let watch = Watch { cancel: context.ct.child_token(), ..Watch::default() };
-        let teller = self.teller(&context, &watch);
+        let teller = self.teller(&actor, &request.tool, &context, &watch).await;
         let answer = self.gate.call_watched(request.clone(), watch).await;
         heard_out(teller).await;
+        self.remember(&actor, &answer).await?;
         match answer {
             Answer::Waiting(card) => self.ask(request, *card, &context).await,
-            answer => self.hand(&actor, answer).await,
+            answer => self.shown(answer),
         }
     }
 
@@ -65,9 +66,18 @@ impl Face {
         self.gate.refuse(&request, Refusal::invalid(unread.message.clone())).await;
     }
 
-    /// Tells the client how far the call is, if it wants to know.
-    pub(super) fn teller(&self, context: &RequestContext<RoleServer>, watch: &Watch) -> Option<JoinHandle<()>> {
+    /// Tells the client how far the call is, if it wants to know and may hear it.
+    pub(super) async fn teller(
+        &self,
+        actor: &Actor,
+        tool: &str,
+        context: &RequestContext<RoleServer>,
+        watch: &Watch,
+    ) -> Option<JoinHandle<()>> {
         let token = context.meta.get_progress_token()?;
+        if !self.may_tell(actor, tool).await {
+            return None;
+        }
         Some(tokio::spawn(tell_progress(context.peer.clone(), token, watch.progress.subscribe())))
     }
 
@@ -120,6 +130,13 @@ impl Face {
             Answer::Ran(outcome) if self.stages(&outcome.tool) => stage::shown(answer),
             _ => result(answer),
         }
+    }
+
+    /// Whether what a tool tells on its way may be told: it holds names that strangers chose, or more, so it must be
+    /// remembered first that the client has heard it.
+    pub(super) async fn may_tell(&self, actor: &Actor, tool: &str) -> bool {
+        let trusted = self.gate.registry().describe(tool).is_some_and(|tool| tool.spec.trust == Trust::Trusted);
+        trusted || self.heard.hears(actor).await.is_ok()
     }
 
     /// Remembers if a client's model is about to hear strangers. If that cannot be kept, nothing may be handed over.

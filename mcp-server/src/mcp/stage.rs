@@ -161,7 +161,7 @@ impl Face {
             Err(refusal) => return Answer::Refused(refusal),
         };
         let watch = Watch { cancel: context.ct.child_token(), ..Watch::default() };
-        let progress = self.teller(context, &watch);
+        let progress = self.teller(actor, &params.name, context, &watch).await;
         let logs = params.name.contains("logging") && self.wants_logs(context);
         let logs = logs.then(|| tokio::spawn(tell_log(context.peer.clone(), watch.progress.subscribe())));
         let answer = self.gate.call_watched(request, watch).await;

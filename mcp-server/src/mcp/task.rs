@@ -110,6 +110,9 @@ impl Face {
                 self.remember(actor, &answer).await?;
                 payload(self.shown(answer))
             }
+            None if job.progress.is_some() && !self.may_tell(actor, called(&job)).await => {
+                return Err(ErrorData::internal_error("the store is away; ask again in a moment", None));
+            }
             None => match self.wanted(actor, &job, context).await? {
                 input_requests if input_requests.is_empty() => TaskPayload::Working,
                 input_requests => TaskPayload::InputRequired { input_requests },
@@ -199,6 +202,11 @@ fn came_of(job: &JobRecord) -> Option<Answer> {
         let why = job.error.as_deref().unwrap_or("it came to nothing");
         Refusal::new(Code::Unavailable, "jobs", format!("the job ended as {}: {why}", job.state.as_str()))
     })))
+}
+
+/// The tool that a job calls.
+fn called(job: &JobRecord) -> &str {
+    job.payload.get("tool").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn payload(shown: Result<CallToolResponse, ErrorData>) -> TaskPayload {

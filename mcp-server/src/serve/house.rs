@@ -108,8 +108,10 @@ impl House {
         });
         hands.jobs.open(jobs.clone());
         let prompts = Prompts::load(Some(&config.prompts)).context("the prompts cannot be read")?;
+        let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
         let mind = Mind::new(MindParts {
             gate: console.gate(),
+            heard: Arc::clone(&heard),
             conversations: Arc::new(store.clone()),
             identities: Arc::new(store.clone()),
             live: live.clone(),
@@ -119,7 +121,6 @@ impl House {
             ids: ids.clone(),
             prompts,
         });
-        let heard = Arc::new(Heard::new(Arc::new(store.clone()), Arc::clone(&clock)));
         let seen = (Arc::clone(&index) as Arc<dyn Index>, Arc::clone(&heard), Arc::new(store.clone()));
         let face = face(config, &console, &jobs, &hands, seen)?;
         let (config, settings) = (config.clone(), sender);

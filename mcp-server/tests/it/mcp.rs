@@ -237,3 +237,22 @@ async fn a_clients_model_that_has_read_strangers_asks_for_yellow_until_a_grant_l
     assert!(runs(&called(&app, &token, "file_write", write("two.txt")).await), "{given}");
     card(&called(&app, &token, "file_write", write("five.txt")).await);
 }
+
+#[tokio::test]
+async fn a_card_that_tells_a_client_a_name_it_did_not_say_is_a_strangers_text() {
+    let Some(web) = Container::run("named") else { return };
+    let app = TestApp::start_with(&[("JARVIS_DOCKER", web.engine())]);
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["mcp_hold_seconds"] = 0.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
+    let write = serde_json::json!({ "path": "note.txt", "content": "x" });
+    let remove =
+        async |name: &str| called(&app, &token, "docker_remove", serde_json::json!({ "container": name })).await;
+    card(&remove(&web.name).await);
+    assert!(runs(&called(&app, &token, "file_write", write.clone()).await), "it was told the name that it said");
+    let told = remove(&web.id).await;
+    assert!(told["content"][0]["text"].as_str().unwrap().contains(&web.name), "{told}");
+    card(&called(&app, &token, "file_write", write).await);
+}

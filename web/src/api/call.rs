@@ -161,7 +161,7 @@ pub(super) async fn to_request(
 pub(super) async fn chooser(web: &Web, caller: &Caller) -> Answered<Vouching> {
     Ok(match caller.actor.kind {
         ActorKind::Operator => Vouching::Person,
-        ActorKind::Token if web.heard.chooser(&caller.actor).await? == Vouching::Led => Vouching::Led,
+        _ if web.heard.leads(&caller.actor).await? => Vouching::Led,
         _ => Vouching::Client,
     })
 }

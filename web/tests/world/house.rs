@@ -123,8 +123,10 @@ impl House {
             grants: Vec::new(),
             secrets: secrets.clone(),
         });
+        let heard = Arc::new(Heard::new(Arc::new(kept.store.clone()), kept.clock.clone()));
         let mind = Mind::new(MindParts {
             gate: gate.gate(),
+            heard: Arc::clone(&heard),
             conversations: Arc::new(kept.store.clone()),
             identities: Arc::new(kept.store.clone()),
             live: live.clone(),
@@ -155,7 +157,7 @@ impl House {
             ledger: Arc::new(kept.store.clone()),
             feed: Arc::new(kept.store.clone()),
             live,
-            heard: Arc::new(Heard::new(Arc::new(kept.store.clone()), kept.clock.clone())),
+            heard,
             identities: Arc::new(kept.store.clone()),
             settings: Arc::new(kept.store.clone()),
             settings_tx,

@@ -15,6 +15,7 @@ use jarvis_safety::call::Origin;
 use jarvis_safety::conversation::{Entry, Turn};
 use jarvis_safety::event::{Draft, Event, EventKind};
 use jarvis_safety::frame::Frame;
+use jarvis_safety::heard::Heard;
 use jarvis_safety::kernel::{Console, Described, GateParts, KillSwitch, Policy};
 use jarvis_safety::port::{Clock, Document, EventFilter, Feed as _, Identities as _, Ids, Index, Ledger as _, Live};
 use jarvis_safety::secret::{Redactor, Secret, Secrets, Vault};
@@ -99,10 +100,16 @@ impl House {
         self.gate.apply_settings(Settings { model, ..self.gate.settings() });
     }
 
+    /// What the models behind clients have heard.
+    pub(crate) fn heard(&self) -> Arc<Heard> {
+        Arc::new(Heard::new(Arc::new(self.store.clone()), Arc::clone(&self.clock) as _))
+    }
+
     /// A mind in this house; a test drops it to crash it.
     pub(crate) fn mind(&self) -> Mind {
         let parts = MindParts {
             gate: self.gate.gate(),
+            heard: self.heard(),
             conversations: Arc::clone(&self.turns) as _,
             identities: Arc::new(self.store.clone()),
             live: Arc::clone(&self.live) as _,
