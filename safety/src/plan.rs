@@ -11,7 +11,7 @@ use crate::refusal::{Code, Refusal};
 use crate::run::Watch;
 
 /// Most calls in one plan.
-const MAX_STEPS: usize = 50;
+pub(crate) const MAX_STEPS: usize = 50;
 
 /// What became of a plan.
 #[derive(Debug, Clone)]

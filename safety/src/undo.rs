@@ -6,6 +6,7 @@ use crate::call::{CallState, Origin, Request, Vouching};
 use crate::id::CallId;
 use crate::kernel::{Gate, PlanAnswer};
 use crate::outcome::Answer;
+use crate::plan::MAX_STEPS;
 use crate::refusal::{Code, Refusal, store_refusal};
 use crate::tool::Undo;
 use serde_json::Value;
@@ -39,12 +40,19 @@ impl Gate {
     }
 
     /// Takes calls back by one plan of what [`Gate::undoing_all`] answered. Where one of them can only be looked at once
-    /// another one is done (a file that was written and then removed), each is decided in its turn instead.
+    /// another one is done (a file that was written, then written again or removed), each is decided in its turn instead.
     pub async fn undo_all(&self, plan: Vec<Request>) -> PlanAnswer {
-        match self.plan(plan.clone()).await {
-            PlanAnswer::Refused(refusal) if refusal.code == Code::UnknownTarget && plan.len() > 1 => {
-                self.in_order(plan).await
-            }
+        let refusal = match self.plan(plan.clone()).await {
+            PlanAnswer::Refused(refusal) => refusal,
+            answer => return answer,
+        };
+        let as_things_are = matches!(refusal.code, Code::UnknownTarget | Code::InvalidArguments);
+        if !as_things_are || !(2..=MAX_STEPS).contains(&plan.len()) {
+            return PlanAnswer::Refused(refusal);
+        }
+        match self.in_order(plan).await {
+            // Not even the first one: nothing was done.
+            PlanAnswer::Ran(results) if results.len() == 1 && results[0].is_err() => PlanAnswer::Refused(refusal),
             answer => answer,
         }
     }

@@ -5,20 +5,28 @@ use serde_json::{Value, json};
 use crate::app::{self, TestApp};
 use crate::turn::model::{ModelServer, call, words};
 
-/// A turn in which a model writes two files, one of them over an old one, and writes and removes a third.
+/// A turn in which a model writes two files, one of them over an old one.
 async fn turn(app: &TestApp) -> String {
     std::fs::create_dir_all(app.data().join("files")).unwrap();
     std::fs::write(app.data().join("files/old.txt"), "as it was\n").unwrap();
-    let server = ModelServer::start(vec![
-        call("file_write", json!({ "path": "new.txt", "content": "new\n" })),
-        call("file_write", json!({ "path": "old.txt", "content": "changed\n" })),
-        words("Two files are written."),
-    ])
+    let id = made(
+        app,
+        &[
+            ("file_write", json!({ "path": "new.txt", "content": "new\n" })),
+            ("file_write", json!({ "path": "old.txt", "content": "changed\n" })),
+        ],
+    )
     .await;
-    server.connect(app, None).await;
-    let (code, said) = app.cli_json(&["say", "bring my two notes into the shape that we spoke about"]);
+    assert!(app.data().join("files/new.txt").exists());
+    id
+}
+
+/// A turn in which a model makes these calls.
+async fn made(app: &TestApp, calls: &[(&'static str, Value)]) -> String {
+    let answers = calls.iter().map(|(tool, args)| call(tool, args.clone())).chain([words("Done.")]);
+    ModelServer::start(answers.collect()).await.connect(app, None).await;
+    let (code, said) = app.cli_json(&["say", "bring my notes into the shape that we spoke about"]);
     assert_eq!(code, 0, "{said}");
-    assert!(app.data().join("files/new.txt").exists(), "{said}");
     said["id"].as_str().unwrap().to_owned()
 }
 
@@ -45,6 +53,22 @@ async fn a_turn_is_shown_before_and_taken_back_as_one_the_last_change_first() {
     let (code, again) = app.cli_json(&["undo", &id]);
     assert_eq!((code, again["code"].as_str()), (2, Some("not_undoable")), "{again}");
     assert!(again.to_string().contains("taken back already"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_only_be_looked_at_once_another_is_taken_back_is_taken_back_in_order() {
+    let app = TestApp::start();
+    let path = json!({ "path": "third.txt" });
+    let write = |content: &str| ("file_write", json!({ "path": "third.txt", "content": content }));
+    let id = made(&app, &[write("one\n"), write("two\n"), ("file_remove", path)]).await;
+    assert_eq!(text(&app, "third.txt"), None);
+    let (code, undone) = app.cli_json(&["undo", &id]);
+    let states: Vec<_> = undone["answers"].as_array().unwrap_or_else(|| panic!("{undone}")).iter().collect();
+    assert_eq!((code, states.len()), (0, 3), "{undone}");
+    assert!(states.iter().all(|answer| answer["state"] == "done"), "{undone}");
+    assert_eq!(text(&app, "third.txt"), None, "before the turn there was none");
+    let rows = app.cli_json(&["audit", "tail", "-n", "50"]).1.to_string();
+    assert_eq!(rows.matches("call.intent").count(), 6, "each was a governed call: {rows}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
