@@ -7,7 +7,7 @@ use jarvis_safety::approval::ApprovalState;
 use jarvis_safety::call::{CallState, Origin, Request, Vouching};
 use jarvis_safety::event::EventKind;
 use jarvis_safety::grant::Terms;
-use jarvis_safety::kernel::{Autonomy, KillSwitch, Level, Permit, PlanAnswer};
+use jarvis_safety::kernel::{Autonomy, KillSwitch, Level, Permit, PlanAnswer, Policy};
 use jarvis_safety::outcome::{Answer, answer_of};
 use jarvis_safety::port::{Clock as _, Ledger as _};
 use jarvis_safety::refusal::Code;
@@ -207,7 +207,7 @@ async fn no_arguments_are_an_empty_object_and_nothing_else_is() {
 #[tokio::test]
 async fn where_nobody_can_approve_what_would_be_asked_is_refused_and_the_rest_runs() {
     let house = House::without_operator(Arc::new(|tools, store, _| (tools.with(Maker), Arc::new(store.clone())))).await;
-    let called = async |tool, vouching| {
+    let called = async |house: &House, tool, vouching| {
         let request = Request { vouching, ..request(&Actor::local(), tool, lamp("hall")) };
         match house.gate.call(request).await {
             Answer::Ran(_) => "ran",
@@ -215,13 +215,17 @@ async fn where_nobody_can_approve_what_would_be_asked_is_refused_and_the_rest_ru
             Answer::Waiting(_) => "waits",
         }
     };
-    assert_eq!(called("lamp_stop", Vouching::Person).await, "no_approver");
-    assert_eq!(called("lamp_smash", Vouching::Person).await, "no_approver");
-    assert_eq!(called("lamp_maker", Vouching::Led).await, "no_approver");
-    assert_eq!(called("lamp_maker", Vouching::Client).await, "ran");
-    assert_eq!(called("lamp_see", Vouching::Led).await, "ran");
-    assert_eq!(called("lamp_dim", Vouching::Led).await, "no_approver");
-    assert_eq!(called("lamp_dim", Vouching::Person).await, "ran");
+    assert_eq!(called(&house, "lamp_stop", Vouching::Person).await, "no_approver");
+    assert_eq!(called(&house, "lamp_smash", Vouching::Person).await, "no_approver");
+    assert_eq!(called(&house, "lamp_maker", Vouching::Led).await, "no_approver");
+    assert_eq!(called(&house, "lamp_maker", Vouching::Client).await, "ran");
+    assert_eq!(called(&house, "lamp_see", Vouching::Led).await, "ran");
+    assert_eq!(called(&house, "lamp_dim", Vouching::Led).await, "no_approver");
+    assert_eq!(called(&house, "lamp_dim", Vouching::Person).await, "ran");
+    // Nor does a look wait for nobody.
+    let rule = "[[rule]]\nname='ask'\ntool='lamp_see'\nthen='ask'\nrefused=[{tool='lamp_see'}]\n";
+    let house = house.killed_under(Ok(Policy::parse(rule).unwrap())).await;
+    assert_eq!(called(&house, "lamp_see", Vouching::Person).await, "no_approver");
 }
 
 /// K-22.

@@ -151,25 +151,23 @@ impl Console {
         let kind = if kill == KillSwitch::Off { EventKind::KillOff } else { EventKind::KillOn };
         let row = row::row(kind, actor, "kill-switch", origin, &format!("kill switch: {}", kill.as_str()));
         // At once: no other hand and no disk is waited for.
-        self.put_in_force(kill, |now| now < kill);
+        self.put_in_force(|now| now.max(kill));
         let _one_at_a_time = self.inner().braking.lock().await;
         // Once more: a release that was under way has come before.
-        self.put_in_force(kill, |now| now < kill);
-        let before = self.inner().kill();
+        let before = self.put_in_force(|now| now.max(kill));
         self.inner().ledger.set_kill_switch(kill, row).await.map_err(|error| {
             let held = self.inner().kill().as_str();
             Refusal::new(Code::StoreUnavailable, "store", format!("{error}. In force until the next start: {held}"))
         })?;
         // A release; a brake that was thrown harder meanwhile stays, its own hand is next.
-        self.put_in_force(kill, |now| kill < now && now == before);
+        self.put_in_force(|now| if now == before { kill } else { now });
         Ok(())
     }
 
-    pub(crate) fn put_in_force(&self, kill: KillSwitch, instead_of: impl FnOnce(KillSwitch) -> bool) {
+    /// Moves the kill switch from where it is, and cancels what it forbids. Answers where it is.
+    pub(crate) fn put_in_force(&self, after: impl FnOnce(KillSwitch) -> KillSwitch) -> KillSwitch {
         let mut now = self.inner().kill.write().unwrap_or_else(PoisonError::into_inner);
-        if !instead_of(*now) {
-            return;
-        }
+        let kill = after(*now);
         *now = kill;
         drop(now);
         let running = self.inner().running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,5 +176,6 @@ impl Console {
                 token.cancel();
             }
         }
+        kill
     }
 }
