@@ -19,22 +19,26 @@ const RECORD: &str = "safety/mutation.toml";
 /// So many mutants are tried where not all need be, and in CI: about as many as there is time for.
 const MOST: usize = 10;
 
-/// `--all` mutates the whole kernel and records it; `--in-place` does it in this very folder, which saves CI a second
-/// build and is no good where somebody is at work.
+/// Leaves out what an earlier run in the same folder has caught.
+const AGAIN: &str = "--iterate";
+
+/// `--all` mutates the whole kernel and records it, `--again` after it only what the last run did not catch;
+/// `--in-place` does it in this very folder, which saves CI a second build and is no good where somebody is at work.
 pub(crate) fn run(arguments: &[String]) -> Done {
     let root = root();
-    let (mut all, mut in_place) = (false, false);
+    let (mut all, mut again, mut in_place) = (false, false, false);
     for argument in arguments {
         match argument.as_str() {
             "--all" => all = true,
+            "--again" => (all, again) = (true, true),
             "--in-place" => in_place = true,
-            other => return Err(format!("`{other}` is not understood; there are --all and --in-place")),
+            other => return Err(format!("`{other}` is not understood; there are --all, --again and --in-place")),
         }
     }
     let now = Sources::now(&root)?;
     let run = Run { root: &root, in_place, draw: &now.tests[0] };
     if all {
-        let figures = run.mutate(&[], usize::MAX)?;
+        let figures = run.mutate(if again { &[AGAIN] } else { &[] }, usize::MAX)?;
         return record(&root, &now, &figures);
     }
     let Ok(last) = fs::read_to_string(root.join(RECORD)) else {
@@ -117,9 +121,9 @@ fn folder(root: &Path) -> Result<PathBuf, String> {
 
 /// What a run came to.
 struct Figures {
+    /// How many were tried, by this run or the ones that it goes on with.
     mutants: usize,
-    caught: usize,
-    unviable: usize,
+    /// How many of these hung, which a test notices too.
     timeouts: usize,
 }
 
@@ -141,16 +145,17 @@ impl Run<'_> {
     /// Tries these mutants, or so many of them, and fails if one survives.
     fn mutate(&self, which: &[&str], most: usize) -> Result<Figures, String> {
         needs_tool()?;
-        let list = self.command(which).arg("--list").output().map_err(|error| error.to_string())?;
+        let folder = folder(self.root)?;
+        let listed: Vec<&str> = which.iter().copied().filter(|word| *word != AGAIN).collect();
+        let list = self.command(&listed).arg("--list").output().map_err(|error| error.to_string())?;
         if !list.status.success() {
             return Err(String::from_utf8_lossy(&list.stderr).into_owned());
         }
         let all = String::from_utf8_lossy(&list.stdout).lines().count();
         if all == 0 {
             process::say("mutants: what was touched has no meaning to change");
-            return Ok(Figures { mutants: 0, caught: 0, unviable: 0, timeouts: 0 });
+            return Ok(Figures { mutants: 0, timeouts: 0 });
         }
-        let folder = folder(self.root)?;
         let mut command = self.command(which);
         command.arg("--output").arg(&folder);
         if all > most {
@@ -173,9 +178,11 @@ impl Run<'_> {
         // Tests and their tools panic on purpose; where, nobody reads.
         command.env("RUST_BACKTRACE", "0");
         let found = folder.join("mutants.out");
-        let _ = fs::remove_dir_all(&found);
+        if !which.contains(&AGAIN) {
+            let _ = fs::remove_dir_all(&found);
+        }
         let status = command.status().map_err(|error| error.to_string())?;
-        Figures::read(&found, status)
+        Figures::read(&found, status, all.min(most))
     }
 }
 
@@ -193,13 +200,13 @@ fn needs_tool() -> Done {
 
 impl Figures {
     /// Reads what a run came to, and fails if a mutant survived.
-    fn read(found: &Path, status: ExitStatus) -> Result<Self, String> {
+    fn read(found: &Path, status: ExitStatus, of: usize) -> Result<Self, String> {
         let [caught, unviable, timeouts] =
             ["caught", "unviable", "timeout"].map(|name| lines(&found.join(format!("{name}.txt"))).len());
         let survivors = lines(&found.join("missed.txt"));
-        let mutants = caught + unviable + timeouts + survivors.len();
         process::say(&format!(
-            "mutants: {mutants}, of which {caught} were caught, {timeouts} hung and {unviable} did not compile; {} survived",
+            "mutants: {of}; of those that this run tried {caught} were caught, {timeouts} hung, {unviable} did not compile \
+             and {} survived",
             survivors.len()
         ));
         if !survivors.is_empty() {
@@ -207,7 +214,7 @@ impl Figures {
         }
         // 3: some hung, which a test notices too.
         if status.success() || status.code() == Some(3) {
-            return Ok(Self { mutants, caught, unviable, timeouts });
+            return Ok(Self { mutants: of, timeouts });
         }
         Err(format!("cargo-mutants ended with {status}"))
     }
@@ -223,12 +230,12 @@ fn record(root: &Path, sources: &Sources, figures: &Figures) -> Done {
     let date = Command::new("date").args(["--utc", "+%Y-%m-%d"]).output().map_err(|error| error.to_string())?;
     let date = String::from_utf8_lossy(&date.stdout).trim().to_owned();
     let Sources { kernel, tests: [gate, safety] } = sources;
-    let Figures { mutants, caught, unviable, timeouts } = figures;
+    let Figures { mutants, timeouts } = figures;
     let text = format!(
         "# Written by `cargo xtask mutants --all`: the last run over the whole kernel, which no mutant survived. The ids are\n\
          # git's, of {KERNEL}, {} and {} as they were.\n\
          kernel = \"{kernel}\"\ngate = \"{gate}\"\nsafety = \"{safety}\"\ndate = \"{date}\"\n\
-         mutants = {mutants}\ncaught = {caught}\nunviable = {unviable}\ntimeouts = {timeouts}\n",
+         mutants = {mutants}\ntimeouts = {timeouts}\n",
         TESTS[0], TESTS[1]
     );
     fs::write(root.join(RECORD), text).map_err(|error| error.to_string())?;
