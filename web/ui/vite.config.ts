@@ -10,6 +10,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // What two pages share comes once and in one piece: small files do not compress.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] } } },
   },
   worker: { format: 'es' },
   server: { proxy: { '/api': process.env.JARVIS_URL ?? 'http://127.0.0.1:7878' } },
