@@ -13,6 +13,7 @@ mod corpus;
 mod crash;
 mod docker;
 mod ending;
+mod factor;
 mod host;
 mod job;
 mod kill;

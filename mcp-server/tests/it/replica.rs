@@ -36,11 +36,15 @@ impl Scratch {
         TestApp::start_with(&[more, &[("JARVIS_DATABASE", &self.url)]].concat())
     }
 
-    /// Another one, with the key of one that is there.
+    /// Another one, with the keys of one that is there.
     pub(crate) fn beside(&self, other: &TestApp, more: &[(&str, &str)]) -> TestApp {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("keys")).unwrap();
-        std::fs::copy(other.data().join("keys/audit.key"), directory.path().join("keys/audit.key")).unwrap();
+        // The vault has one once it is used.
+        let keys = ["audit.key", "vault.key"].map(|key| (other.data().join("keys").join(key), key));
+        for (from, key) in keys.iter().filter(|(from, _)| from.exists()) {
+            std::fs::copy(from, directory.path().join("keys").join(key)).unwrap();
+        }
         TestApp::start_on(directory, &[more, &[("JARVIS_DATABASE", &self.url)]].concat())
     }
 }
