@@ -204,7 +204,7 @@ async fn no_arguments_are_an_empty_object_and_nothing_else_is() {
     }
 }
 
-/// K-17.
+/// K-26.
 #[tokio::test]
 async fn where_nobody_can_approve_what_would_be_asked_is_refused_and_the_rest_runs() {
     let house = House::without_operator(Arc::new(|tools, store, _| (tools.with(Maker), Arc::new(store.clone())))).await;
