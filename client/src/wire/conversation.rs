@@ -105,7 +105,9 @@ pub struct TurnInfo {
     /// The turn before it on its branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// The person's words.
+    /// Who asked: `operator`, `local`, or the program whose words they are (`token:tok_…`).
+    pub actor: String,
+    /// The words.
     pub asked: String,
     /// `running`, `waiting`, `done`, `stopped` or `failed`.
     pub state: String,

@@ -43,6 +43,7 @@ pub fn turn(turn: &Turn, log: &[Entry], declared: impl Fn(&str) -> &'static str)
         id: turn.id.to_string(),
         conversation: turn.conversation.to_string(),
         parent: turn.parent.as_ref().map(ToString::to_string),
+        actor: turn.actor.to_string(),
         asked: turn.asked.clone(),
         state: turn.state.as_str().to_owned(),
         footer: fold.footer(),

@@ -2433,7 +2433,9 @@ export interface components {
             conversation: string;
             /** @description The turn before it on its branch. */
             parent?: string | null;
-            /** @description The person's words. */
+            /** @description Who asked: `operator`, `local`, or the program whose words they are (`token:tok_…`). */
+            actor: string;
+            /** @description The words. */
             asked: string;
             /** @description `running`, `waiting`, `done`, `stopped` or `failed`. */
             state: string;

@@ -13,7 +13,7 @@ describe('addresses', () => {
   });
 });
 
-const turn = (id: string, parent: string | null, created_at: number): TurnInfo => ({ id, parent, created_at, conversation: 'v', asked: id, state: 'done', entries: [] });
+const turn = (id: string, parent: string | null, created_at: number): TurnInfo => ({ id, parent, created_at, conversation: 'v', actor: 'operator', asked: id, state: 'done', entries: [] });
 const shown = (steps: { turn: TurnInfo }[]) => steps.map((step) => step.turn.id);
 
 describe('branches of a conversation', () => {

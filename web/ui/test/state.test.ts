@@ -47,7 +47,7 @@ describe('a turn with a card', () => {
   const answer = (state: string, more: Partial<CallAnswer> = {}): CallAnswer => ({ tool: 'docker_stop', tier: 'orange', state, words: '', ...more });
   const call = (state: string, more?: Partial<CallAnswer>): TurnEntry => ({ kind: 'call', args: {}, answer: answer(state, more) });
   const said = (text: string): TurnEntry => ({ kind: 'said', text });
-  const turn = (state: string, entries: TurnEntry[]): TurnInfo => ({ id: 't', conversation: 'c', asked: '', state, entries, created_at: 0 });
+  const turn = (state: string, entries: TurnEntry[]): TurnInfo => ({ id: 't', conversation: 'c', actor: 'operator', asked: '', state, entries, created_at: 0 });
   const card = (state: string) => () => ({ state, steps: [{}, {}] as ApprovalInfo['steps'] });
 
   it('leaves to the card of a plan the calls that have not begun', () => {

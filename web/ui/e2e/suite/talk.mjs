@@ -45,6 +45,25 @@ export async function talking(world) {
     check(/\/chat\/conv_/.test(page.url()), 'the conversation has an address');
   });
 
+  await world.test('the words of a program are shown as its own, and nobody else asks them again', async () => {
+    const token = (await world.api('/tokens', { method: 'POST', body: { name: 'e2e bot', ceiling: 'green' } })).body;
+    const said = await fetch(`${world.server.url}/api/say`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token.secret}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ text: 'how is this machine?' }),
+    });
+    const turn = await said.json();
+    await until('the turn is over', async () => (await world.api(`/turns/${turn.id}`)).body.state === 'done');
+    await world.open(`/chat/${turn.conversation}`);
+    const shown = page.locator('article.turn').last();
+    await shown.getByText('understood by rule').waitFor();
+    await shown.getByText('A program:').waitFor({ state: 'attached' });
+    await shown.getByText(`token:${token.id}`).waitFor();
+    check((await shown.getByRole('button', { name: 'retry' }).count()) === 0, 'nothing that would be refused is offered');
+    const again = await world.api(`/turns/${turn.id}/retry`, { method: 'POST' });
+    check(again.status === 403, `the words are not the operator's: ${again.status}`);
+  });
+
   await world.test('what is typed into the palette and names nothing is asked of Jarvis', async () => {
     await world.open('/');
     await page.keyboard.press('Control+k');

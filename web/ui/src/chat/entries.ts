@@ -10,6 +10,9 @@ export interface ShownEntry {
 
 type Card = (id: string) => Pick<ApprovalInfo, 'state' | 'steps'> | undefined;
 
+/** Whether the words are a person's. A program's are asked again by nobody but itself. */
+export const byPerson = (turn: Pick<TurnInfo, 'actor'>) => turn.actor === 'operator' || turn.actor === 'local';
+
 export function shownEntries(turn: TurnInfo, cardOf: Card): ShownEntry[] {
   const shown: ShownEntry[] = [];
   /** Calls that the card of a plan, still on the screen, speaks for. */
