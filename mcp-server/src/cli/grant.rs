@@ -112,12 +112,18 @@ fn body(wanted: GrantWanted) -> std::result::Result<GrantBody, Stop> {
         let Some((name, value)) = given.split_once('=') else {
             return Err(Stop::invalid(format!("`{given}` is not NAME=VALUE; nothing was granted")));
         };
-        // What is no JSON is a text.
-        let exact = || serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-        when.insert(name.to_owned(), if like { json!({ "like": value }) } else { exact() });
+        when.insert(name.to_owned(), if like { json!({ "like": value }) } else { exact(value) });
     }
     let GrantWanted { tool, target, target_id, actor, calls, minutes, .. } = wanted;
     Ok(GrantBody { tool: tool.unwrap_or_default(), target, target_id, actor, when, only: false, calls, minutes })
+}
+
+/// What is no JSON is a text, and so is a number that would be written otherwise: the tag `1.10` is not `1.1`.
+fn exact(value: &str) -> Value {
+    match serde_json::from_str::<Value>(value) {
+        Ok(read) if !read.is_number() || read.to_string() == value => read,
+        _ => Value::from(value),
+    }
 }
 
 async fn list(connection: &Connection, printer: &Printer) -> Result {
@@ -168,4 +174,20 @@ fn tried(trial: &GrantTrial) -> String {
         let _ = write!(told, "\n… and {} more", all - SHOWN);
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_as_it_is_written() {
+        assert_eq!(exact("5"), json!(5));
+        assert_eq!(exact("true"), json!(true));
+        assert_eq!(exact("\"5\""), json!("5"));
+        assert_eq!(exact("[\"-h\"]"), json!(["-h"]));
+        for text in ["1.10", "1e3", "007", "web", "", "-0"] {
+            assert_eq!(exact(text), json!(text), "{text}");
+        }
+    }
 }
