@@ -217,7 +217,7 @@ impl Understanding {
         }
         let cx = Context { lexicon: &self.lexicon, grammar: &self.grammar, names, tokens: &tokens, text: &text };
         let bare = manner::strip(&self.lexicon, &tokens, 0, tokens.len());
-        let mood = manner::mood(&self.lexicon, &tokens, bare);
+        let mood = manner::mood(&self.lexicon, &self.grammar, &tokens, bare);
         let clauses = manner::clauses(cx.lexicon, cx.names, cx.tokens, bare);
         if clauses.len() > MOST_CLAUSES {
             let text = "That is a lot at once. Which of it should I do first?".to_owned();
