@@ -270,7 +270,10 @@ impl<'a> Reader<'a> {
             .filter_map(|said| if let Value::Path(path) = &said.value { Some((said.from, path.clone())) } else { None })
             .collect();
         for (at, path) in paths {
-            let file = looks_like_file(&path) && !self.cx.names.is_folder(&path);
+            // "The folder hosts" says what the name does not.
+            let called = at > self.lo && self.cx.lexicon.is("folder", &self.tokens()[at - 1].low);
+            let folder = called || self.cx.names.is_folder(&path);
+            let file = looks_like_file(&path) && !folder;
             let log = path.contains("/log") || path.ends_with(".log");
             if file {
                 // "What is in notes.txt" asks to read it, not for a folder.
@@ -279,7 +282,7 @@ impl<'a> Reader<'a> {
                 }
             }
             let concept = match file {
-                _ if self.cx.names.is_folder(&path) => "folder",
+                _ if folder => "folder",
                 _ if log => "log",
                 // "What does notes.txt say": who only asks about a file wants to read it.
                 true if self.out.words.iter().all(|word| word.class == Class::Weak) => "read",
