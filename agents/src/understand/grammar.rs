@@ -97,6 +97,8 @@ pub(super) struct Grammar {
     pub(super) coined: HashMap<String, Arc<str>>,
     /// What tools above green do: these words are orders, not topics.
     pub(super) actions: HashSet<Arc<str>>,
+    /// What tools say that only look.
+    pub(super) looks: HashSet<Arc<str>>,
     /// Kinds of things that any tool takes.
     pub(super) kinds: Vec<Arc<str>>,
 }
@@ -117,7 +119,7 @@ impl Grammar {
             }
             let patterns: Vec<Pattern> =
                 tool.examples.iter().map(|example| grammar.pattern(example, &args, tool.tier, lexicon)).collect();
-            let vocabulary = patterns
+            let vocabulary: HashSet<Arc<str>> = patterns
                 .iter()
                 .flat_map(|pattern| pattern.concepts.iter().map(|concept| Arc::clone(&concept.name)))
                 .collect();
@@ -128,6 +130,9 @@ impl Grammar {
                 .map(|meaning| Arc::clone(&meaning.concept))
                 .collect();
             grammar.actions.extend(flags.iter().cloned());
+            if tool.tier == Tier::Green {
+                grammar.looks.extend(vocabulary.iter().cloned());
+            }
             let (name, tier) = (tool.name.clone(), tool.tier);
             grammar.tools.push(ToolGrammar { name, tier, args, patterns, vocabulary, flags });
         }

@@ -9,6 +9,7 @@
 //! called only by its own words, for a thing that is named exactly, in a sentence that is understood to its last word;
 //! and whatever falls short of that becomes one short question whose answers can be sent back as they stand.
 
+mod beyond;
 mod bind;
 mod clause;
 mod courtesy;
@@ -278,6 +279,7 @@ impl Understanding {
             return Understood::Nothing { nearest: Vec::new(), order };
         }
         let unclear = outcomes.iter().any(Outcome::is_nothing);
+        let beyond = outcomes.iter().any(|outcome| outcome.beyond);
         let question = outcomes.iter().find_map(|outcome| outcome.question.clone());
         let calls: Vec<Call> = outcomes.into_iter().flat_map(|outcome| outcome.calls).collect();
         let changing = calls.iter().any(changes);
@@ -286,7 +288,7 @@ impl Understanding {
             let rest = calls.into_iter().map(|call| call.sentence);
             return Understood::Question { text: question, choices: choices.into_iter().chain(rest).collect() };
         }
-        if (changing || ordered) && (unclear || mood.doubtful) {
+        if ((changing || ordered) && (unclear || mood.doubtful)) || (beyond && unclear) {
             let text = if unclear {
                 "I understood only a part of that. Which of these should I do?"
             } else {
