@@ -7,7 +7,7 @@
 
 use super::lexicon::Class;
 use super::reading::{Reader, Word};
-use super::token::Shape;
+use super::token::{Shape, Token};
 
 /// Behind these an English word names something.
 const BEFORE_THINGS: [&str; 14] =
@@ -28,7 +28,15 @@ pub(super) fn is_foreign(reader: &Reader<'_>) -> bool {
 
 /// Marks a clause that must not be answered with a look.
 pub(super) fn find(reader: &mut Reader<'_>) {
-    reader.out.beyond = reader.foreign || may_order(reader) || asks_elsewhere(reader);
+    reader.out.beyond = reader.foreign || is_line(reader) || may_order(reader) || asks_elsewhere(reader);
+}
+
+/// Whether marks of a shell's line stand between the words: who writes "cat notes.txt > hosts" does not want to see it.
+fn is_line(reader: &Reader<'_>) -> bool {
+    let tokens = &reader.tokens()[reader.lo..];
+    let marked =
+        |pair: &[Token]| reader.cx.text.get(pair[0].to..pair[1].from).is_some_and(|gap| gap.contains(['|', '>']));
+    tokens.windows(2).any(marked)
 }
 
 /// Whether an order that no rule knows may stand in the clause.

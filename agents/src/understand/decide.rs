@@ -97,7 +97,7 @@ fn looked(cx: Context<'_>, index: &dyn Index, reading: &Reading, mention: Option
     }
     let fits = weigh(cx, reading, mention, |tool| tool.tier == Tier::Green);
     let Some(best) = fits.first() else { return Verdict::Nothing };
-    if best.score >= SURE && !reading.beyond {
+    if best.score >= SURE && !reading.beyond && best.bound.unused == 0 {
         let rivals: Vec<&Fit<'_>> = fits.iter().take_while(|fit| best.score - fit.score < TIE).collect();
         return certain(cx, reading, mention, &rivals);
     }
