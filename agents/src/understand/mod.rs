@@ -17,6 +17,7 @@ mod decide;
 mod grammar;
 mod group;
 mod lexicon;
+mod line;
 mod literal;
 mod manner;
 mod mention;
@@ -112,6 +113,11 @@ pub trait World: Send + Sync {
     async fn renew(&self) -> bool {
         false
     }
+
+    /// The tier of a call as things are; nothing where it cannot be told.
+    async fn tier(&self, _: &Meant) -> Option<Tier> {
+        None
+    }
 }
 
 /// A thing that exists.
@@ -184,6 +190,9 @@ impl Understanding {
 
     /// Says what a text means. Never runs anything; the world is only asked for names.
     pub async fn understand(&self, text: &str, world: &dyn World) -> Understood {
+        if let Some(run) = self.line(text, world).await {
+            return run;
+        }
         let mut names = Names::of(world, &self.grammar.kinds).await;
         if let Some((kind, said)) = courtesy::of(&self.lexicon, &names, &token::tokens(&token::clean(text))) {
             let examples = suggest::shown(&self.grammar, &names, |sentence, tool| self.means(sentence, tool, &names));
@@ -207,6 +216,19 @@ impl Understanding {
             }
             other => other,
         }
+    }
+
+    /// The command that a text orders to run, where that is known to be harmless enough for plain words.
+    async fn line(&self, text: &str, world: &dyn World) -> Option<Understood> {
+        let args = line::of(&self.lexicon, &self.grammar, text)?;
+        for tool in &self.grammar.lines {
+            let meant = Meant { tool: tool.clone(), args: args.clone() };
+            if world.tier(&meant).await.is_some_and(|tier| tier <= Tier::Yellow) {
+                let why = format!("the words behind the order are a command, which is {tool}");
+                return Some(Understood::Calls { calls: vec![meant], why });
+            }
+        }
+        None
     }
 
     /// What a text means, and whether that rests on nothing but whole names of things that are known.
