@@ -18,7 +18,7 @@ use jarvis_safety::{Actor, ActorId, Tier};
 use serde_json::{Value, json};
 
 use crate::mind::Inner;
-use crate::understand::{Named, World};
+use crate::understand::{Meant, Named, World};
 
 /// How long names are remembered, in milliseconds.
 const REMEMBERED: i64 = 5_000;
@@ -57,16 +57,19 @@ impl GateWorld {
         }
     }
 
-    async fn look(&self, tool: &str, listing: Listing) -> Vec<Named> {
-        let request = Request {
+    fn request(&self, tool: &str, args: Value) -> Request {
+        Request {
             actor: self.actor.clone(),
             origin: self.origin.clone(),
             tool: tool.to_owned(),
-            args: json!({}),
+            args,
             key: None,
             vouching: Vouching::Person,
-        };
-        match self.gate.call(request).await {
+        }
+    }
+
+    async fn look(&self, tool: &str, listing: Listing) -> Vec<Named> {
+        match self.gate.call(self.request(tool, json!({}))).await {
             Answer::Ran(outcome) if outcome.state == CallState::Done => read(&outcome.output, listing),
             // What cannot be seen has no names: a rule then asks, or fails with the tool's own words.
             _ => Vec::new(),
@@ -120,5 +123,10 @@ impl World for GateWorld {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.retain(|(actor, kind), _| *actor != self.actor.id || !recalled.contains(kind));
         !recalled.is_empty()
+    }
+
+    async fn tier(&self, meant: &Meant) -> Option<Tier> {
+        let prepared = self.gate.classify(&self.request(&meant.tool, meant.args.clone())).await;
+        prepared.ok().map(|prepared| prepared.tier)
     }
 }

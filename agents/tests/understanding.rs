@@ -14,10 +14,13 @@ use jarvis_safety::Tier;
 use jarvis_safety::port::Index;
 use proptest::prelude::{ProptestConfig, Strategy, prop, proptest};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Lines of the frozen half that must at least be right.
 const FROZEN_AT_LEAST: usize = 115;
+/// Examples that do not lead to their own tool: a command that only looks is run by "run …" alone, and of a job only the
+/// model knows which tool is meant.
+const ASTRAY: usize = 6;
 
 #[derive(Deserialize)]
 struct ToolLine {
@@ -70,6 +73,18 @@ impl Homelab {
 impl World for Homelab {
     async fn names(&self, kind: &str) -> Vec<Named> {
         self.0.get(kind).cloned().unwrap_or_default()
+    }
+
+    /// Two forms of commands: one that only looks, and one that does not.
+    async fn tier(&self, meant: &Meant) -> Option<Tier> {
+        let looks = meant.args == json!({ "program": "df", "args": ["-h"] });
+        let marks = meant.args["program"] == "touch";
+        match (&*meant.tool, looks, marks) {
+            ("command_look", true, _) => Some(Tier::Green),
+            ("command_run", false, true) => Some(Tier::Yellow),
+            ("command_run", ..) => Some(Tier::Red),
+            _ => None,
+        }
     }
 }
 
@@ -354,13 +369,14 @@ fn examples_lead_to_their_own_tool_and_never_to_another_that_changes_something()
         }
     }
     println!("{} of {all} examples do not lead to their own tool:\n{}", astray.len(), astray.join("\n"));
-    assert!(astray.len() * 10 <= all, "more than a tenth of the examples do not lead to their own tool");
+    assert!(astray.len() <= ASTRAY && all > 150, "more examples than {ASTRAY} of {all} do not lead to their own tool");
 }
 
 fn filled(example: &str) -> String {
     let values = [
         ("{container}", "grafana"),
         ("{service}", "cron"),
+        ("{program}", "touch"),
         ("{image}", "redis:7-alpine"),
         ("{path}", "/etc/hosts"),
         ("{lines}", "20"),

@@ -23,6 +23,8 @@ pub(super) struct Outcome {
     pub(super) question: Option<(String, Vec<String>)>,
     /// It holds an order.
     pub(super) ordered: bool,
+    /// It may hold more than the rules know.
+    pub(super) beyond: bool,
     pub(super) score: f32,
 }
 
@@ -65,6 +67,7 @@ pub(super) fn outcome(cx: Context<'_>, index: &dyn Index, readings: &[Reading], 
     }
     let mut best = best.unwrap_or_default();
     best.ordered = readings.iter().any(|reading| reading.action.is_some());
+    best.beyond = readings.iter().any(|reading| reading.beyond);
     best
 }
 

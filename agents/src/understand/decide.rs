@@ -79,10 +79,10 @@ fn ordered(cx: Context<'_>, reading: &Reading, mention: Option<&Mention>) -> Ver
         return question::which_of(cx, reading, &rivals);
     }
     let call = call(cx, best);
-    if call.tier == Tier::Green {
+    if call.tier == Tier::Green && !reading.beyond {
         return Verdict::Act(call, best.score);
     }
-    let certain = best.whole && !reading.odd && reading.unknown.len() <= best.bound.explained;
+    let certain = best.whole && !reading.beyond && !reading.odd && reading.unknown.len() <= best.bound.explained;
     if certain && best.bound.quality == Quality::Exact {
         Verdict::Act(call, best.score)
     } else {
@@ -97,11 +97,11 @@ fn looked(cx: Context<'_>, index: &dyn Index, reading: &Reading, mention: Option
     }
     let fits = weigh(cx, reading, mention, |tool| tool.tier == Tier::Green);
     let Some(best) = fits.first() else { return Verdict::Nothing };
-    if best.score >= SURE {
+    if best.score >= SURE && !reading.beyond && best.bound.unused == 0 {
         let rivals: Vec<&Fit<'_>> = fits.iter().take_while(|fit| best.score - fit.score < TIE).collect();
         return certain(cx, reading, mention, &rivals);
     }
-    if let Some(fit) = second_opinion(index, reading, &fits) {
+    if let Some(fit) = second_opinion(index, reading, &fits).filter(|_| !reading.beyond) {
         return Verdict::Act(call(cx, fit), fit.score);
     }
     if let Some(verdict) = unknown_thing(cx, reading, mention) {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use jarvis_safety::Tier;
 use serde_json::Value as Json;
 
-use super::ToolText;
 use super::lexicon::{Class, Lexicon};
 use super::token::{Shape, Token, clean, tokens};
 use super::value::{Value, number, unit_seconds, value_at};
+use super::{ToolText, line};
 
 /// How an argument takes its value.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,10 @@ pub(super) enum Role {
     Id(String),
     /// A part of a name, to filter by.
     Name,
+    /// A program or a tool by its very name: no words of a sentence stand for it.
+    Verbatim,
+    /// Several words, one by one.
+    Words,
     /// Free text.
     Text,
 }
@@ -97,6 +101,12 @@ pub(super) struct Grammar {
     pub(super) coined: HashMap<String, Arc<str>>,
     /// What tools above green do: these words are orders, not topics.
     pub(super) actions: HashSet<Arc<str>>,
+    /// What tools say that only look.
+    pub(super) looks: HashSet<Arc<str>>,
+    /// Tools that run a program with arguments, the lowest tier first.
+    pub(super) lines: Vec<String>,
+    /// How they are told to.
+    pub(super) runs: HashSet<Arc<str>>,
     /// Kinds of things that any tool takes.
     pub(super) kinds: Vec<Arc<str>>,
 }
@@ -117,7 +127,7 @@ impl Grammar {
             }
             let patterns: Vec<Pattern> =
                 tool.examples.iter().map(|example| grammar.pattern(example, &args, tool.tier, lexicon)).collect();
-            let vocabulary = patterns
+            let vocabulary: HashSet<Arc<str>> = patterns
                 .iter()
                 .flat_map(|pattern| pattern.concepts.iter().map(|concept| Arc::clone(&concept.name)))
                 .collect();
@@ -128,11 +138,31 @@ impl Grammar {
                 .map(|meaning| Arc::clone(&meaning.concept))
                 .collect();
             grammar.actions.extend(flags.iter().cloned());
+            if tool.tier == Tier::Green {
+                grammar.looks.extend(vocabulary.iter().cloned());
+            }
             let (name, tier) = (tool.name.clone(), tool.tier);
             grammar.tools.push(ToolGrammar { name, tier, args, patterns, vocabulary, flags });
         }
         grammar.kinds = kinds.into_iter().collect();
+        grammar.find_lines(lexicon);
         grammar
+    }
+
+    fn find_lines(&mut self, lexicon: &Lexicon) {
+        let takes = |tool: &ToolGrammar, name: &str, role: &Role| {
+            tool.args.iter().any(|arg| arg.name == name && arg.role == *role)
+        };
+        // A tool of a stranger brings no sentences, whatever its arguments are called.
+        let line = |tool: &&ToolGrammar| {
+            let takes_line = takes(tool, line::PROGRAM, &Role::Verbatim) && takes(tool, line::ARGS, &Role::Words);
+            takes_line && !tool.patterns.is_empty()
+        };
+        let mut tools: Vec<&ToolGrammar> = self.tools.iter().filter(line).collect();
+        tools.sort_by_key(|tool| tool.tier);
+        let words = tools.iter().flat_map(|tool| &tool.vocabulary);
+        let verbs = words.filter(|word| lexicon.commands(word) && self.actions.contains(*word)).map(Arc::clone);
+        (self.runs, self.lines) = (verbs.collect(), tools.iter().map(|tool| tool.name.clone()).collect());
     }
 
     fn pattern(&mut self, example: &str, args: &[Arg], tier: Tier, lexicon: &Lexicon) -> Pattern {
@@ -324,11 +354,13 @@ fn role_of(name: &str, property: &Json, schema: &Json) -> Role {
     match entity.unwrap_or(name) {
         "path" | "file" | "folder" | "directory" => Role::Path,
         "image" => Role::Image,
+        line::PROGRAM | "tool" if entity.is_none() => Role::Verbatim,
         "url" | "address" if entity.is_none() => Role::Url,
         kind if entity.is_some() => Role::Thing(kind.into()),
         _ if address => Role::Url,
         _ if let Some(kind) = id => Role::Id(kind),
         _ if !choices.is_empty() => Role::Choice(choices),
+        _ if typed("array") => Role::Words,
         _ if typed("boolean") => {
             // A tool may list phrases that switch it on.
             let phrases = facts.iter().filter_map(|fact| fact["x-true"].as_array()).flatten();

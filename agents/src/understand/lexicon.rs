@@ -182,13 +182,19 @@ impl Lexicon {
         if !(5..=16).contains(&word.len()) {
             return None;
         }
-        self.phrases
-            .iter()
-            .find_map(|(form, phrases)| {
-                let near = form.len().abs_diff(word.len()) <= 1 && strsim::osa_distance(form, word) == 1;
-                phrases.iter().find(|phrase| near && phrase.words.len() == 1 && phrase.particle.is_empty())
-            })
-            .map(|phrase| &phrase.meaning)
+        let alone = |phrase: &&Phrase| phrase.words.len() == 1 && phrase.particle.is_empty();
+        let near = self.phrases.iter().filter_map(|(form, phrases)| {
+            let near = form.len().abs_diff(word.len()) <= 1 && strsim::osa_distance(form, word) == 1;
+            phrases.iter().find(alone).filter(|_| near).map(|phrase| (form, &phrase.meaning))
+        });
+        // Of several the one that commands: it is asked about, where another would be taken for granted.
+        let (_, meaning) = near.min_by_key(|(form, meaning)| (!meaning.commands, *form))?;
+        // "Stoppen" is nearer to "stop" than to "stopped", whatever the letters say.
+        let begins = |start: &str| {
+            self.phrases.get(start).is_some_and(|phrases| phrases.iter().filter(alone).any(|it| it.meaning.commands))
+        };
+        let command = (4..word.len()).filter_map(|end| word.get(..end)).any(begins);
+        (meaning.commands || !command).then_some(meaning)
     }
 }
 

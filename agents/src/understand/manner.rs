@@ -1,8 +1,10 @@
 //! How a text is put: manners around it, the mood it is in, and where one clause ends and the next begins.
 
+use super::grammar::Grammar;
 use super::lexicon::{Class, Lexicon};
 use super::names::Names;
 use super::token::{Shape, Token};
+use super::value::{Said, Value, value_at};
 
 /// A stretch of tokens without its manners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,9 @@ pub(super) struct Bare {
     /// "would you mind …ing".
     pub(super) gerund: bool,
 }
+
+/// An order and its id are so many words apart: "cancel the job job_…".
+const MOST_BEFORE_ID: usize = 3;
 
 /// Takes greetings, pleas and thanks off both ends.
 pub(super) fn strip(lexicon: &Lexicon, tokens: &[Token], mut from: usize, mut to: usize) -> Bare {
@@ -61,7 +66,7 @@ pub(super) struct Mood {
 }
 
 /// The mood of a text.
-pub(super) fn mood(lexicon: &Lexicon, tokens: &[Token], bare: Bare) -> Mood {
+pub(super) fn mood(lexicon: &Lexicon, grammar: &Grammar, tokens: &[Token], bare: Bare) -> Mood {
     let words = &tokens[..bare.to];
     let begins = |list: &str| lexicon.listed(list, words, bare.from) > 0;
     let refuses = begins("refusal");
@@ -70,7 +75,7 @@ pub(super) fn mood(lexicon: &Lexicon, tokens: &[Token], bare: Bare) -> Mood {
     let asked = tokens.last().is_some_and(|token| token.is_mark("?")) && !bare.request;
     let qualified = (bare.from..bare.to).any(|at| {
         lexicon.listed("condition", words, at) > 0
-            || (lexicon.listed("negation", words, at) > 0 && !of_state(words, at))
+            || (lexicon.listed("negation", words, at) > 0 && !of_state(words, at) && !of_id(grammar, words, at))
     });
     Mood {
         idle: refuses || wonders,
@@ -84,6 +89,13 @@ pub(super) fn mood(lexicon: &Lexicon, tokens: &[Token], bare: Bare) -> Mood {
 pub(super) fn of_state(words: &[Token], at: usize) -> bool {
     let states = ["running", "up", "working", "responding", "started", "active", "online", "healthy"];
     words[at].low == "not" && words.get(at + 1).is_some_and(|next| states.contains(&&*next.low))
+}
+
+/// "Cancel job_…" is an order for that job, where "cancel that" takes one back.
+fn of_id(grammar: &Grammar, words: &[Token], at: usize) -> bool {
+    let next = (at + 1..words.len()).take(MOST_BEFORE_ID).take_while(|&next| words[next].shape == Shape::Word);
+    let is_id = |next: usize| matches!(value_at(words, next), Some(Said { value: Value::Id(_), .. }));
+    grammar.actions.contains(&*words[at].low) && next.into_iter().any(is_id)
 }
 
 /// Cuts into clauses: at full stops, and at "then", "and" or a comma before a verb.
@@ -156,7 +168,7 @@ mod tests {
         let said = |(from, to): (usize, usize)| {
             tokens[from..to].iter().map(|token| token.low.clone()).collect::<Vec<_>>().join(" ")
         };
-        (mood(&lexicon, &tokens, bare), clauses.into_iter().map(said).collect())
+        (mood(&lexicon, &Grammar::default(), &tokens, bare), clauses.into_iter().map(said).collect())
     }
 
     #[test]

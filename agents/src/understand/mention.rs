@@ -1,6 +1,6 @@
 //! Words that name things: a whole name of up to four words, or some of its parts that stand side by side.
 
-use super::lexicon::Class;
+use super::lexicon::{Class, Found};
 use super::names::Candidate;
 use super::reading::{Mention, Reader};
 use super::token::{Shape, Token};
@@ -41,6 +41,11 @@ fn reads_as_name(reader: &mut Reader<'_>, at: usize, candidates: &[Candidate]) -
     let filler = ["light", "stop", "everything", "both", "and", "polite", "then"];
     if filler.into_iter().any(|list| lexicon.is(list, word)) {
         return beside_kind;
+    }
+    // In "the web page" nothing is named web.
+    let topic = |found: &Found<'_>| found.length > 1 && found.meaning.class == Class::Noun;
+    if !beside_kind && lexicon.at(reader.tokens(), at).as_ref().is_some_and(topic) {
+        return false;
     }
     match lexicon.meaning(word) {
         None => true,

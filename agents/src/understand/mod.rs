@@ -9,6 +9,7 @@
 //! called only by its own words, for a thing that is named exactly, in a sentence that is understood to its last word;
 //! and whatever falls short of that becomes one short question whose answers can be sent back as they stand.
 
+mod beyond;
 mod bind;
 mod clause;
 mod courtesy;
@@ -16,6 +17,7 @@ mod decide;
 mod grammar;
 mod group;
 mod lexicon;
+mod line;
 mod literal;
 mod manner;
 mod mention;
@@ -111,6 +113,11 @@ pub trait World: Send + Sync {
     async fn renew(&self) -> bool {
         false
     }
+
+    /// The tier of a call as things are; nothing where it cannot be told.
+    async fn tier(&self, _: &Meant) -> Option<Tier> {
+        None
+    }
 }
 
 /// A thing that exists.
@@ -183,6 +190,9 @@ impl Understanding {
 
     /// Says what a text means. Never runs anything; the world is only asked for names.
     pub async fn understand(&self, text: &str, world: &dyn World) -> Understood {
+        if let Some(run) = self.line(text, world).await {
+            return run;
+        }
         let mut names = Names::of(world, &self.grammar.kinds).await;
         if let Some((kind, said)) = courtesy::of(&self.lexicon, &names, &token::tokens(&token::clean(text))) {
             let examples = suggest::shown(&self.grammar, &names, |sentence, tool| self.means(sentence, tool, &names));
@@ -208,6 +218,19 @@ impl Understanding {
         }
     }
 
+    /// The command that a text orders to run, where that is known to be harmless enough for plain words.
+    async fn line(&self, text: &str, world: &dyn World) -> Option<Understood> {
+        let args = line::of(&self.lexicon, &self.grammar, text)?;
+        for tool in &self.grammar.lines {
+            let meant = Meant { tool: tool.clone(), args: args.clone() };
+            if world.tier(&meant).await.is_some_and(|tier| tier <= Tier::Yellow) {
+                let why = format!("the words behind the order are a command, which is {tool}");
+                return Some(Understood::Calls { calls: vec![meant], why });
+            }
+        }
+        None
+    }
+
     /// What a text means, and whether that rests on nothing but whole names of things that are known.
     fn interpret(&self, text: &str, names: &Names) -> (Understood, bool) {
         let text = token::clean(text);
@@ -217,7 +240,7 @@ impl Understanding {
         }
         let cx = Context { lexicon: &self.lexicon, grammar: &self.grammar, names, tokens: &tokens, text: &text };
         let bare = manner::strip(&self.lexicon, &tokens, 0, tokens.len());
-        let mood = manner::mood(&self.lexicon, &tokens, bare);
+        let mood = manner::mood(&self.lexicon, &self.grammar, &tokens, bare);
         let clauses = manner::clauses(cx.lexicon, cx.names, cx.tokens, bare);
         if clauses.len() > MOST_CLAUSES {
             let text = "That is a lot at once. Which of it should I do first?".to_owned();
@@ -278,6 +301,7 @@ impl Understanding {
             return Understood::Nothing { nearest: Vec::new(), order };
         }
         let unclear = outcomes.iter().any(Outcome::is_nothing);
+        let beyond = outcomes.iter().any(|outcome| outcome.beyond);
         let question = outcomes.iter().find_map(|outcome| outcome.question.clone());
         let calls: Vec<Call> = outcomes.into_iter().flat_map(|outcome| outcome.calls).collect();
         let changing = calls.iter().any(changes);
@@ -286,7 +310,7 @@ impl Understanding {
             let rest = calls.into_iter().map(|call| call.sentence);
             return Understood::Question { text: question, choices: choices.into_iter().chain(rest).collect() };
         }
-        if (changing || ordered) && (unclear || mood.doubtful) {
+        if ((changing || ordered) && (unclear || mood.doubtful)) || (beyond && unclear) {
             let text = if unclear {
                 "I understood only a part of that. Which of these should I do?"
             } else {

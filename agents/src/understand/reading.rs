@@ -10,7 +10,7 @@ use super::lexicon::{Class, Lexicon};
 use super::names::{Candidate, MOST_NEAR, Names, Quality, looks_like_file};
 use super::token::{Shape, Token};
 use super::value::{Said, Value, value_at};
-use super::{group, literal, mention, order};
+use super::{beyond, group, literal, mention, order};
 
 /// What every clause is read with.
 #[derive(Clone, Copy)]
@@ -93,6 +93,8 @@ pub(super) struct Reading {
     pub(super) action: Option<usize>,
     /// Words stand in ways that an order does not have; good enough for a question only.
     pub(super) odd: bool,
+    /// It may be an order that is not known, or no English, or asks for what is not here: it is no look.
+    pub(super) beyond: bool,
     /// A word was both a name and a topic.
     pub(super) twofold: bool,
     /// The clause in lower case, its words parted by single spaces.
@@ -138,7 +140,8 @@ impl Reading {
 
 /// Reads the tokens from `lo` to `hi`.
 pub(super) fn read(cx: Context<'_>, lo: usize, hi: usize, manner: Manner) -> Reading {
-    let mut reader = Reader { cx, lo, hi, manner, taken: vec![false; hi], out: Reading::default() };
+    let (taken, out) = (vec![false; hi], Reading::default());
+    let mut reader = Reader { cx, lo, hi, manner, taken, foreign: false, strange: Vec::new(), out };
     let said: Vec<&str> = cx.tokens[lo..hi].iter().map(|token| token.low.as_str()).collect();
     reader.out.said = said.join(" ");
     literal::capture(&mut reader);
@@ -148,8 +151,10 @@ pub(super) fn read(cx: Context<'_>, lo: usize, hi: usize, manner: Manner) -> Rea
     mention::joined_parts(&mut reader);
     reader.phrases();
     reader.path_kinds();
+    reader.foreign = beyond::is_foreign(&reader);
     reader.remaining();
     order::find(&mut reader);
+    beyond::find(&mut reader);
     group::settle(&mut reader);
     if reader.out.action.is_some() {
         order::connections(&mut reader);
@@ -163,6 +168,10 @@ pub(super) struct Reader<'a> {
     pub(super) hi: usize,
     pub(super) manner: Manner,
     pub(super) taken: Vec<bool>,
+    /// Words are of another language.
+    pub(super) foreign: bool,
+    /// Where the words stand that were not understood, and so may order something.
+    pub(super) strange: Vec<usize>,
     pub(super) out: Reading,
 }
 
@@ -185,6 +194,12 @@ impl<'a> Reader<'a> {
 
     pub(super) fn listed(&self, list: &str, at: usize) -> usize {
         self.cx.lexicon.listed(list, self.tokens(), at)
+    }
+
+    /// Whether what stands here belongs to a name or a value.
+    pub(super) fn is_named(&self, at: usize) -> bool {
+        let mentions = self.out.mentions.iter().map(|mention| mention.from..mention.to);
+        mentions.chain(self.out.values.iter().map(|said| said.from..said.to)).any(|span| span.contains(&at))
     }
 
     fn values(&mut self) {
@@ -270,7 +285,10 @@ impl<'a> Reader<'a> {
             .filter_map(|said| if let Value::Path(path) = &said.value { Some((said.from, path.clone())) } else { None })
             .collect();
         for (at, path) in paths {
-            let file = looks_like_file(&path) && !self.cx.names.is_folder(&path);
+            // "The folder hosts" says what the name does not.
+            let called = at > self.lo && self.cx.lexicon.is("folder", &self.tokens()[at - 1].low);
+            let folder = called || self.cx.names.is_folder(&path);
+            let file = looks_like_file(&path) && !folder;
             let log = path.contains("/log") || path.ends_with(".log");
             if file {
                 // "What is in notes.txt" asks to read it, not for a folder.
@@ -279,7 +297,7 @@ impl<'a> Reader<'a> {
                 }
             }
             let concept = match file {
-                _ if self.cx.names.is_folder(&path) => "folder",
+                _ if folder => "folder",
                 _ if log => "log",
                 // "What does notes.txt say": who only asks about a file wants to read it.
                 true if self.out.words.iter().all(|word| word.class == Class::Weak) => "read",
@@ -360,14 +378,15 @@ impl<'a> Reader<'a> {
                 self.word(at, at + 1, &meaning, meaning.commands);
                 continue;
             }
-            let mut candidates = self.cx.names.part(&[&token.low]);
-            if candidates.is_empty() && looked_up < MOST_NEAR {
+            let foreign = lexicon.is("foreign", &token.low);
+            let mut candidates = if foreign { Vec::new() } else { self.cx.names.part(&[&token.low]) };
+            if candidates.is_empty() && !foreign && looked_up < MOST_NEAR {
                 looked_up += 1;
                 candidates = self.cx.names.near(&token.low);
             }
             if !candidates.is_empty() {
                 mention::keep(self, at, at + 1, candidates);
-            } else if let Some(meaning) = lexicon.nearly(&token.low) {
+            } else if let Some(meaning) = lexicon.nearly(&token.low).filter(|_| !self.foreign) {
                 // A misspelt order is good enough to ask about, not to follow.
                 self.out.odd = true;
                 self.word(at, at + 1, &meaning.clone(), meaning.commands);
@@ -375,6 +394,9 @@ impl<'a> Reader<'a> {
                 let before = at.checked_sub(1).map(|before| &*self.tokens()[before].low);
                 self.out.image_said |= before == Some("image");
                 self.out.unknown.push(token.raw.clone());
+                if self.listed("looks", at) == 0 {
+                    self.strange.push(at);
+                }
             }
         }
         self.out.mentions.sort_by_key(|mention| mention.from);

@@ -75,7 +75,16 @@ fn filled(tool: &ToolGrammar, pattern: &Pattern, names: &Names) -> Option<String
             Role::Choice(choices) => choices.iter().find(|choice| *choice != "all")?.clone(),
             Role::Text if matches!(&*arg.name, "search" | "text") => "error".to_owned(),
             // What to write, whence to fetch and the like only the person can know.
-            Role::Text | Role::Name | Role::Image | Role::Url | Role::Id(_) | Role::Flag(_) => return None,
+            Role::Text
+            | Role::Verbatim
+            | Role::Words
+            | Role::Name
+            | Role::Image
+            | Role::Url
+            | Role::Id(_)
+            | Role::Flag(_) => {
+                return None;
+            }
         };
         sentence = sentence.replace(&format!("{{{}}}", arg.name), &value);
     }

@@ -135,7 +135,7 @@ fn small(count: usize) -> f32 {
 const fn presence(role: &Role) -> f32 {
     match role {
         Role::Thing(_) | Role::Path | Role::Image | Role::Url | Role::Id(_) => 1.0,
-        Role::Text => 0.7,
+        Role::Text | Role::Verbatim | Role::Words => 0.7,
         Role::Name => 0.5,
         Role::Span(_) | Role::Count => 0.3,
         Role::Flag(_) | Role::Choice(_) => 0.2,
@@ -145,8 +145,8 @@ const fn presence(role: &Role) -> f32 {
 const fn absence(role: &Role, required: bool) -> f32 {
     match role {
         _ if required => 0.8,
-        Role::Thing(_) | Role::Path | Role::Image | Role::Url | Role::Id(_) | Role::Text => 0.7,
+        Role::Thing(_) | Role::Path | Role::Image | Role::Url | Role::Id(_) | Role::Text | Role::Verbatim => 0.7,
         Role::Name => 0.4,
-        Role::Span(_) | Role::Count | Role::Flag(_) | Role::Choice(_) => 0.15,
+        Role::Span(_) | Role::Count | Role::Flag(_) | Role::Choice(_) | Role::Words => 0.15,
     }
 }

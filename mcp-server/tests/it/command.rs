@@ -106,6 +106,30 @@ fn none_succeeds(app: &TestApp, tries: &[String]) {
     }
 }
 
+#[tokio::test]
+async fn plain_words_run_the_line_that_a_form_understands_and_no_other() {
+    let Some(app) = start() else { return };
+    let plan = |text: &str| app.cli_json(&["say", "--plan", text]).1["calls"].clone();
+    let line = |tool: &str, program: &str, args: &[&str], tier: &str| json!([{ "tool": tool, "args": { "program": program, "args": args }, "tier": tier }]);
+    assert_eq!(plan("run df -h"), line("command_look", "df", &["-h"], "green"));
+    assert_eq!(plan("please run the command /bin/sleep 1"), line("command_run", "/bin/sleep", &["1"], "yellow"));
+    for text in [
+        "run df --output=file",
+        "run df -h srv",
+        "run df -h;reboot",
+        "run df -h && reboot",
+        "run df $(reboot)",
+        "run 'df' -h",
+        "run /bin/sleep 61",
+        "run /bin/sh -c reboot",
+        "run reboot",
+    ] {
+        assert_eq!(plan(text), json!([]), "{text}");
+    }
+    let (code, said) = app.cli_json(&["say", "run df -h /"]);
+    assert!(code == 0 && said.to_string().contains("Filesystem"), "{said}");
+}
+
 fn lives(sought: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
