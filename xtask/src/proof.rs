@@ -123,7 +123,12 @@ const SUITES: [Suite; 11] = [
     },
     Suite {
         name: "openapi",
-        sabotages: &[("server-error", &["server-error"]), ("page-refusal", &["wrong-answer"])],
+        sabotages: &[
+            ("server-error", &["server-error"]),
+            ("missing-field", &["wrong-answer"]),
+            ("strange-status", &["wrong-answer"]),
+            ("dead-session", &["untried"]),
+        ],
         room: &["--cycles", "5"],
     },
 ];

@@ -29,7 +29,8 @@ use self::judge::judge;
 use self::ledger::Fixed;
 use self::memory::{resident, settled};
 use self::raw::Line;
-pub(crate) use self::relay::{Relay, Sabotage};
+use self::relay::Saboteur;
+pub(crate) use self::relay::{Between, Relay, Sabotage};
 use self::tally::Tally;
 use self::world::World;
 pub(crate) use self::world::{lay_out, sign_in};
@@ -107,7 +108,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
 /// Sends everything, over many connections at once.
 async fn beset(options: &Options, mut world: World, seed: u64) -> anyhow::Result<Arc<Shared>> {
     let relay = match options.sabotage.filter(|it| it.is_between()) {
-        Some(sabotage) => Some(Relay::start(world.to, &world.host, &world.people.operator, sabotage).await?),
+        Some(sabotage) => {
+            Some(Relay::start(world.to, Saboteur::new(sabotage, &world.host, &world.people.operator)).await?)
+        }
         None => None,
     };
     let to = world.to;

@@ -54,8 +54,14 @@ pub(crate) struct Relay {
     _running: JoinSet<()>,
 }
 
-/// What he knows.
-struct Between {
+/// What he makes of the bytes that come by; of none, nothing comes by any more.
+pub(crate) trait Between: Send + Sync + 'static {
+    fn request(&self, bytes: &[u8]) -> Option<Vec<u8>>;
+    fn answer(&self, bytes: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// A saboteur, and what he knows.
+pub(super) struct Saboteur {
     sabotage: Sabotage,
     host: String,
     operator: String,
@@ -63,17 +69,18 @@ struct Between {
 }
 
 impl Relay {
-    /// Begins to stand before the program at an address, which is called so and obeys who has this secret.
-    pub(crate) async fn start(to: SocketAddr, host: &str, operator: &str, sabotage: Sabotage) -> anyhow::Result<Self> {
+    /// Begins to stand before the program at an address.
+    pub(crate) async fn start(to: SocketAddr, between: impl Between) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let at = listener.local_addr()?;
-        let seen = AtomicU64::new(0);
-        let between = Arc::new(Between { sabotage, host: host.to_owned(), operator: operator.to_owned(), seen });
+        let between = Arc::new(between);
         let mut running = JoinSet::new();
         running.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
                 let Ok(far) = TcpStream::connect(to).await else { continue };
+                // What is passed on at once must not wait for more.
+                let _ = (near.set_nodelay(true), far.set_nodelay(true));
                 let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
                 let (up, down) = (Arc::clone(&between), Arc::clone(&between));
                 connections.spawn(async move { pass(near_in, far_out, |bytes| up.request(bytes)).await });
@@ -102,7 +109,14 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, change: impl Fn(&
     let _ = to.shutdown().await;
 }
 
-impl Between {
+impl Saboteur {
+    /// Of a program that is called so and obeys who has this secret.
+    pub(super) fn new(sabotage: Sabotage, host: &str, operator: &str) -> Self {
+        Self { sabotage, host: host.to_owned(), operator: operator.to_owned(), seen: AtomicU64::new(0) }
+    }
+}
+
+impl Between for Saboteur {
     /// A request as it goes on.
     fn request(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let head = bytes.windows(4).position(|window| window == b"\r\n\r\n");
