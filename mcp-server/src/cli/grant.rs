@@ -121,8 +121,9 @@ fn body(wanted: GrantWanted) -> std::result::Result<GrantBody, Stop> {
 /// What is no JSON is a text, and so is a number that would be written otherwise: the tag `1.10` is not `1.1`.
 fn exact(value: &str) -> Value {
     match serde_json::from_str::<Value>(value) {
-        Ok(read) if !read.is_number() || read.to_string() == value => read,
-        _ => Value::from(value),
+        Ok(Value::Number(number)) if number.to_string() != value => Value::from(value),
+        Ok(read) => read,
+        Err(_) => Value::from(value),
     }
 }
 

@@ -93,6 +93,28 @@ impl Deref for House {
     }
 }
 
+fn mind(
+    kept: &Kept,
+    gate: &Console,
+    live: &Arc<LiveHub>,
+    index: Arc<ToolIndex>,
+    secrets: &Secrets,
+    heard: &Arc<Heard>,
+) -> Mind {
+    Mind::new(MindParts {
+        gate: gate.gate(),
+        heard: Arc::clone(heard),
+        conversations: Arc::new(kept.store.clone()),
+        identities: Arc::new(kept.store.clone()),
+        live: live.clone(),
+        index,
+        secrets: secrets.clone(),
+        clock: kept.clock.clone(),
+        ids: kept.ids.clone(),
+        prompts: Prompts::load(None).unwrap(),
+    })
+}
+
 impl House {
     pub async fn new() -> Self {
         Self::with_password(Some(PASSWORD)).await
@@ -124,18 +146,7 @@ impl House {
             secrets: secrets.clone(),
         });
         let heard = Arc::new(Heard::new(Arc::new(kept.store.clone()), kept.clock.clone()));
-        let mind = Mind::new(MindParts {
-            gate: gate.gate(),
-            heard: Arc::clone(&heard),
-            conversations: Arc::new(kept.store.clone()),
-            identities: Arc::new(kept.store.clone()),
-            live: live.clone(),
-            index,
-            secrets: secrets.clone(),
-            clock: kept.clock.clone(),
-            ids: kept.ids.clone(),
-            prompts: Prompts::load(None).unwrap(),
-        });
+        let mind = mind(&kept, &gate, &live, index, &secrets, &heard);
         let (talk, mouth) = Talk::new();
         let call = ToolCall::new(gate.gate(), Arc::new(kept.store.clone()));
         let jobs = JobQueue::new(QueueParts {
