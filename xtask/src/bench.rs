@@ -110,7 +110,7 @@ impl Drop for Full {
 /// Builds a benchmark as it is released, and answers where it is.
 fn build(package: &str, bench: &str) -> Result<String, String> {
     let arguments = ["bench", "--no-run", "--locked", "--package", package, "--bench", bench];
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = process::cargo();
     command.args(arguments).args(["--message-format", "json-render-diagnostics"]).current_dir(root());
     let built = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo cannot be run: {error}"))?;
     if !built.status.success() {

@@ -133,7 +133,7 @@ fn build() -> Result<PathBuf, String> {
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     let host = told.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not tell its host")?;
     let folder = folder().join("build");
-    let status = Command::new(env!("CARGO"))
+    let status = process::cargo()
         .args(["build", "--locked", "--package", "jarvis-fuzz", "--bin", "jarvis-fuzz", "--profile", "fuzz"])
         .args(["--target", host, "--target-dir"])
         .arg(&folder)

@@ -137,7 +137,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn command(&self, which: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = process::cargo();
         command.args(["mutants", "--workspace"]).args(which).current_dir(self.root).stdin(Stdio::null());
         command
     }
@@ -188,12 +188,12 @@ impl Run<'_> {
 
 /// CI brings the tool when it is first needed; everybody else is told.
 fn needs_tool() -> Done {
-    let version = Command::new(env!("CARGO")).args(["mutants", "--version"]).output();
+    let version = process::cargo().args(["mutants", "--version"]).output();
     if version.is_ok_and(|version| version.status.success()) {
         return Ok(());
     }
     if std::env::var_os("JARVIS_CI").is_some() {
-        return process::run(&root(), env!("CARGO"), &["install", "--quiet", "--locked", "cargo-mutants@27.1.0"]);
+        return process::run_cargo(&["install", "--quiet", "--locked", "cargo-mutants@27.1.0"]);
     }
     Err("cargo-mutants is missing: `cargo install --locked cargo-mutants`".to_owned())
 }

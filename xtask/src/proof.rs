@@ -219,10 +219,10 @@ fn build(release: bool) -> Done {
     // CI has built the whole workspace before; alone the prover would need other features, and its dependencies anew.
     let in_ci = std::env::var_os("JARVIS_CI").is_some();
     let prover: &[&str] = if in_ci { &["--workspace", "--all-targets"] } else { &["--package", "jarvis-proof"] };
-    process::run(&root(), env!("CARGO"), &[&["build", "--locked"], prover].concat())?;
+    process::run_cargo(&[&["build", "--locked"], prover].concat())?;
     // The last one to be built is the one that lies in the folder.
     let profile: &[&str] = if release { &["--release"] } else { &[] };
-    process::run(&root(), env!("CARGO"), &[&["build", "--locked", "--package", "jarvis-mcp-server"], profile].concat())
+    process::run_cargo(&[&["build", "--locked", "--package", "jarvis-mcp-server"], profile].concat())
 }
 
 /// Runs a suite as it is; whatever it finds is a defect. Answers whether it could be tried here.

@@ -7,7 +7,7 @@ use crate::{Done, process, root, ui};
 /// Builds dashboard and program, and starts the server in the foreground.
 pub(crate) fn run(arguments: &[String]) -> Done {
     ui::build()?;
-    process::run(&root(), env!("CARGO"), &["build", "--locked", "--package", "jarvis-mcp-server"])?;
+    process::run_cargo(&["build", "--locked", "--package", "jarvis-mcp-server"])?;
     let rest = arguments.iter().skip_while(|argument| *argument == "--");
     let mut command = Command::new(root().join("target/debug/jarvis"));
     command.arg("serve").args(rest);

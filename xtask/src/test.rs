@@ -15,7 +15,7 @@ pub(crate) fn run() -> Done {
     ui::build()?;
     // One by one: together they would have other features than alone, and be built anew.
     for package in ["jarvis-bots", "jarvis-mcp-server"] {
-        process::run(&root, env!("CARGO"), &["build", "--locked", "--package", package])?;
+        process::run_cargo(&["build", "--locked", "--package", package])?;
     }
     if process::exists("npm") {
         let folder = ui::folder();
@@ -26,7 +26,7 @@ pub(crate) fn run() -> Done {
     } else {
         note(&skips, "skipped: needs Node (the dashboard's tests)");
     }
-    process::run(&root, env!("CARGO"), &["test", "--locked", "--quiet", "--workspace", "--doc"])?;
+    process::run_cargo(&["test", "--locked", "--quiet", "--workspace", "--doc"])?;
     workspace(&skips)
 }
 
@@ -63,7 +63,7 @@ fn browser(skips: &std::path::Path) -> Done {
 }
 
 fn workspace(skips: &std::path::Path) -> Done {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = process::cargo();
     if process::exists("cargo-nextest") {
         command.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]);
     } else {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::SystemTime;
 
 use crate::{Done, process, root};
@@ -44,7 +43,7 @@ pub(crate) fn install(folder: &Path) -> Done {
 pub(crate) fn wire() -> Done {
     let folder = folder();
     install(&folder)?;
-    let made = Command::new(env!("CARGO"))
+    let made = process::cargo()
         .args(["run", "--quiet", "--package", "jarvis-mcp-server", "--bin", "jarvis", "--", "openapi"])
         .current_dir(root())
         .output()

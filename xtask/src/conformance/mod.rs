@@ -35,7 +35,7 @@ struct Wanted {
 pub(crate) fn run(arguments: &[String]) -> Done {
     let wanted = read(arguments)?;
     let suite = Suite::bring()?;
-    process::run(&root(), env!("CARGO"), &["build", "--locked", "--package", "jarvis-mcp-server"])?;
+    process::run_cargo(&["build", "--locked", "--package", "jarvis-mcp-server"])?;
     let work = target().join("conformance-run");
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work).map_err(|error| error.to_string())?;
