@@ -13,10 +13,8 @@ pub(crate) fn run() -> Done {
     let _ = fs::remove_file(&skips);
     fs::create_dir_all(root.join("target")).map_err(|error| error.to_string())?;
     ui::build()?;
-    // One by one: together they would have other features than alone, and be built anew.
-    for package in ["jarvis-bots", "jarvis-mcp-server"] {
-        process::run_cargo(&["build", "--locked", "--package", package])?;
-    }
+    // All that is tried below, so that nothing is built twice with different features.
+    process::run_cargo(&["build", "--locked", "--workspace", "--bins", "--tests"])?;
     if process::exists("npm") {
         let folder = ui::folder();
         process::run(&folder, "npm", &["run", "--silent", "check"])?;
