@@ -19,6 +19,7 @@ pub(crate) fn run() -> Done {
         let folder = ui::folder();
         process::run(&folder, "npm", &["run", "--silent", "check"])?;
         process::run(&folder, "npm", &["run", "--silent", "test"])?;
+        process::run(&folder, "npm", &["run", "--silent", "size"])?;
         unchanged_wire()?;
         browser(&skips)?;
     } else {
