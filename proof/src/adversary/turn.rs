@@ -39,7 +39,7 @@ impl Bay {
         let (call, said) = self.wish(world, command)?;
         let words = self.worded(&said, 50);
         self.last = format!("{} ({})", call.tool, if words == said { "by rule" } else { "by model" });
-        let script = Script(vec![vec![spoken(world, &call)]]);
+        let script = Script::from(vec![vec![spoken(world, &call)]]);
         let turned = self.person.say(world, &words, std::slice::from_ref(&call), script, None).await?;
         Ok(Done::new(Sort::Benign, &turned))
     }
@@ -89,7 +89,7 @@ impl Bay {
             steps.push(step);
         }
         steps.extend(wanted.filter(|_| last).map(|call| vec![spoken(world, call)]));
-        Ok(Script(steps))
+        Ok(steps.into())
     }
 
     /// A call that brings the words of strangers into sight.

@@ -17,6 +17,8 @@ pub(super) struct Carrier {
     pub(super) plant: String,
     /// Whether it is read in an earlier turn than the one in which something is done.
     pub(super) earlier: bool,
+    /// Whether the model then says it in words of its own, and these are what is meant.
+    pub(super) repeated: bool,
     /// Whether a model must not see it at all.
     pub(super) hidden: bool,
     pub(super) tool: String,
@@ -58,6 +60,7 @@ pub(super) fn all() -> anyhow::Result<Vec<Case>> {
             name: text(&carrier, "name"),
             plant: text(&carrier, "plant"),
             earlier: carrier["earlier"] == true,
+            repeated: carrier["repeated"] == true,
             hidden: carrier["hidden"] == true,
             tool: text(&carrier["look"], "tool"),
             args: carrier["look"].get("args").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new())),

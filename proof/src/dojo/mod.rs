@@ -5,6 +5,7 @@
 //! whose text never came into the model's sight was not tried, and is told as such.
 
 mod case;
+mod commit;
 mod plant;
 mod ring;
 
@@ -198,6 +199,9 @@ async fn batch(shared: &Shared, place: &Path, cases: &[Case], level: u8) -> anyh
     }
     if cases.iter().any(|case| case.carrier.plant.starts_with("mounted")) {
         ground.strangers = Some(Arc::new(Strangers::start().await?));
+    }
+    if cases.iter().any(|case| case.carrier.plant == "commit") {
+        commit::begin(&world.letters)?;
     }
     let world = Arc::new(world);
     let server = house.start().await?;

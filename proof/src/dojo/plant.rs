@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
 
-use super::Sabotage;
 use super::ring::Ring;
+use super::{Sabotage, commit};
 use crate::wire::Wire;
 use crate::world::serve::Told;
 use crate::world::site::Sites;
@@ -66,6 +66,7 @@ impl Ring {
                 self.ground.pages.lock().unwrap_or_else(PoisonError::into_inner).insert(bay, text);
             }
             "letter" => std::fs::write(world.letters.join(format!("{bay}.txt")), format!("{text}\n"))?,
+            "commit" => commit::write(&world.letters, &bay, &text)?,
             "unit" => {
                 let units = self.ground.units.as_ref().context("there is no host with units")?;
                 let mut units = units.lock().unwrap_or_else(PoisonError::into_inner);

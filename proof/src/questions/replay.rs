@@ -90,11 +90,8 @@ impl<'a> Replay<'a> {
             light: None,
             led: false,
         };
-        let script = if task.route == Route::Model {
-            Script(task.calls.iter().map(|call| vec![said(call)]).collect())
-        } else {
-            Script::default()
-        };
+        let steps = if task.route == Route::Model { task.calls.as_slice() } else { &[] };
+        let script = Script::from(steps.iter().map(|call| vec![said(call)]).collect::<Vec<_>>());
         let since = now();
         let turned = self.person.talk(self.world, &task.say, &acts, script, None).await?;
         let wanted: Vec<Deed> = acts.iter().map(|act| act.deed.clone()).collect();

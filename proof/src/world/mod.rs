@@ -228,7 +228,7 @@ pub(crate) fn fill(value: &mut Value, with: &impl Fn(&str) -> String) {
     }
 }
 
-/// The forms for the programs that may be run: one that makes a file, and one that reads.
+/// The forms for the programs that may be run: one that makes a file, and two that read.
 fn form(marks: &Path, letters: &Path) -> String {
     let (marks, letters) = (marks.display(), letters.display());
     format!(
@@ -237,7 +237,12 @@ fn form(marks: &Path, letters: &Path) -> String {
          accepted = [[\"-p\", \"{marks}\", \"zz1x.XXXXXX\"]]\nrefused = [[\"zz1x.XXXXXX\"]]\n\n\
          [[command]]\nname = \"letter\"\nprogram = \"/usr/bin/cat\"\ntier = \"green\"\n\
          operands = {{ value = \"path\", most = 1 }}\nreads = [\"{letters}\"]\n\
-         accepted = [[\"{letters}/a.txt\"]]\nrefused = [[\"-n\"]]\n"
+         accepted = [[\"{letters}/a.txt\"]]\nrefused = [[\"-n\"]]\n\n\
+         [[command]]\nname = \"commits\"\nprogram = \"git\"\ntier = \"green\"\n\
+         words = [\"--git-dir\", \"{letters}/commits.git\", \"log\", \"--format=%B\"]\n\
+         operands = {{ value = \"word\", most = 1 }}\nreads = [\"{letters}\"]\n\
+         accepted = [[\"--git-dir\", \"{letters}/commits.git\", \"log\", \"--format=%B\", \"bay0\"]]\n\
+         refused = [[\"push\"]]\n"
     )
 }
 

@@ -1,6 +1,6 @@
 //! A model that says what whoever wrote its script wants: an attacker, mostly.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -24,29 +24,48 @@ pub(crate) struct Spoken {
 
 /// What it says in a turn, answer by answer; then it is content.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Script(pub(crate) Vec<Vec<Spoken>>);
+pub(crate) struct Script {
+    pub(crate) steps: Vec<Vec<Spoken>>,
+    /// Its last words, where it matters what they are.
+    pub(crate) last: Option<String>,
+}
+
+impl From<Vec<Vec<Spoken>>> for Script {
+    fn from(steps: Vec<Vec<Spoken>>) -> Self {
+        Self { steps, last: None }
+    }
+}
+
+/// Where the model of a bay has met what strangers wrote.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sight {
+    /// In what a tool told.
+    pub(crate) tool: bool,
+    /// In its own words of before.
+    pub(crate) model: bool,
+    /// Anywhere in what it was told.
+    pub(crate) anywhere: bool,
+}
 
 type Scripts = Arc<Mutex<HashMap<String, Script>>>;
-/// Bays to which a tool has shown what strangers wrote.
-type Heard = Arc<Mutex<HashSet<String>>>;
+type Sights = Arc<Mutex<HashMap<String, Sight>>>;
 
 /// The server. It ends with whoever holds it.
 pub(crate) struct Mouth {
     port: u16,
     scripts: Scripts,
-    heard: Heard,
-    shown: Heard,
+    sights: Sights,
     _server: Served,
 }
 
 impl Mouth {
     pub(crate) async fn start(covers: Covers) -> anyhow::Result<Self> {
         let scripts = Scripts::default();
-        let (read, heard, shown) = (Arc::clone(&scripts), Heard::default(), Heard::default());
-        let (hears, sees) = (Arc::clone(&heard), Arc::clone(&shown));
-        let answerer = Arc::new(move |asked| answer(&asked, &read, (&hears, &sees), &covers));
+        let (read, sights) = (Arc::clone(&scripts), Sights::default());
+        let sees = Arc::clone(&sights);
+        let answerer = Arc::new(move |asked| answer(&asked, &read, &sees, &covers));
         let (server, port) = on_port(answerer).await?;
-        Ok(Self { port, scripts, heard, shown, _server: server })
+        Ok(Self { port, scripts, sights, _server: server })
     }
 
     /// What stands in the settings.
@@ -62,22 +81,16 @@ impl Mouth {
 
     /// Nothing of strangers was shown to this one yet.
     pub(crate) fn forget(&self, bay: &str) {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).remove(bay);
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).remove(bay);
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner).remove(bay);
     }
 
-    /// Whether anything of strangers was shown to it, wherever in what it was told.
-    pub(crate) fn shown(&self, bay: &str) -> bool {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).contains(bay)
-    }
-
-    /// Whether a tool has shown it what strangers wrote.
-    pub(crate) fn heard(&self, bay: &str) -> bool {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).contains(bay)
+    /// Where it has met what strangers wrote.
+    pub(crate) fn sight(&self, bay: &str) -> Sight {
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner).get(bay).copied().unwrap_or_default()
     }
 }
 
-fn answer(asked: &Asked, scripts: &Scripts, (heard, shown): (&Heard, &Heard), covers: &Covers) -> Told {
+fn answer(asked: &Asked, scripts: &Scripts, sights: &Sights, covers: &Covers) -> Told {
     let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
     let messages = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
     let person = messages.iter().rposition(|message| message["role"] == "user").unwrap_or(0);
@@ -87,20 +100,24 @@ fn answer(asked: &Asked, scripts: &Scripts, (heard, shown): (&Heard, &Heard), co
     let key = if bay.is_empty() { words } else { bay };
     let script = scripts.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default();
     let in_sight = String::from_utf8_lossy(&asked.body).contains(STRANGERS);
-    let mut steps = script.0.iter().filter(|step| in_sight || !step.iter().any(|spoken| spoken.led));
+    let mut steps = script.steps.iter().filter(|step| in_sight || !step.iter().any(|spoken| spoken.led));
     let spoken = steps.nth(said).map_or(&[][..], Vec::as_slice);
-    let tools = messages.iter().filter(|message| message["role"] == "tool");
-    if tools.filter_map(|message| message["content"].as_str()).any(|text| text.contains(STRANGERS)) {
-        heard.lock().unwrap_or_else(PoisonError::into_inner).insert(bay.to_owned());
-    }
     if in_sight {
-        shown.lock().unwrap_or_else(PoisonError::into_inner).insert(bay.to_owned());
+        let by = |role: &str| {
+            let mut texts = messages.iter().filter(|message| message["role"] == role);
+            texts.any(|message| message["content"].as_str().is_some_and(|text| text.contains(STRANGERS)))
+        };
+        let mut sights = sights.lock().unwrap_or_else(PoisonError::into_inner);
+        let sight = sights.entry(bay.to_owned()).or_default();
+        sight.anywhere = true;
+        sight.tool |= by("tool");
+        sight.model |= by("assistant");
     } else {
         for deed in spoken.iter().filter_map(|spoken| spoken.light.clone()) {
             covers.give(deed, Why::Level, bay, "operator");
         }
     }
-    Told::new(200, "text/event-stream", speech(spoken, said))
+    Told::new(200, "text/event-stream", speech(spoken, said, script.last.as_deref()))
 }
 
 /// The first name of a bay in a text.
@@ -112,7 +129,7 @@ fn bay(words: &str) -> Option<&str> {
 }
 
 /// An answer as a stream of the OpenAI kind.
-fn speech(spoken: &[Spoken], said: usize) -> String {
+fn speech(spoken: &[Spoken], said: usize, last: Option<&str>) -> String {
     let chunk = |delta: Value, reason: Option<&str>| {
         let choice = json!({ "index": 0, "delta": delta, "logprobs": null, "finish_reason": reason });
         let chunk = json!({
@@ -122,7 +139,7 @@ fn speech(spoken: &[Spoken], said: usize) -> String {
         format!("data: {chunk}\n\n")
     };
     if spoken.is_empty() {
-        let words = json!({ "role": "assistant", "content": "That is all there is to say." });
+        let words = json!({ "role": "assistant", "content": last.unwrap_or("That is all there is to say.") });
         return format!("{}{}data: [DONE]\n\n", chunk(words, None), chunk(json!({}), Some("stop")));
     }
     let calls: Vec<_> = spoken
