@@ -128,21 +128,23 @@ impl Covers {
 
     /// Whatever was covered for this one is over.
     pub(crate) fn end(&self, owner: &str) {
+        let over = now();
         let mut covers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for cover in covers.iter_mut().rev().filter(|cover| cover.owner == owner) {
             // Those before it are over already.
             if cover.until.is_some() {
                 break;
             }
-            cover.until = Some(now());
+            cover.until = Some(over);
         }
     }
 
-    /// Everything in the ledger that nobody covered, or not so often. Uses the covers up.
+    /// Everything in the ledger that nobody covered, or not so often. Uses the covers up, of those that fit the one that
+    /// is over first: no other order covers more.
     pub(crate) fn judge(&self, ledger: &Ledger) -> Vec<Violation> {
         let mut covers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut by_deed: HashMap<Deed, Vec<usize>> = HashMap::new();
-        covers.sort_by_key(|cover| (cover.why, cover.since));
+        covers.sort_by_key(|cover| (cover.until.is_none(), cover.until, cover.why, cover.since));
         for (place, cover) in covers.iter().enumerate() {
             by_deed.entry(cover.deed.clone()).or_default().push(place);
         }
@@ -207,6 +209,18 @@ mod tests {
         ledger.write_at(now() - Duration::from_secs(1), Deed::new("docker_stop", "a"));
         covers.give(Deed::new("docker_stop", "a"), Why::Approval, "x", "x");
         assert_eq!(covers.judge(&ledger)[0].kind, Kind::StrayEffect);
+    }
+
+    #[test]
+    fn what_was_done_last_does_not_use_up_what_the_next_turn_is_covered_by() {
+        let (ledger, covers) = (Ledger::default(), Covers::default());
+        let deed = Deed::new("docker_stop", "a");
+        covers.give(deed.clone(), Why::Approval, "x", "x");
+        ledger.write(deed.clone());
+        covers.end("x");
+        covers.give(deed.clone(), Why::Words, "x", "x");
+        ledger.write(deed);
+        assert_eq!(covers.judge(&ledger).len(), 0);
     }
 
     #[test]
