@@ -219,9 +219,9 @@ fn build(release: bool) -> Done {
     // CI has built the whole workspace before; alone the prover would need other features, and its dependencies anew.
     let in_ci = std::env::var_os("JARVIS_CI").is_some();
     let prover: &[&str] = if in_ci { &["--workspace", "--all-targets"] } else { &["--package", "jarvis-proof"] };
-    process::run_cargo(&[&["build", "--locked"], prover].concat())?;
-    // The last one to be built is the one that lies in the folder.
     let profile: &[&str] = if release { &["--release"] } else { &[] };
+    process::run_cargo(&[&["build", "--locked"], prover, profile].concat())?;
+    // The last one to be built is the one that lies in the folder.
     process::run_cargo(&[&["build", "--locked", "--package", "jarvis-mcp-server"], profile].concat())
 }
 
@@ -303,10 +303,10 @@ fn table(lines: &[Line]) {
 }
 
 fn prover(suite: &Suite, wanted: &Wanted) -> Command {
-    let program = if wanted.release { "release/jarvis" } else { "debug/jarvis" };
-    let target = target();
-    let mut command = Command::new(target.join("debug/proof"));
-    command.arg(suite.name).arg("--binary").arg(target.join(program));
+    let (target, profile) = (target(), if wanted.release { "release" } else { "debug" });
+    let built = target.join(profile);
+    let mut command = Command::new(built.join("proof"));
+    command.arg(suite.name).arg("--binary").arg(built.join("jarvis"));
     command.arg("--work").arg(target.join("proof").join(suite.name));
     command
 }
