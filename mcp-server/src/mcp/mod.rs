@@ -10,6 +10,7 @@ mod call;
 mod change;
 mod compact;
 mod completion;
+mod defect;
 mod http;
 mod inquiry;
 mod listing;
@@ -44,6 +45,7 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 
+use defect::answered;
 use listing::{Listed, Shown};
 use mark::Mark;
 use resource::Place;
@@ -224,9 +226,9 @@ impl ServerHandler for Face {
     ) -> Result<CallToolResponse, ErrorData> {
         let actor = self.actor(&context)?;
         if self.compact {
-            return self.call_compact(actor, params, context).await;
+            return answered(self.call_compact(actor, params, context)).await;
         }
-        self.call(actor, params, context).await
+        answered(self.call(actor, params, context)).await
     }
 
     async fn list_resources(
@@ -251,7 +253,7 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let actor = self.actor(&context)?;
-        self.read(&actor, &params.uri).await.map(Into::into)
+        answered(self.read(&actor, &params.uri)).await.map(Into::into)
     }
 
     async fn subscribe(
@@ -286,7 +288,7 @@ impl ServerHandler for Face {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let actor = self.actor(context.request_context())?;
-        self.tell(&actor, &context).await
+        answered(self.tell(&actor, &context)).await
     }
 
     async fn list_prompts(
@@ -313,7 +315,7 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let actor = self.actor(&context)?;
-        self.completed(&actor, &params).await
+        answered(self.completed(&actor, &params)).await
     }
 
     #[expect(deprecated, reason = "the suite still sets a level of log messages")]
@@ -336,7 +338,7 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
         let actor = self.actor(&context)?;
-        self.task(&actor, &params.task_id, &context).await
+        answered(self.task(&actor, &params.task_id, &context)).await
     }
 
     async fn update_task(
@@ -345,7 +347,7 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let actor = self.actor(&context)?;
-        self.inform_task(&actor, &params, &context).await
+        answered(self.inform_task(&actor, &params, &context)).await
     }
 
     async fn cancel_task(
@@ -354,7 +356,7 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let actor = self.actor(&context)?;
-        self.stop_task(&actor, &params.task_id).await
+        answered(self.stop_task(&actor, &params.task_id)).await
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {

@@ -176,13 +176,22 @@ async fn what_is_not_strict_json_is_refused_over_mcp_too() {
 
 /// One call of the stateless era, as a client without forms makes it.
 async fn called(app: &TestApp, token: &str, tool: &str, args: Value) -> Value {
-    let meta = serde_json::json!({
+    let mut answer: Value = begun(app, token, tool, args, false).await.json().await.unwrap();
+    answer["result"].take()
+}
+
+/// The answer to such a call as it begins to come, with or without what is told on the way.
+async fn begun(app: &TestApp, token: &str, tool: &str, args: Value, progress: bool) -> reqwest::Response {
+    let mut meta = serde_json::json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "c", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": {},
     });
+    if progress {
+        meta["progressToken"] = "how far".into();
+    }
     let params = serde_json::json!({ "name": tool, "arguments": args, "_meta": meta });
-    let answer = reqwest::Client::new()
+    reqwest::Client::new()
         .post(format!("{}/mcp", app.url))
         .bearer_auth(token)
         .header("accept", "application/json, text/event-stream")
@@ -192,9 +201,7 @@ async fn called(app: &TestApp, token: &str, tool: &str, args: Value) -> Value {
         .json(&serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }))
         .send()
         .await
-        .unwrap();
-    let mut answer: Value = answer.json().await.unwrap();
-    answer["result"].take()
+        .unwrap()
 }
 
 /// The card of a call that a person must approve.
@@ -255,4 +262,30 @@ async fn a_card_that_tells_a_client_a_name_it_did_not_say_is_a_strangers_text() 
     let told = remove(&web.id).await;
     assert!(told["content"][0]["text"].as_str().unwrap().contains(&web.name), "{told}");
     card(&called(&app, &token, "file_write", write).await);
+}
+
+#[tokio::test]
+async fn what_a_tool_tells_on_its_way_is_a_strangers_text_before_it_has_ended() {
+    let Some(web) = Container::run("told") else { return };
+    let app = TestApp::start_with(&[("JARVIS_DOCKER", web.engine())]);
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["mcp_hold_seconds"] = 0.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let token = app.token("ide", "red", "client").await.secret.unwrap();
+    let write = serde_json::json!({ "path": "note.txt", "content": "x" });
+    assert!(runs(&called(&app, &token, "file_write", write.clone()).await), "level 3 acts on yellow");
+    // By its id: the name is the stranger's.
+    let restart = serde_json::json!({ "container": web.id });
+    let mut stream = begun(&app, &token, "docker_restart", restart, true).await;
+    let mut told = String::new();
+    while !told.contains(&format!("restarting {}", web.name)) {
+        told.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().unwrap()));
+    }
+    assert!(told.contains("notifications/progress") && !told.contains("\"result\""), "{told}");
+    card(&called(&app, &token, "file_write", write).await);
+    while let Some(more) = stream.chunk().await.unwrap() {
+        told.push_str(&String::from_utf8_lossy(&more));
+    }
+    assert!(told.contains("was restarted"), "{told}");
 }
