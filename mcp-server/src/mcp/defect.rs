@@ -7,14 +7,18 @@ use futures_util::FutureExt as _;
 use rmcp::model::ErrorData;
 
 /// The answer to a request, also where its work panics. What a panic says goes to the log alone.
-pub(super) async fn answered<T>(work: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-        Err(ErrorData::internal_error(
-            "Jarvis has a defect here: this request broke it. The log says where; if it was a call, the audit log says \
-             what became of it",
-            None,
-        ))
-    })
+pub(super) fn answered<T>(
+    work: impl Future<Output = Result<T, ErrorData>>,
+) -> impl Future<Output = Result<T, ErrorData>> {
+    AssertUnwindSafe(work).catch_unwind().map(|done| done.unwrap_or_else(|_| Err(defect())))
+}
+
+fn defect() -> ErrorData {
+    ErrorData::internal_error(
+        "Jarvis has a defect here: this request broke it. The log says where; if it was a call, the audit log says what \
+         became of it",
+        None,
+    )
 }
 
 #[cfg(test)]
