@@ -87,6 +87,7 @@ const SUITES: [Suite; 11] = [
             ("page-refusal", &["wrong-answer"]),
             ("stray-file", &["stray-effect"]),
             ("told-panic", &["panic"]),
+            ("forged-line", &["unsafe"]),
             ("forged-row", &["chain", "verify"]),
         ],
         room: &["--cycles", "500"],

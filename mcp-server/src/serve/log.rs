@@ -1,7 +1,9 @@
-//! Log lines on standard error, readable alone and without secrets.
+//! Log lines on standard error, readable alone and without secrets. What is logged may quote anybody: no text in a line
+//! begins another one or hides a part of it.
 
 use std::io::{self, IsTerminal as _, Write};
 
+use jarvis_safety::plain::visible;
 use jarvis_safety::secret::Redactor;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -16,7 +18,7 @@ pub(super) fn start(environment: &Environment, redactor: &Redactor) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn,jarvis=info"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Lines(redactor.clone()))
+        .with_writer(Lines { redactor: redactor.clone(), json })
         .with_ansi(io::stderr().is_terminal());
     // A second subscriber is refused; then the first one logs.
     let _ = if json { lines.json().try_init() } else { lines.compact().try_init() };
@@ -25,28 +27,56 @@ pub(super) fn start(environment: &Environment, redactor: &Redactor) {
 }
 
 /// Writes to standard error. A line is written in one piece, so a secret in it is whole.
-struct Lines(Redactor);
+struct Lines {
+    redactor: Redactor,
+    json: bool,
+}
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line(&self.0)
+        Line(self)
     }
 }
 
-struct Line<'a>(&'a Redactor);
+struct Line<'a>(&'a Lines);
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match std::str::from_utf8(line) {
-            Ok(text) => io::stderr().write_all(self.0.text(text).as_bytes())?,
-            Err(_) => io::stderr().write_all(line)?,
+        let text = String::from_utf8_lossy(line);
+        let text = self.0.redactor.text(&text);
+        // JSON has its own way to write what is not plain.
+        if self.0.json {
+            io::stderr().write_all(text.as_bytes())?;
+        } else {
+            io::stderr().write_all(plain(&text).as_bytes())?;
         }
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// A line, with its end as the only one. The colours of a terminal stay: in what is quoted tracing writes them out.
+fn plain(line: &str) -> String {
+    let whole = line.strip_suffix('\n').unwrap_or(line);
+    let mut shown = whole.split('\u{1b}').map(visible).collect::<Vec<_>>().join("\u{1b}");
+    shown.push('\n');
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_line_quotes_begins_no_other_line() {
+        let quoted = "\u{1b}[33mWARN\u{1b}[0m id=\n2026-11-22T00:00:00Z INFO jarvis: all is well\u{202e}\r\n";
+        let shown = "\u{1b}[33mWARN\u{1b}[0m id=\\u{a}2026-11-22T00:00:00Z INFO jarvis: all is well\\u{202e}\\u{d}\n";
+        assert_eq!(plain(quoted), shown);
+        assert_eq!(plain("größe"), "größe\n");
     }
 }

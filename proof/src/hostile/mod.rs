@@ -205,6 +205,13 @@ async fn end(house: &House, server: Server, tally: &Tally) -> anyhow::Result<Vec
     let log = std::fs::read_to_string(&house.log)?;
     let panics = log.lines().filter(|line| line.contains("panicked"));
     found.extend(panics.map(|line| Violation::new(Kind::Panic, line)));
+    found.extend(log.lines().filter(|line| !is_own(line)).map(|line| Violation::new(Kind::Unsafe, line)));
     ensure!(rows > 0, "the audit is empty");
     Ok(found)
+}
+
+/// Whether a line of the log is whole: it begins with its time, and nothing in it steers a terminal.
+fn is_own(line: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    line.get(..4).is_some_and(digits) && line.get(4..5) == Some("-") && !line.chars().any(char::is_control)
 }

@@ -37,6 +37,8 @@ pub(crate) enum Sabotage {
     StrayFile,
     /// The log tells of a panic.
     ToldPanic,
+    /// The log has a line that somebody else wrote.
+    ForgedLine,
     /// A row of the audit is written over.
     ForgedRow,
 }
@@ -166,6 +168,7 @@ impl Sabotage {
                 std::fs::write(house.data.join("files").join(format!("{}.txt", mark(1, true))), "a stray")?;
             }
             Self::ToldPanic => append(&house.log, "thread 'x' panicked at x.rs:1:1:\n")?,
+            Self::ForgedLine => append(&house.log, "X-Injected: yes\n")?,
             Self::ForgedRow => {
                 let mut breaking = Book::of(&house.data).open_to_break().await?;
                 breaking.execute("update event set summary = summary || '.' where seq = 3").await?;

@@ -69,7 +69,8 @@ const KEPT_FROM: [&str; 13] = [
 pub(super) async fn last(world: &World, seed: u64) -> anyhow::Result<Vec<Violation>> {
     let (mut found, mut chance) = (Vec::new(), Chance::of(seed, u64::MAX - ROUNDS));
     for name in KEPT_FROM {
-        let request = world.fitting(name, "sane", &mut chance);
+        let request =
+            if name == "undo_call" { world.undoing().await? } else { world.fitting(name, "sane", &mut chance) };
         let Some(request) = request else {
             found.push(Violation::new(Kind::Untried, format!("the document has no `{name}` any more")));
             continue;

@@ -100,6 +100,14 @@ impl World {
         Ok(world)
     }
 
+    /// Writes another file and asks to take that back: the version that the first one left is gone after 5,000 others.
+    pub(super) async fn undoing(&self) -> anyhow::Result<Option<Request>> {
+        let mut wire = Wire::connect(&self.host).await?;
+        let call = done(&mut wire, Ask::post("/api/call", &self.people.operator, Some(write("last.txt")))).await?;
+        let operation = self.surface.operation("undo_call");
+        Ok(operation.map(|operation| Request::new(&operation.method, operation.at(&text(&call, "call")), &self.host)))
+    }
+
     /// A real id for a folder of paths.
     pub(super) fn id(&self, folder: &str) -> &str {
         self.ids.get(folder).map_or("1", String::as_str)
@@ -190,7 +198,6 @@ impl People {
     }
 
     async fn things(&self, wire: &mut Wire, ids: &mut BTreeMap<&'static str, String>) -> anyhow::Result<()> {
-        let write = |path: &str| json!({ "tool": "file_write", "args": { "path": path, "content": "a prop" } });
         let call = done(wire, Ask::post("/api/call", &self.operator, Some(write("prop.txt")))).await?;
         ids.insert("calls", text(&call, "call"));
         let job = done(wire, Ask::post("/api/jobs", &self.operator, Some(write("job.txt")))).await?;
@@ -215,6 +222,11 @@ impl People {
         ensure!(empty.is_none(), "something has no id: {empty:?}");
         Ok(())
     }
+}
+
+/// A call that makes a file.
+fn write(path: &str) -> Value {
+    json!({ "tool": "file_write", "args": { "path": path, "content": "a prop" } })
 }
 
 /// What lies in the vault. It stands in no answer.

@@ -124,8 +124,8 @@ impl Trash {
     /// The version of this name and its folder.
     pub(super) fn version(&self, name: &str) -> Result<(Manifest, Dir), ToolError> {
         let gone = || {
-            let text =
-                "there is no kept version of that name; versions go after 30 days, or earlier when they fill 1 GiB";
+            let text = "there is no kept version of that name; versions go after 30 days, or earlier when there are more \
+                 than 5,000 or they fill 1 GiB";
             ToolError::new(ToolErrorKind::NotFound, text)
         };
         if name.len() != 32 || !name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
