@@ -240,9 +240,8 @@ fn said<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
 
 /// The sentence in an error object, in whatever of the usual shapes.
 pub(super) fn fault_words(error: &Value) -> String {
-    let words = error.as_str().or_else(|| said(error, "message")).or_else(|| {
-        let inner = error.get("error")?;
-        inner.as_str().or_else(|| said(inner, "message"))
-    });
-    words.map_or_else(|| "the model server reported an error without a word".to_owned(), str::to_owned)
+    let inner = error.get("error").unwrap_or(&Value::Null);
+    let told = [error.as_str(), said(error, "message"), inner.as_str(), said(inner, "message")];
+    let words = told.into_iter().flatten().find(|words| !words.trim().is_empty());
+    words.unwrap_or("the model server reported an error without a word").to_owned()
 }

@@ -1,7 +1,7 @@
 //! Log lines on standard error, readable alone and without secrets. What is logged may quote anybody: no text in a line
 //! begins another one or hides a part of it.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 
 use jarvis_safety::plain::visible;
 use jarvis_safety::secret::Redactor;
@@ -19,7 +19,8 @@ pub(super) fn start(environment: &Environment, redactor: &Redactor) {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(Lines { redactor: redactor.clone(), json })
-        .with_ansi(io::stderr().is_terminal());
+        // Without colours: a code that steers a terminal is always somebody else's.
+        .with_ansi(false);
     // A second subscriber is refused; then the first one logs.
     let _ = if json { lines.json().try_init() } else { lines.compact().try_init() };
     // What a panic says may quote a text: it goes the same way.
@@ -60,10 +61,9 @@ impl Write for Line<'_> {
     }
 }
 
-/// A line, with its end as the only one. The colours of a terminal stay: in what is quoted tracing writes them out.
+/// A line, with its end as the only one.
 fn plain(line: &str) -> String {
-    let whole = line.strip_suffix('\n').unwrap_or(line);
-    let mut shown = whole.split('\u{1b}').map(visible).collect::<Vec<_>>().join("\u{1b}");
+    let mut shown = visible(line.strip_suffix('\n').unwrap_or(line));
     shown.push('\n');
     shown
 }
@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn what_a_line_quotes_begins_no_other_line() {
-        let quoted = "\u{1b}[33mWARN\u{1b}[0m id=\n2026-11-22T00:00:00Z INFO jarvis: all is well\u{202e}\r\n";
-        let shown = "\u{1b}[33mWARN\u{1b}[0m id=\\u{a}2026-11-22T00:00:00Z INFO jarvis: all is well\\u{202e}\\u{d}\n";
+        let quoted = "WARN id=\u{1b}[2J\n2026-11-22T00:00:00Z INFO jarvis: all is well\u{202e}\r\n";
+        let shown = "WARN id=\\u{1b}[2J\\u{a}2026-11-22T00:00:00Z INFO jarvis: all is well\\u{202e}\\u{d}\n";
         assert_eq!(plain(quoted), shown);
         assert_eq!(plain("größe"), "größe\n");
     }
