@@ -129,10 +129,13 @@ pub(crate) struct Intend {
 }
 
 /// Digest of canonical arguments, by which identical calls are counted. What names the target is left out, because the
-/// target itself is compared: by name, by id and by every beginning of its id it is the same thing.
+/// target itself is compared: by name, by id and by every beginning of its id it is the same thing. A job has only its
+/// id: many bear the same title.
 fn asked(args: &Value, target: &Target) -> Digest {
     let mut args = args.clone();
-    if let Some(fields) = args.as_object_mut() {
+    if target.kind != "job"
+        && let Some(fields) = args.as_object_mut()
+    {
         fields.remove(if target.kind == "file" { "path" } else { &target.kind });
     }
     Digest::of(args.to_string().as_bytes())
@@ -451,5 +454,7 @@ mod tests {
         let write = |path: &str, text: &str| asked(&json!({ "path": path, "content": text }), &note);
         assert_eq!(write("note.txt", "a"), write("./note.txt", "a"));
         assert_ne!(write("note.txt", "a"), write("note.txt", "b"));
+        let job = |id: &str| asked(&json!({ "job": id }), &Target::new("job", id, "docker_stop"));
+        assert_ne!(job("job_1"), job("job_2"), "they bear the same title");
     }
 }
