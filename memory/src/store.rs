@@ -122,7 +122,6 @@ impl Store {
         let look = Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
         let listening = engine.listen(look);
         let writer = Writer {
-            inline: engine.inline()?,
             engine,
             connection,
             chain: Arc::clone(&chain),

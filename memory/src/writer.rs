@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::chain::{Chain, Head};
 use crate::change::{Append, Change, Context, Durability, End, Job, Tx};
-use crate::dialect::{Dialect, Engine, Inline};
+use crate::dialect::{Dialect, Engine};
 use crate::feed::{self, stored_head};
 use crate::follow::Followers;
 use crate::row::{self, Linked, Row};
@@ -108,8 +108,6 @@ pub(crate) struct Outlets {
 pub(crate) struct Writer {
     pub(crate) engine: Engine,
     pub(crate) connection: AnyConnection,
-    /// Where rows that need no fsync are written on this thread.
-    pub(crate) inline: Option<Inline>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) clock: Arc<dyn Clock>,
     /// This process, where others may use the same database.
@@ -117,7 +115,6 @@ pub(crate) struct Writer {
     pub(crate) head: Head,
     /// Sequence of the last row that was published.
     pub(crate) published: u64,
-    /// What the connection was told last.
     pub(crate) durability: Durability,
     /// Whether the head in memory is the one in the database.
     pub(crate) certain: bool,
@@ -165,8 +162,7 @@ impl Writer {
     }
 
     async fn stop(self) {
-        let Self { engine, mut connection, inline, head, outlets, certain, .. } = self;
-        drop(inline);
+        let Self { engine, mut connection, head, outlets, certain, .. } = self;
         match engine.dialect().checkpoint(&mut connection).await {
             Ok(()) if certain => {
                 outlets.durable.send_replace(head);
@@ -205,13 +201,12 @@ impl Writer {
                 return None;
             }
             match self.attempt(jobs).await {
-                Ok((rows, durability)) => {
+                Ok(rows) => {
                     self.purging |= jobs.iter().any(Job::erases);
                     if self.purging {
                         self.purge().await;
                     }
-                    self.publish(jobs, rows, durability).await;
-                    self.write_back().await;
+                    self.publish(jobs, rows).await;
                     return None;
                 }
                 // The connection broke while it was idle; over a new one it may well go.
@@ -239,20 +234,10 @@ impl Writer {
         self.lost
     }
 
-    /// Carries out a batch; answers its rows and how durable they are.
-    async fn attempt(&mut self, jobs: &mut [Job]) -> Result<(Vec<Linked>, Durability), Failure> {
-        let durability = jobs.iter().map(Job::durability).max().unwrap_or(Durability::Wal);
-        let durability = self.dialect().durability(durability);
-        let rows = match durability {
-            Durability::Wal => self.at_once(jobs)?,
-            Durability::Fsync => None,
-        };
-        Ok((if let Some(rows) = rows { rows } else { self.by_message(jobs, durability).await? }, durability))
-    }
-
-    /// Carries out a batch over the connection's thread.
-    async fn by_message(&mut self, jobs: &mut [Job], durability: Durability) -> Result<Vec<Linked>, Failure> {
+    async fn attempt(&mut self, jobs: &mut [Job]) -> Result<Vec<Linked>, Failure> {
         let dialect = self.dialect();
+        let durability = jobs.iter().map(Job::durability).max().unwrap_or(Durability::Wal);
+        let durability = dialect.durability(durability);
         if durability != self.durability {
             // Outside a transaction: inside one it has no effect.
             dialect.set_durability(&mut self.connection, durability).await.map_err(Failure::NotBegun)?;
@@ -338,37 +323,8 @@ impl Writer {
         Ok(Some(linked))
     }
 
-    /// Carries out a batch of nothing but rows on this thread, which is woken by nobody else. Answers nothing if that
-    /// cannot be done; then nothing was.
-    fn at_once(&mut self, jobs: &mut [Job]) -> Result<Option<Vec<Linked>>, Failure> {
-        if self.inline.is_none() || !jobs.iter().all(|job| matches!(job, Job::Append(_))) {
-            return Ok(None);
-        }
-        let (rows, head) = self.link(jobs);
-        let Some(inline) = &mut self.inline else { return Ok(None) };
-        let appended = inline.append(&rows, &head);
-        if !inline.is_sound() {
-            self.inline = None;
-        }
-        if appended.map_err(Failure::Unknown)? {
-            self.head = head;
-            return Ok(Some(rows));
-        }
-        give_back(jobs, rows);
-        Ok(None)
-    }
-
-    /// The log grew without the connection that writes it back.
-    async fn write_back(&mut self) {
-        if self.inline.as_mut().is_some_and(Inline::is_behind)
-            && let Err(error) = self.dialect().write_back(&mut self.connection).await
-        {
-            tracing::warn!(%error, "the database's log cannot be written back; trying again");
-        }
-    }
-
-    /// Gives the rows of a batch of nothing else their places.
-    fn link(&self, jobs: &mut [Job]) -> (Vec<Linked>, Head) {
+    /// Carries out a batch of nothing but rows in one message.
+    async fn together(&mut self, jobs: &mut [Job]) -> Result<Vec<Linked>, Failure> {
         let (mut head, now, mut buffer) = (self.head.clone(), self.clock.now(), Vec::with_capacity(512));
         let mut rows = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -380,12 +336,6 @@ impl Writer {
                 rows.push(linked);
             }
         }
-        (rows, head)
-    }
-
-    /// Carries out a batch of nothing but rows in one message.
-    async fn together(&mut self, jobs: &mut [Job]) -> Result<Vec<Linked>, Failure> {
-        let (rows, head) = self.link(jobs);
         // An error of one of its statements cannot be told from one of its commit.
         let inserted = row::insert_together(&mut self.connection, self.engine.dialect(), &rows, &head);
         inserted.await.map_err(Failure::Unknown)?;
@@ -393,14 +343,14 @@ impl Writer {
         Ok(rows)
     }
 
-    async fn publish(&mut self, jobs: &mut Vec<Job>, rows: Vec<Linked>, durability: Durability) {
+    async fn publish(&mut self, jobs: &mut Vec<Job>, rows: Vec<Linked>) {
         for job in jobs.iter() {
             if let Job::Change(operation) = job {
                 operation.committed();
             }
         }
         if !rows.is_empty() {
-            match durability {
+            match self.durability {
                 Durability::Fsync => self.outlets.durable.send_replace(self.head.clone()),
                 Durability::Wal => self.outlets.written.send_replace(self.head.clone()),
             };

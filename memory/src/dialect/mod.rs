@@ -5,7 +5,6 @@
 //! PostgreSQL is shared by replicas. There a transaction begins with the lock on the head of the chain, so that all
 //! writing is one after the other on both, and a change may look first and write afterwards.
 
-mod inline;
 mod postgres;
 mod sqlite;
 
@@ -18,7 +17,6 @@ use crate::change::Durability;
 use crate::error::OpenError;
 use crate::writer::Look;
 
-pub(crate) use inline::Inline;
 pub(crate) use postgres::Listening;
 use postgres::Postgres;
 /// In a script: whether the statement before this one has written something.
@@ -111,14 +109,6 @@ impl Engine {
         match self {
             Self::Sqlite(file) => sqlite::readers(file).await,
             Self::Postgres(server) => server.readers().await,
-        }
-    }
-
-    /// Where rows are written without another thread, once the database is there.
-    pub(crate) fn inline(&self) -> Result<Option<Inline>, OpenError> {
-        match self {
-            Self::Sqlite(file) => Inline::open(file).map(Some),
-            Self::Postgres(_) => Ok(None),
         }
     }
 
@@ -277,14 +267,6 @@ impl Dialect {
         match self {
             Self::Sqlite => sqlite::purge(connection).await,
             Self::Postgres => Ok(true),
-        }
-    }
-
-    /// Writes back what it can of a log that grew without it.
-    pub(crate) async fn write_back(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Sqlite => sqlite::write_back(connection).await,
-            Self::Postgres => Ok(()),
         }
     }
 

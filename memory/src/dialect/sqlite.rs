@@ -13,9 +13,6 @@ use crate::error::OpenError;
 /// First SQLite without the WAL-reset bug (2026-03-03), which can corrupt a database with two connections.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
-/// After a burst the log file shrinks again.
-pub(super) const LOG_LIMIT: &str = "pragma journal_size_limit = 16777216";
-
 /// Connections that only read.
 const READERS: u32 = 4;
 
@@ -90,7 +87,8 @@ async fn make_ready(connection: &mut AnyConnection, database: &Path) -> Result<(
             // What is erased is overwritten, and not only unlinked.
             "pragma secure_delete = on",
             "pragma mmap_size = 0",
-            LOG_LIMIT,
+            // After a burst the log file shrinks again.
+            "pragma journal_size_limit = 16777216",
         ],
     )
     .await?;
@@ -149,11 +147,6 @@ pub(super) async fn purge(connection: &mut AnyConnection) -> Result<bool, sqlx::
         async { sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut *connection).await?.try_get(0) }.await;
     run(connection, &["pragma busy_timeout = 10000"]).await?;
     busy.map(|busy| busy == 0)
-}
-
-/// Writes back as much of the log as nobody reads, so that it begins anew instead of growing.
-pub(super) async fn write_back(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    run(connection, &["pragma wal_checkpoint(passive)"]).await
 }
 
 pub(super) async fn checkpoint(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
