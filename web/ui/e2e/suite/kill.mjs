@@ -65,7 +65,7 @@ export async function killing(world) {
       await page.keyboard.press('Enter');
       await until(`the kill switch is ${wanted}`, async () => (await world.api('/status')).body.kill === wanted);
       // The switch is thrown before the page has heard of it, and the palette offers what the page knows.
-      await page.getByRole('alert').first().waitFor({ state: wanted === 'off' ? 'hidden' : 'visible' });
+      await page.getByRole('alert').getByText('Stopped').waitFor({ state: wanted === 'off' ? 'hidden' : 'visible' });
     }
   });
 
