@@ -47,6 +47,7 @@ export async function settings(world) {
   });
 
   await world.test('a token shows its secret once, works, and is revoked', async () => {
+    await world.open('/settings');
     await page.getByRole('button', { name: 'Make a token' }).click();
     await page.getByLabel('Name', { exact: true }).fill('e2e client');
     await page.getByLabel('Ceiling').selectOption('yellow');
