@@ -66,7 +66,9 @@ async fn an_altered_row_is_found() {
 #[tokio::test]
 async fn a_removed_row_is_found() {
     let faults = found_after("delete from event where seq = 5; delete from body where seq = 5").await;
-    assert_eq!(faults, ["row 5 is missing"]);
+    assert_eq!(faults[0], "row 5 is missing");
+    // The seal follows the rows: it may stand at the fifth when that is removed.
+    assert!(matches!(&faults[1..], [] | [_]) && faults.iter().all(|fault| fault.contains("row 5")), "{faults:?}");
     let faults = found_after("delete from event where seq < 4; delete from body where seq < 4").await;
     assert_eq!(faults[0], "rows 1 to 3 are missing");
 }
