@@ -122,6 +122,7 @@ impl Store {
         let look = Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
         let listening = engine.listen(look);
         let writer = Writer {
+            appender: engine.appender()?,
             engine,
             connection,
             chain: Arc::clone(&chain),
@@ -147,7 +148,7 @@ impl Store {
                 tokens: Arc::clone(&tokens),
             },
         };
-        tokio::spawn(writer.run());
+        writer.start().map_err(|error| OpenError::Database(format!("the system gives no thread to write: {error}")))?;
         // The sealer holds the directory: its lock goes when the last seal is written.
         let sealer = tokio::spawn(seal::run(Arc::clone(&directory), Arc::clone(&chain), durable_seen));
         let inner = Arc::new(Inner {
