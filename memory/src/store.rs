@@ -147,6 +147,7 @@ impl Store {
                 sessions: Arc::clone(&sessions),
                 tokens: Arc::clone(&tokens),
             },
+            directory: Arc::clone(&directory),
         };
         writer.start().map_err(|error| OpenError::Database(format!("the system gives no thread to write: {error}")))?;
         // The sealer holds the directory: its lock goes when the last seal is written.

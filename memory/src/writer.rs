@@ -24,6 +24,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::chain::{Chain, Head};
 use crate::change::{Append, Change, Context, Durability, End, Job, Operation, Tx};
 use crate::dialect::{Appender, Dialect, Engine, Unappended};
+use crate::directory::Directory;
 use crate::feed::{self, stored_head};
 use crate::follow::Followers;
 use crate::row::{self, Linked, Row};
@@ -130,6 +131,8 @@ pub(crate) struct Writer {
     pub(crate) queue: mpsc::Receiver<Job>,
     pub(crate) outlets: Outlets,
     pub(crate) followers: Followers,
+    /// Held until the last write: a thread may outlive the runtime.
+    pub(crate) directory: Arc<Directory>,
 }
 
 enum Failure {
@@ -191,7 +194,7 @@ impl Writer {
     }
 
     async fn stop(self) {
-        let Self { engine, mut connection, appender, head, outlets, certain, .. } = self;
+        let Self { engine, mut connection, appender, head, outlets, certain, directory, .. } = self;
         drop(appender);
         match engine.dialect().checkpoint(&mut connection).await {
             Ok(()) if certain => {
@@ -203,6 +206,7 @@ impl Writer {
         if let Err(error) = engine.dialect().patiently(connection.close()).await {
             tracing::warn!(%error, "the database was not closed in order");
         }
+        drop(directory);
     }
 
     async fn carry_out(&mut self, jobs: &mut Vec<Job>) {
@@ -290,12 +294,10 @@ impl Writer {
             }
         }
         let Some(appender) = &mut self.appender else { return Ok(rows) };
-        let appended = appender.append(&rows, &head, durability);
-        if !appender.is_sound() {
-            self.appender = self.engine.appender().unwrap_or_default();
-        }
-        if let Err(unappended) = appended {
+        if let Err(unappended) = appender.append(&rows, &head, durability) {
             give_back(jobs, rows);
+            // Somebody else may have moved the head.
+            self.certain = false;
             return Err(unappended.into());
         }
         self.head = head;
@@ -352,7 +354,10 @@ impl Writer {
     async fn purge(&mut self) {
         match self.dialect().purge(&mut self.connection).await {
             Ok(done) => self.purging = !done,
-            Err(error) => tracing::warn!(%error, "erased texts still stand in the database's log; trying again"),
+            Err(error) => {
+                self.doubt(&error);
+                tracing::warn!(%error, "erased texts still stand in the database's log; trying again");
+            }
         }
     }
 
@@ -476,6 +481,8 @@ impl Writer {
             return Ok(());
         }
         let dialect = self.dialect();
+        // What it left open would keep the connection from writing.
+        self.appender = None;
         let mut head = None;
         if !self.lost {
             let _ = dialect.patiently(sqlx::query("rollback").execute(&mut self.connection)).await;
@@ -490,6 +497,10 @@ impl Writer {
             head = Some(found.map_err(|error| unavailable(error.to_string()))?);
         }
         self.move_on(head);
+        self.appender = self.engine.appender().unwrap_or_else(|error| {
+            tracing::warn!(%error, "rows go over the connection of changes until this is tried again");
+            None
+        });
         self.certain = true;
         // What was committed although nobody was told.
         self.catch_up(self.head.seq).await.map_err(|error| StoreError::Unavailable(error.to_string()))

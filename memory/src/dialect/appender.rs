@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use super::sqlite;
 use crate::chain::Head;
@@ -58,11 +58,6 @@ impl Appender {
         })
     }
 
-    /// Whether no transaction was left open, which would keep everybody else from writing.
-    pub(crate) fn is_sound(&self) -> bool {
-        self.connection.is_autocommit()
-    }
-
     fn begin(&mut self, durability: Durability) -> rusqlite::Result<()> {
         if durability != self.durability {
             // Outside a transaction: inside one it has no effect.
@@ -78,7 +73,7 @@ impl Appender {
 
     fn roll_back(&self) {
         // A commit that failed may have rolled back by itself.
-        if !self.is_sound()
+        if !self.connection.is_autocommit()
             && let Err(error) = self.run("rollback")
         {
             tracing::warn!(%error, "a transaction could not be rolled back");
@@ -88,12 +83,9 @@ impl Appender {
 
 /// The error with the number by which SQLite's documentation explains it.
 fn told(error: &rusqlite::Error) -> sqlx::Error {
-    let words = match error {
-        rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::DatabaseBusy => {
-            format!("(code: {}) another process holds the database; end it", failure.extended_code)
-        }
-        rusqlite::Error::SqliteFailure(failure, _) => format!("(code: {}) {error}", failure.extended_code),
-        _ => error.to_string(),
+    let words = match error.sqlite_error() {
+        Some(failure) => format!("(code: {}) {error}", failure.extended_code),
+        None => error.to_string(),
     };
     sqlx::Error::Io(std::io::Error::other(words))
 }

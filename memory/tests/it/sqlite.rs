@@ -84,3 +84,36 @@ async fn the_log_of_rows_that_are_written_one_by_one_stays_small() {
     let log = std::fs::metadata(world.data.join("jarvis.db-wal")).unwrap().len();
     assert!(log < 8 << 20, "{log} bytes");
 }
+
+#[tokio::test]
+async fn a_head_that_somebody_else_moved_is_found_after_one_refusal() {
+    let world = World::new().await;
+    let first = in_turn(&world, 0).await;
+    world
+        .tamper(
+            "insert into event select seq + 1, at, kind, actor, owner, subject, correlation, tool, tier, summary, null, \
+             hash from event where seq = (select seq from head); update head set seq = seq + 1 where id = 1",
+        )
+        .await;
+    assert!(world.store.append(read("x"), AuditReads::Wal).await.is_err());
+    assert_eq!(in_turn(&world, 0).await, first + 2);
+}
+
+#[tokio::test]
+async fn of_rows_that_come_together_those_that_can_be_written_are() {
+    let world = World::new().await;
+    world
+        .tamper(
+            "create trigger t before insert on event when new.subject = 'call_7' begin select raise(abort, 'no'); end",
+        )
+        .await;
+    let mut together = tokio::task::JoinSet::new();
+    for index in 0..50 {
+        let store = world.store.clone();
+        together
+            .spawn(async move { (index, store.append(read(&format!("call_{index}")), AuditReads::Wal).await.is_ok()) });
+    }
+    let kept = together.join_all().await;
+    assert_eq!(kept.iter().filter(|(_, kept)| !kept).map(|(index, _)| *index).collect::<Vec<i32>>(), [7]);
+    assert_eq!(world.verify().await.faults, [""; 0]);
+}
