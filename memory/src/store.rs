@@ -119,8 +119,7 @@ impl Store {
             tokio::spawn(sync::run(log, written_seen, Arc::clone(&durable)));
         }
         let replica = engine.dialect().is_shared().then(|| Arc::from(format!("replica_{:x}", ids.next())));
-        let look = Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
-        let listening = engine.listen(look);
+        let listening = engine.listen(Look { queue: queue.downgrade(), seq: Arc::clone(&seq) });
         let writer = Writer {
             appender: engine.appender()?,
             engine,

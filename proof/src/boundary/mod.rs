@@ -195,26 +195,7 @@ async fn die_at(shared: &Shared, chance: &mut Chance, course: usize, number: u64
         Script::Work => None,
         Script::Turn => Some(Telling::new(&life, Arc::clone(&shared.model), number)),
     };
-    let before = hand == Hand::Changes && shared.sabotage.is_none();
-    let words = if before { death(&life.house.data, LOG, number) } else { Vec::new() };
-    let progress = &shared.courses[course];
-    // One that dies before it listens is as good.
-    if let Ok(server) = life.house.start_under(&words).await {
-        let _attached = match hand {
-            Hand::Changes => {
-                shared.listened.fetch_min(number, Ordering::Relaxed);
-                None
-            }
-            Hand::Rows => Some(death_of(server.thread(WRITER)?, &life.house.data, LOG, number).await?),
-        };
-        let died = play(&life, &server.host, chance, &mut telling).await.is_err();
-        server.kill().await?;
-        progress.beyond.fetch_or(!died, Ordering::Relaxed);
-        progress.deaths.fetch_add(u64::from(died), Ordering::Relaxed);
-    } else {
-        ensure!(hand == Hand::Changes, "it does not start although nothing was done to it");
-        progress.deaths.fetch_add(1, Ordering::Relaxed);
-    }
+    live(shared, &life, chance, course, number, &mut telling).await?;
     if let Some(telling) = &mut telling {
         telling.bury(&life, number.is_multiple_of(2)).await?;
     }
@@ -233,6 +214,39 @@ async fn die_at(shared: &Shared, chance: &mut Chance, course: usize, number: u64
         violation.what = format!("{script:?} by {hand:?}, killed {when}: {}", violation.what);
     }
     Ok(found)
+}
+
+/// Starts it, and plays the script until it dies at that call.
+async fn live(
+    shared: &Shared,
+    life: &Life,
+    chance: &mut Chance,
+    course: usize,
+    number: u64,
+    telling: &mut Option<Telling>,
+) -> anyhow::Result<()> {
+    let (_, hand) = COURSES[course];
+    let before = hand == Hand::Changes && shared.sabotage.is_none();
+    let words = if before { death(&life.house.data, LOG, number) } else { Vec::new() };
+    let progress = &shared.courses[course];
+    let Ok(server) = life.house.start_under(&words).await else {
+        ensure!(before, "it does not start although nothing was done to it");
+        // One that dies before it listens is as good.
+        progress.deaths.fetch_add(1, Ordering::Relaxed);
+        return Ok(());
+    };
+    let _attached = match hand {
+        Hand::Changes => {
+            shared.listened.fetch_min(number, Ordering::Relaxed);
+            None
+        }
+        Hand::Rows => Some(death_of(server.thread(WRITER)?, &life.house.data, LOG, number).await?),
+    };
+    let died = play(life, &server.host, chance, telling).await.is_err();
+    server.kill().await?;
+    progress.beyond.fetch_or(!died, Ordering::Relaxed);
+    progress.deaths.fetch_add(u64::from(died), Ordering::Relaxed);
+    Ok(())
 }
 
 /// Starts it again, and looks at everything.
