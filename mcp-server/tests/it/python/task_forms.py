@@ -52,7 +52,7 @@ class Tasks(ClientExtension):
         return [ResultClaim(result_type="task", model=Task, resolve=self.wait)]
 
     async def wait(self, task, context):
-        self.seen = []
+        self.seen, decided = [], False
         while True:
             state = await context.session.send_request(GetTask(params={"taskId": task.taskId}), State)
             if not self.seen or self.seen[-1] != state.status:
@@ -64,7 +64,9 @@ class Tasks(ClientExtension):
                 await context.session.send_request(UpdateTask(params=unasked), types.EmptyResult)
                 filled = {"taskId": task.taskId, "inputResponses": {key: answers.pop(0)}}
                 await context.session.send_request(UpdateTask(params=filled), types.EmptyResult)
-            if state.status == "working" and "waiting for a person" in (state.statusMessage or ""):
+                decided = True
+            # What was decided may wait for a moment until its job is taken up again.
+            if state.status == "working" and "waiting for a person" in (state.statusMessage or "") and not decided:
                 forged = {"approval": {"action": "accept", "content": {"decision": "approve"}}}
                 update = {"taskId": task.taskId, "inputResponses": forged}
                 await context.session.send_request(UpdateTask(params=update), types.EmptyResult)
