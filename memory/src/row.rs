@@ -8,6 +8,8 @@ use jarvis_safety::plain::shorten;
 use jarvis_safety::port::StoreError;
 use jarvis_safety::secret::Redactor;
 use jarvis_safety::{ActorId, Tier};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{ToSql, params_from_iter};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
 
@@ -22,8 +24,8 @@ const SUMMARY: usize = 300;
 /// Most rows in one statement: beyond it nothing is won.
 const CHUNK: usize = 64;
 
-/// Most rows that are inserted together in one message.
-pub(crate) const TOGETHER: usize = 128;
+/// Moves the stored head of SQLite.
+const MOVE_HEAD: &str = "update head set seq = ?, at = ?, hash = ? where id = 1";
 
 /// A body with the salt and the digest that stand for it in the chain.
 #[derive(Clone)]
@@ -163,33 +165,66 @@ impl Linked {
         }
     }
 
-    fn bind_event(&self, arguments: &mut AnyArguments) -> Result<(), sqlx::Error> {
+    fn event_columns(&self) -> [Column<'_>; EVENT.columns] {
         let draft = &self.row.draft;
-        let put = |arguments: &mut AnyArguments| {
-            arguments.add(self.seq.cast_signed())?;
-            arguments.add(self.at)?;
-            arguments.add(draft.kind.as_str())?;
-            arguments.add(draft.actor.as_str())?;
-            arguments.add(draft.owner.as_str())?;
-            arguments.add(draft.subject.as_str())?;
-            arguments.add(draft.correlation.as_str())?;
-            arguments.add(draft.tool.as_deref())?;
-            arguments.add(draft.tier.map(Tier::as_str))?;
-            arguments.add(draft.summary.as_str())?;
-            arguments.add(self.row.body.as_ref().map(|body| body.digest.as_str()))?;
-            arguments.add(self.hash.as_str())
-        };
-        put(arguments).map_err(sqlx::Error::Encode)
+        [
+            Column::number(self.seq),
+            Column::Number(self.at),
+            Column::text(draft.kind.as_str()),
+            Column::text(draft.actor.as_str()),
+            Column::text(draft.owner.as_str()),
+            Column::text(&draft.subject),
+            Column::text(&draft.correlation),
+            Column::Text(draft.tool.as_deref()),
+            Column::Text(draft.tier.map(Tier::as_str)),
+            Column::text(&draft.summary),
+            Column::Text(self.row.body.as_ref().map(|body| body.digest.as_str())),
+            Column::text(&self.hash),
+        ]
     }
 
-    fn bind_body(&self, body: &Body, arguments: &mut AnyArguments) -> Result<(), sqlx::Error> {
-        let put = |arguments: &mut AnyArguments| {
-            arguments.add(self.seq.cast_signed())?;
-            arguments.add(body.salt.as_str())?;
-            arguments.add(body.json.as_str())
-        };
-        put(arguments).map_err(sqlx::Error::Encode)
+    fn body_columns<'r>(&self, body: &'r Body) -> [Column<'r>; BODY.columns] {
+        [Column::number(self.seq), Column::text(&body.salt), Column::text(&body.json)]
     }
+}
+
+fn head_columns(head: &Head) -> [Column<'_>; 3] {
+    [Column::number(head.seq), Column::Number(head.at), Column::text(&head.hash)]
+}
+
+/// A value on its way into the database, over either driver.
+#[derive(Clone, Copy)]
+enum Column<'r> {
+    Number(i64),
+    Text(Option<&'r str>),
+}
+
+impl<'r> Column<'r> {
+    const fn number(number: u64) -> Self {
+        Self::Number(number.cast_signed())
+    }
+
+    const fn text(text: &'r str) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl ToSql for Column<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Number(number) => ValueRef::Integer(*number),
+            Self::Text(text) => text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())),
+        }))
+    }
+}
+
+fn bind<'r>(columns: impl IntoIterator<Item = Column<'r>>, arguments: &mut AnyArguments) -> Result<(), sqlx::Error> {
+    let mut columns = columns.into_iter();
+    let bound = columns.try_for_each(|column| match column {
+        Column::Number(number) => arguments.add(number),
+        Column::Text(text) => arguments.add(text),
+    });
+    bound.map_err(sqlx::Error::Encode)
 }
 
 /// Where the values of a statement go.
@@ -220,12 +255,6 @@ impl Shape {
             sql.push(')');
         }
         sql
-    }
-
-    /// The statement for up to so many rows; a place whose first column is null stands for none.
-    fn up_to(self, places: usize) -> String {
-        let rows = vec![format!("({})", vec!["?"; self.columns].join(", ")); places].join(", ");
-        format!("{} select * from (values {rows}) where column1 is not null", self.into)
     }
 
     /// The statement for one row that is inserted if the statement before it has written something.
@@ -271,7 +300,7 @@ pub(crate) async fn insert(
         let mut arguments = AnyArguments::default();
         arguments.reserve(size * EVENT.columns, 0);
         for row in chunk {
-            row.bind_event(&mut arguments)?;
+            bind(row.event_columns(), &mut arguments)?;
         }
         sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection).await?;
         rest = after;
@@ -284,7 +313,7 @@ pub(crate) async fn insert(
         let mut arguments = AnyArguments::default();
         arguments.reserve(size * BODY.columns, 0);
         for (row, body) in chunk {
-            row.bind_body(body, &mut arguments)?;
+            bind(row.body_columns(body), &mut arguments)?;
         }
         sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection).await?;
         rest = after;
@@ -303,103 +332,43 @@ pub(crate) async fn move_head(connection: &mut AnyConnection, head: &Head) -> Re
     Ok(())
 }
 
-/// Inserts one row and moves the head, as a transaction of its own, in one message to a database that takes scripts. A
-/// statement `before` it decides whether anything is written; answers whether it was.
-pub(crate) async fn insert_alone(
-    connection: &mut AnyConnection,
-    dialect: Dialect,
-    before: Option<Statement>,
-    row: &Linked,
-    head: &Head,
-) -> Result<bool, sqlx::Error> {
-    static SQL: [OnceLock<Arc<str>>; 2] = [const { OnceLock::new() }; 2];
-    let body = row.row.body.as_ref();
-    let decides = before.is_some();
-    let (sql, mut arguments) = match before {
-        Some(Statement { sql, arguments, .. }) => (alone_sql(dialect, Some(&sql), body.is_some()).into(), arguments),
-        None => {
-            let sql = &SQL[usize::from(body.is_some())];
-            let sql = sql.get_or_init(|| alone_sql(dialect, None, body.is_some()).into());
-            (Arc::clone(sql), AnyArguments::default())
-        }
-    };
-    arguments.reserve(EVENT.columns + BODY.columns + 3, 0);
-    row.bind_event(&mut arguments)?;
-    if let Some(body) = body {
-        row.bind_body(body, &mut arguments)?;
-    }
-    bind_head(&mut arguments, head)?;
-    let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
-    if decides {
-        // All of them: what is not fetched is not carried out.
-        return Ok(!query.fetch_all(connection).await?.is_empty());
-    }
-    query.execute(connection).await?;
-    Ok(true)
-}
-
-/// Inserts rows and moves the head, as a transaction of its own, in one message to a database that takes scripts: what a
-/// message costs is more than what a row does.
-pub(crate) async fn insert_together(
-    connection: &mut AnyConnection,
-    dialect: Dialect,
-    rows: &[Linked],
-    head: &Head,
-) -> Result<(), sqlx::Error> {
-    static SQL: [OnceLock<Arc<str>>; TOGETHER.ilog2() as usize + 1] =
-        [const { OnceLock::new() }; TOGETHER.ilog2() as usize + 1];
-    // Few enough scripts that the connection keeps all of them prepared.
-    let places = rows.len().next_power_of_two();
-    let sql = SQL[places.ilog2() as usize].get_or_init(|| {
-        let head = "update head set seq = ?, at = ?, hash = ? where id = 1".to_owned();
-        dialect.at_once(&[EVENT.up_to(places), BODY.up_to(places), head]).into()
-    });
-    let mut arguments = AnyArguments::default();
-    arguments.reserve(places * (EVENT.columns + BODY.columns) + 3, 0);
+/// Inserts rows and their bodies and moves the head, in a transaction of SQLite that has begun, on this very thread.
+pub(crate) fn append(connection: &rusqlite::Connection, rows: &[Linked], head: &Head) -> rusqlite::Result<()> {
+    let one = |statements: &Statements| statements.largest(Dialect::Sqlite, 1).1;
+    let mut events = connection.prepare_cached(&one(&EVENTS))?;
+    let mut bodies = connection.prepare_cached(&one(&BODIES))?;
     for row in rows {
-        row.bind_event(&mut arguments)?;
-    }
-    bind_nothing(&mut arguments, (places - rows.len()) * EVENT.columns)?;
-    let mut bodies = 0;
-    for row in rows {
+        events.execute(params_from_iter(row.event_columns()))?;
         if let Some(body) = &row.row.body {
-            row.bind_body(body, &mut arguments)?;
-            bodies += 1;
+            bodies.execute(params_from_iter(row.body_columns(body)))?;
         }
     }
-    bind_nothing(&mut arguments, (places - bodies) * BODY.columns)?;
-    bind_head(&mut arguments, head)?;
-    sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments).execute(connection).await?;
+    connection.prepare_cached(MOVE_HEAD)?.execute(params_from_iter(head_columns(head)))?;
     Ok(())
 }
 
-fn bind_nothing(arguments: &mut AnyArguments, columns: usize) -> Result<(), sqlx::Error> {
-    (0..columns).try_for_each(|_| arguments.add(None::<i64>)).map_err(sqlx::Error::Encode)
-}
-
-fn bind_head(arguments: &mut AnyArguments, head: &Head) -> Result<(), sqlx::Error> {
-    let put = |arguments: &mut AnyArguments| {
-        arguments.add(head.seq.cast_signed())?;
-        arguments.add(head.at)?;
-        arguments.add(head.hash.as_str())
-    };
-    put(arguments).map_err(sqlx::Error::Encode)
-}
-
-/// Each statement writes only if the one before it did, from the one that decides on.
-fn alone_sql(dialect: Dialect, before: Option<&str>, body: bool) -> String {
-    let row = |shape: Shape| match before {
-        Some(_) => shape.if_written(),
-        None => shape.sql(dialect, 1),
-    };
-    let mut statements: Vec<String> = before.map(str::to_owned).into_iter().collect();
-    statements.push(row(EVENT));
-    if body {
-        statements.push(row(BODY));
+/// Inserts a row and moves the head if a statement has written something, as a transaction of its own, in one message to
+/// a database that takes scripts: what a message costs is more than what a row does. Answers whether it has.
+pub(crate) async fn insert_if(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    statement: Statement,
+    row: &Linked,
+    head: &Head,
+) -> Result<bool, sqlx::Error> {
+    let Statement { sql, mut arguments, .. } = statement;
+    arguments.reserve(EVENT.columns + BODY.columns + 3, 0);
+    bind(row.event_columns(), &mut arguments)?;
+    let mut statements = vec![sql, EVENT.if_written()];
+    if let Some(body) = &row.row.body {
+        bind(row.body_columns(body), &mut arguments)?;
+        statements.push(BODY.if_written());
     }
-    let and = before.map_or_else(String::new, |_| format!(" and {}", dialect::WRITTEN));
-    statements.push(format!("update head set seq = ?, at = ?, hash = ? where id = 1{and}"));
-    dialect.at_once(&statements)
+    bind(head_columns(head), &mut arguments)?;
+    statements.push(format!("{MOVE_HEAD} and {}", dialect::WRITTEN));
+    let query = sqlx::query_with(AssertSqlSafe(dialect.at_once(&statements)), arguments);
+    // All of them: what is not fetched is not carried out.
+    Ok(!query.fetch_all(connection).await?.is_empty())
 }
 
 /// The columns of an event in the order that [`event`] and [`fields`] read them; the digest of its body comes next.

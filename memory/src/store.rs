@@ -119,9 +119,9 @@ impl Store {
             tokio::spawn(sync::run(log, written_seen, Arc::clone(&durable)));
         }
         let replica = engine.dialect().is_shared().then(|| Arc::from(format!("replica_{:x}", ids.next())));
-        let look = Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
-        let listening = engine.listen(look);
+        let listening = engine.listen(Look { queue: queue.downgrade(), seq: Arc::clone(&seq) });
         let writer = Writer {
+            appender: engine.appender()?,
             engine,
             connection,
             chain: Arc::clone(&chain),
@@ -146,8 +146,9 @@ impl Store {
                 sessions: Arc::clone(&sessions),
                 tokens: Arc::clone(&tokens),
             },
+            directory: Arc::clone(&directory),
         };
-        tokio::spawn(writer.run());
+        writer.start().map_err(|error| OpenError::Database(format!("the system gives no thread to write: {error}")))?;
         // The sealer holds the directory: its lock goes when the last seal is written.
         let sealer = tokio::spawn(seal::run(Arc::clone(&directory), Arc::clone(&chain), durable_seen));
         let inner = Arc::new(Inner {

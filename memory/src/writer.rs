@@ -1,4 +1,4 @@
-//! The writer: one task, one connection, group commit.
+//! The writer: one at a time, group commit.
 //!
 //! Whatever has queued up while the last batch was committed becomes the next one, so a lone client waits for one
 //! commit and many clients share one. A batch is one transaction: the changes in their order, then the rows that they
@@ -8,6 +8,9 @@
 //! Where replicas share a database each batch first takes the lock on the stored head and goes on from there. Rows that
 //! others wrote meanwhile are published before its own, so that a subscriber of any replica sees every row once and in
 //! its order.
+//!
+//! A batch of nothing but rows is what most batches are. On SQLite the writer appends those itself ([`Appender`]) and waits
+//! for the disk while it does, which is why it has a thread of its own there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +22,9 @@ use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::chain::{Chain, Head};
-use crate::change::{Append, Change, Context, Durability, End, Job, Tx};
-use crate::dialect::{Dialect, Engine};
+use crate::change::{Append, Change, Context, Durability, End, Job, Operation, Tx};
+use crate::dialect::{Appender, Dialect, Engine, Unappended};
+use crate::directory::Directory;
 use crate::feed::{self, stored_head};
 use crate::follow::Followers;
 use crate::row::{self, Linked, Row};
@@ -108,6 +112,7 @@ pub(crate) struct Outlets {
 pub(crate) struct Writer {
     pub(crate) engine: Engine,
     pub(crate) connection: AnyConnection,
+    pub(crate) appender: Option<Appender>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) clock: Arc<dyn Clock>,
     /// This process, where others may use the same database.
@@ -115,6 +120,7 @@ pub(crate) struct Writer {
     pub(crate) head: Head,
     /// Sequence of the last row that was published.
     pub(crate) published: u64,
+    /// What the connection was told last.
     pub(crate) durability: Durability,
     /// Whether the head in memory is the one in the database.
     pub(crate) certain: bool,
@@ -125,6 +131,8 @@ pub(crate) struct Writer {
     pub(crate) queue: mpsc::Receiver<Job>,
     pub(crate) outlets: Outlets,
     pub(crate) followers: Followers,
+    /// Held until the last write: a thread may outlive the runtime.
+    pub(crate) directory: Arc<Directory>,
 }
 
 enum Failure {
@@ -136,9 +144,33 @@ enum Failure {
     Unknown(sqlx::Error),
 }
 
+impl From<Unappended> for Failure {
+    fn from(unappended: Unappended) -> Self {
+        match unappended {
+            Unappended::NotBegun(error) => Self::NotBegun(error),
+            Unappended::Broken(error) => Self::Broken(error),
+            Unappended::Unknown(error) => Self::Unknown(error),
+        }
+    }
+}
+
 impl Writer {
+    /// Begins to [`run`](Self::run).
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub(crate) fn start(self) -> std::io::Result<()> {
+        if self.appender.is_none() {
+            tokio::spawn(self.run());
+            return Ok(());
+        }
+        let runtime = tokio::runtime::Handle::current();
+        let thread = std::thread::Builder::new().name("writer".to_owned());
+        thread.spawn(move || runtime.block_on(self.run())).map(|_| ())
+    }
+
     /// Runs until it is closed or nobody is left who could hand anything in.
-    pub(crate) async fn run(mut self) {
+    async fn run(mut self) {
         let mut jobs = Vec::with_capacity(BATCH);
         let mut closers = Vec::new();
         while self.queue.recv_many(&mut jobs, BATCH).await > 0 {
@@ -162,7 +194,8 @@ impl Writer {
     }
 
     async fn stop(self) {
-        let Self { engine, mut connection, head, outlets, certain, .. } = self;
+        let Self { engine, mut connection, appender, head, outlets, certain, directory, .. } = self;
+        drop(appender);
         match engine.dialect().checkpoint(&mut connection).await {
             Ok(()) if certain => {
                 outlets.durable.send_replace(head);
@@ -173,6 +206,7 @@ impl Writer {
         if let Err(error) = engine.dialect().patiently(connection.close()).await {
             tracing::warn!(%error, "the database was not closed in order");
         }
+        drop(directory);
     }
 
     async fn carry_out(&mut self, jobs: &mut Vec<Job>) {
@@ -201,12 +235,12 @@ impl Writer {
                 return None;
             }
             match self.attempt(jobs).await {
-                Ok(rows) => {
+                Ok((rows, durability)) => {
                     self.purging |= jobs.iter().any(Job::erases);
                     if self.purging {
                         self.purge().await;
                     }
-                    self.publish(jobs, rows).await;
+                    self.publish(jobs, rows, durability).await;
                     return None;
                 }
                 // The connection broke while it was idle; over a new one it may well go.
@@ -234,26 +268,55 @@ impl Writer {
         self.lost
     }
 
-    async fn attempt(&mut self, jobs: &mut [Job]) -> Result<Vec<Linked>, Failure> {
-        let dialect = self.dialect();
+    /// Carries out a batch; answers its rows and what they survive.
+    async fn attempt(&mut self, jobs: &mut [Job]) -> Result<(Vec<Linked>, Durability), Failure> {
         let durability = jobs.iter().map(Job::durability).max().unwrap_or(Durability::Wal);
-        let durability = dialect.durability(durability);
+        let durability = self.dialect().durability(durability);
+        let rows = if self.appender.is_some() && jobs.iter().all(|job| matches!(job, Job::Append(_))) {
+            self.append(jobs, durability)?
+        } else {
+            self.change(jobs, durability).await?
+        };
+        Ok((rows, durability))
+    }
+
+    /// Carries out a batch of nothing but rows on this thread.
+    fn append(&mut self, jobs: &mut [Job], durability: Durability) -> Result<Vec<Linked>, Failure> {
+        let (mut head, now, mut buffer) = (self.head.clone(), self.clock.now(), Vec::with_capacity(512));
+        let mut rows = Vec::with_capacity(jobs.len());
+        for job in &mut *jobs {
+            if let Job::Append(append) = job
+                && let Some(row) = append.row.take()
+            {
+                let linked = Linked::next(row, &mut head, now, &self.chain, &mut buffer);
+                append.seq = linked.seq();
+                rows.push(linked);
+            }
+        }
+        let Some(appender) = &mut self.appender else { return Ok(rows) };
+        if let Err(unappended) = appender.append(&rows, &head, durability) {
+            give_back(jobs, rows);
+            // Somebody else may have moved the head.
+            self.certain = false;
+            return Err(unappended.into());
+        }
+        self.head = head;
+        Ok(rows)
+    }
+
+    /// Carries out a batch over the connection.
+    async fn change(&mut self, jobs: &mut [Job], durability: Durability) -> Result<Vec<Linked>, Failure> {
+        let dialect = self.dialect();
         if durability != self.durability {
             // Outside a transaction: inside one it has no effect.
             dialect.set_durability(&mut self.connection, durability).await.map_err(Failure::NotBegun)?;
             self.durability = durability;
         }
-        if let [job] = jobs
+        if let [Job::Change(operation)] = jobs
             && dialect.takes_scripts()
-            && let Some(row) = self.alone(job).await?
+            && let Some(row) = self.usual(operation).await?
         {
             return Ok(vec![row]);
-        }
-        if jobs.len() <= row::TOGETHER
-            && dialect.takes_scripts()
-            && jobs.iter().all(|job| matches!(job, Job::Append(_)))
-        {
-            return self.together(jobs).await;
         }
         let begun = dialect.patiently(dialect.begin(&mut self.connection)).await.map_err(Failure::NotBegun)?;
         self.move_on(begun);
@@ -291,66 +354,37 @@ impl Writer {
     async fn purge(&mut self) {
         match self.dialect().purge(&mut self.connection).await {
             Ok(done) => self.purging = !done,
-            Err(error) => tracing::warn!(%error, "erased texts still stand in the database's log; trying again"),
+            Err(error) => {
+                self.doubt(&error);
+                tracing::warn!(%error, "erased texts still stand in the database's log; trying again");
+            }
         }
     }
 
-    /// Carries out what is alone in its batch in one message. Answers nothing if that cannot be done; then nothing was.
-    async fn alone(&mut self, job: &mut Job) -> Result<Option<Linked>, Failure> {
+    /// Carries out a change that is alone in its batch, as it usually is, in one message. Answers nothing if it is not as
+    /// usual; then nothing was done.
+    async fn usual(&mut self, operation: &mut Box<dyn Operation>) -> Result<Option<Linked>, Failure> {
         let context = Context { dialect: self.dialect(), replica: self.replica.as_deref() };
-        let (statement, row) = match job {
-            Job::Append(append) => match append.row.take() {
-                Some(row) => (None, row),
-                None => return Ok(None),
-            },
-            Job::Change(operation) => match operation.usual(context).map_err(Failure::NotBegun)? {
-                Some((statement, row)) => (Some(statement), row),
-                None => return Ok(None),
-            },
-            Job::Look | Job::Close(_) => return Ok(None),
-        };
+        let Some((statement, row)) = operation.usual(context).map_err(Failure::NotBegun)? else { return Ok(None) };
         let mut head = self.head.clone();
         let linked = Linked::next(row, &mut head, self.clock.now(), &self.chain, &mut Vec::with_capacity(512));
         // An error of one of its statements cannot be told from one of its commit.
-        let inserted = row::insert_alone(&mut self.connection, context.dialect, statement, &linked, &head);
+        let inserted = row::insert_if(&mut self.connection, context.dialect, statement, &linked, &head);
         if !inserted.await.map_err(Failure::Unknown)? {
             return Ok(None);
-        }
-        if let Job::Append(append) = job {
-            append.seq = linked.seq();
         }
         self.head = head;
         Ok(Some(linked))
     }
 
-    /// Carries out a batch of nothing but rows in one message.
-    async fn together(&mut self, jobs: &mut [Job]) -> Result<Vec<Linked>, Failure> {
-        let (mut head, now, mut buffer) = (self.head.clone(), self.clock.now(), Vec::with_capacity(512));
-        let mut rows = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            if let Job::Append(append) = job
-                && let Some(row) = append.row.take()
-            {
-                let linked = Linked::next(row, &mut head, now, &self.chain, &mut buffer);
-                append.seq = linked.seq();
-                rows.push(linked);
-            }
-        }
-        // An error of one of its statements cannot be told from one of its commit.
-        let inserted = row::insert_together(&mut self.connection, self.engine.dialect(), &rows, &head);
-        inserted.await.map_err(Failure::Unknown)?;
-        self.head = head;
-        Ok(rows)
-    }
-
-    async fn publish(&mut self, jobs: &mut Vec<Job>, rows: Vec<Linked>) {
+    async fn publish(&mut self, jobs: &mut Vec<Job>, rows: Vec<Linked>, durability: Durability) {
         for job in jobs.iter() {
             if let Job::Change(operation) = job {
                 operation.committed();
             }
         }
         if !rows.is_empty() {
-            match self.durability {
+            match durability {
                 Durability::Fsync => self.outlets.durable.send_replace(self.head.clone()),
                 Durability::Wal => self.outlets.written.send_replace(self.head.clone()),
             };
@@ -447,6 +481,8 @@ impl Writer {
             return Ok(());
         }
         let dialect = self.dialect();
+        // What it left open would keep the connection from writing.
+        self.appender = None;
         let mut head = None;
         if !self.lost {
             let _ = dialect.patiently(sqlx::query("rollback").execute(&mut self.connection)).await;
@@ -461,6 +497,10 @@ impl Writer {
             head = Some(found.map_err(|error| unavailable(error.to_string()))?);
         }
         self.move_on(head);
+        self.appender = self.engine.appender().unwrap_or_else(|error| {
+            tracing::warn!(%error, "rows go over the connection of changes until this is tried again");
+            None
+        });
         self.certain = true;
         // What was committed although nobody was told.
         self.catch_up(self.head.seq).await.map_err(|error| StoreError::Unavailable(error.to_string()))

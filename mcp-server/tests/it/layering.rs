@@ -26,7 +26,7 @@ const MAY: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that one room alone may name.
-const OWNED: [(&str, &[&str]); 9] = [
+const OWNED: [(&str, &[&str]); 10] = [
     ("bollard", &["jarvis-tools"]),
     ("zbus", &["jarvis-tools"]),
     ("cap-std", &["jarvis-tools"]),
@@ -35,6 +35,7 @@ const OWNED: [(&str, &[&str]); 9] = [
     ("tantivy", &["jarvis-memory"]),
     // The proof reads the database file by queries of its own.
     ("sqlx", &["jarvis-memory", "jarvis-proof"]),
+    ("rusqlite", &["jarvis-memory"]),
     ("async-openai", &["jarvis-agents"]),
     ("minijinja", &["jarvis-agents"]),
     ("utoipa-axum", &["jarvis-web"]),

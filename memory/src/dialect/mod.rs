@@ -5,6 +5,7 @@
 //! PostgreSQL is shared by replicas. There a transaction begins with the lock on the head of the chain, so that all
 //! writing is one after the other on both, and a change may look first and write afterwards.
 
+mod appender;
 mod postgres;
 mod sqlite;
 
@@ -17,6 +18,7 @@ use crate::change::Durability;
 use crate::error::OpenError;
 use crate::writer::Look;
 
+pub(crate) use appender::{Appender, Unappended};
 pub(crate) use postgres::Listening;
 use postgres::Postgres;
 /// In a script: whether the statement before this one has written something.
@@ -109,6 +111,14 @@ impl Engine {
         match self {
             Self::Sqlite(file) => sqlite::readers(file).await,
             Self::Postgres(server) => server.readers().await,
+        }
+    }
+
+    /// Where the writer's own thread appends rows, once the database is there.
+    pub(crate) fn appender(&self) -> Result<Option<Appender>, OpenError> {
+        match self {
+            Self::Sqlite(file) => Appender::open(file).map(Some),
+            Self::Postgres(_) => Ok(None),
         }
     }
 

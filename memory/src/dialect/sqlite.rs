@@ -13,6 +13,21 @@ use crate::error::OpenError;
 /// First SQLite without the WAL-reset bug (2026-03-03), which can corrupt a database with two connections.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
+/// Another process that writes is waited for so long.
+const PATIENCE: &str = "pragma busy_timeout = 10000";
+
+/// What every connection that writes is told.
+pub(super) const WRITING: [&str; 6] = [
+    PATIENCE,
+    durability(Durability::Fsync),
+    "pragma foreign_keys = on",
+    // What is erased is overwritten, and not only unlinked.
+    "pragma secure_delete = on",
+    "pragma mmap_size = 0",
+    // After a burst the log file shrinks again.
+    "pragma journal_size_limit = 16777216",
+];
+
 /// Connections that only read.
 const READERS: u32 = 4;
 
@@ -77,21 +92,8 @@ async fn make_ready(connection: &mut AnyConnection, database: &Path) -> Result<(
             why: format!("before {major}.{minor}.{patch} it can corrupt a database; build with the bundled one"),
         });
     }
-    run(
-        connection,
-        &[
-            "pragma busy_timeout = 10000",
-            "pragma journal_mode = wal",
-            "pragma synchronous = full",
-            "pragma foreign_keys = on",
-            // What is erased is overwritten, and not only unlinked.
-            "pragma secure_delete = on",
-            "pragma mmap_size = 0",
-            // After a burst the log file shrinks again.
-            "pragma journal_size_limit = 16777216",
-        ],
-    )
-    .await?;
+    run(connection, &WRITING).await?;
+    run(connection, &["pragma journal_mode = wal"]).await?;
     let mode: String = sqlx::query("pragma journal_mode").fetch_one(&mut *connection).await?.try_get(0)?;
     if mode != "wal" {
         return Err(OpenError::Database(format!(
@@ -117,12 +119,7 @@ pub(super) async fn readers(database: &Path) -> Result<AnyPool, OpenError> {
             Box::pin(async move {
                 run(
                     connection,
-                    &[
-                        "pragma busy_timeout = 10000",
-                        "pragma query_only = on",
-                        "pragma wal_autocheckpoint = 0",
-                        "pragma mmap_size = 0",
-                    ],
+                    &[PATIENCE, "pragma query_only = on", "pragma wal_autocheckpoint = 0", "pragma mmap_size = 0"],
                 )
                 .await
             })
@@ -132,12 +129,16 @@ pub(super) async fn readers(database: &Path) -> Result<AnyPool, OpenError> {
     Ok(pool)
 }
 
-pub(super) async fn set_durability(connection: &mut AnyConnection, durability: Durability) -> Result<(), sqlx::Error> {
-    let pragma = match durability {
+/// How a connection is told what its commits must survive.
+pub(super) const fn durability(durability: Durability) -> &'static str {
+    match durability {
         Durability::Wal => "pragma synchronous = normal",
         Durability::Fsync => "pragma synchronous = full",
-    };
-    run(connection, &[pragma]).await
+    }
+}
+
+pub(super) async fn set_durability(connection: &mut AnyConnection, wanted: Durability) -> Result<(), sqlx::Error> {
+    run(connection, &[durability(wanted)]).await
 }
 
 /// Writes the log back and empties its file. Somebody who reads holds it up, and is waited for only shortly.
@@ -145,7 +146,7 @@ pub(super) async fn purge(connection: &mut AnyConnection) -> Result<bool, sqlx::
     run(connection, &["pragma busy_timeout = 500"]).await?;
     let busy: Result<i32, _> =
         async { sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut *connection).await?.try_get(0) }.await;
-    run(connection, &["pragma busy_timeout = 10000"]).await?;
+    run(connection, &[PATIENCE]).await?;
     busy.map(|busy| busy == 0)
 }
 

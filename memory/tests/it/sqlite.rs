@@ -1,11 +1,14 @@
 //! What is so on SQLite alone: its files, and columns that hold what they were not declared for.
 
+use std::time::Duration;
+
 use jarvis_safety::event::EventKind;
-use jarvis_safety::port::Conversations as _;
+use jarvis_safety::port::{Conversations as _, Feed as _, Ledger as _};
+use jarvis_safety::setting::AuditReads;
 
 use crate::chain::found_after;
 use crate::conversation::{SECRET, talkative};
-use crate::world::{World, row};
+use crate::world::{World, read, row};
 
 #[tokio::test]
 async fn what_was_erased_stands_in_no_file_any_more() {
@@ -32,4 +35,85 @@ async fn a_row_that_cannot_be_read_is_a_fault_and_no_end() {
     let faults = found_after("update event set at = 'soon' where seq = 4").await;
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].contains("row 4 was altered and cannot be read"), "{faults:?}");
+}
+
+/// A row over the one connection that writes, one over the other, one fsynced and one not.
+async fn in_turn(world: &World, index: u64) -> u64 {
+    let reads = if index.is_multiple_of(2) { AuditReads::Wal } else { AuditReads::Fsync };
+    if index.is_multiple_of(3) {
+        return world.store.append(read("x"), reads).await.unwrap();
+    }
+    crate::grant::give(world, 5).await;
+    world.store.head()
+}
+
+#[tokio::test]
+async fn rows_that_are_appended_and_rows_of_changes_are_one_chain() {
+    let world = World::new().await;
+    let first = in_turn(&world, 0).await;
+    for index in 1..100 {
+        assert_eq!(in_turn(&world, index).await, first + index);
+    }
+    assert_eq!(world.verify().await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_row_waits_for_whoever_else_holds_the_database_and_holds_nobody_up() {
+    let world = World::new().await;
+    let first = in_turn(&world, 0).await;
+    let mut other = world.burglar().await;
+    sqlx::raw_sql("begin immediate").execute(&mut other).await.unwrap();
+    let store = world.store.clone();
+    let waiting = tokio::spawn(async move { store.append(read("x"), AuditReads::Wal).await });
+    // The one thread of this test is free meanwhile.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!waiting.is_finished());
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), first + 1);
+    assert_eq!(in_turn(&world, 0).await, first + 2);
+    assert_eq!(world.verify().await.faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_log_of_rows_that_are_written_one_by_one_stays_small() {
+    let world = World::new().await;
+    for _ in 0..3000 {
+        world.store.append(read("x"), AuditReads::Wal).await.unwrap();
+    }
+    // Of about 12,000 pages with their heads.
+    let log = std::fs::metadata(world.data.join("jarvis.db-wal")).unwrap().len();
+    assert!(log < 8 << 20, "{log} bytes");
+}
+
+#[tokio::test]
+async fn a_head_that_somebody_else_moved_is_found_after_one_refusal() {
+    let world = World::new().await;
+    let first = in_turn(&world, 0).await;
+    world
+        .tamper(
+            "insert into event select seq + 1, at, kind, actor, owner, subject, correlation, tool, tier, summary, null, \
+             hash from event where seq = (select seq from head); update head set seq = seq + 1 where id = 1",
+        )
+        .await;
+    assert!(world.store.append(read("x"), AuditReads::Wal).await.is_err());
+    assert_eq!(in_turn(&world, 0).await, first + 2);
+}
+
+#[tokio::test]
+async fn of_rows_that_come_together_those_that_can_be_written_are() {
+    let world = World::new().await;
+    world
+        .tamper(
+            "create trigger t before insert on event when new.subject = 'call_7' begin select raise(abort, 'no'); end",
+        )
+        .await;
+    let mut together = tokio::task::JoinSet::new();
+    for index in 0..50 {
+        let store = world.store.clone();
+        together
+            .spawn(async move { (index, store.append(read(&format!("call_{index}")), AuditReads::Wal).await.is_ok()) });
+    }
+    let kept = together.join_all().await;
+    assert_eq!(kept.iter().filter(|(_, kept)| !kept).map(|(index, _)| *index).collect::<Vec<i32>>(), [7]);
+    assert_eq!(world.verify().await.faults, [""; 0]);
 }

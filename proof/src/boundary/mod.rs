@@ -1,6 +1,7 @@
 //! Death at every boundary: the program is killed at the first call that writes to its database's log, then at the second,
 //! and so on, until a script comes to its end alive. There are two: effects, jobs and approvals that a client asks for,
-//! and a turn that a model answers.
+//! and a turn that a model answers. Two threads write: changes come from the one of the database's driver, rows alone from
+//! the writer's. Calls are counted by thread, so each script dies at those of the one and then at those of the other.
 //!
 //! Each commit is a row of such calls, so every state that a kill can leave behind lies between two of them. After each
 //! death the program is started again, everything that was begun must come to one end, and nothing may happen twice.
@@ -23,7 +24,7 @@ use self::model::Model;
 use self::turn::Telling;
 use crate::budget::Budget;
 use crate::chance::Chance;
-use crate::fault::{death, missing};
+use crate::fault::{death, death_of, missing};
 use crate::kill::Options;
 use crate::kill::sabotage::Sabotage;
 use crate::life::Life;
@@ -45,6 +46,26 @@ enum Script {
     Turn,
 }
 
+/// Whose call it dies at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hand {
+    /// Whichever thread comes to that number first, from its start on: the one that writes changes.
+    Changes,
+    /// The one that appends rows, from when it listens on.
+    Rows,
+}
+
+/// The name of the thread that appends rows.
+const WRITER: &str = "writer";
+
+/// In this order.
+const COURSES: [(Script, Hand); 4] = [
+    (Script::Work, Hand::Changes),
+    (Script::Turn, Hand::Changes),
+    (Script::Work, Hand::Rows),
+    (Script::Turn, Hand::Rows),
+];
+
 /// How far a script is.
 #[derive(Default)]
 struct Progress {
@@ -63,8 +84,7 @@ struct Shared {
     /// Data directories from which all begin, with each way to keep reads.
     first: [Life; 2],
     model: Arc<Model>,
-    works: Progress,
-    turns: Progress,
+    courses: [Progress; COURSES.len()],
     /// The first call at which one died that had listened.
     listened: AtomicU64,
     acks: AtomicU64,
@@ -74,32 +94,25 @@ struct Shared {
 }
 
 impl Shared {
-    const fn progress(&self, script: Script) -> &Progress {
-        match script {
-            Script::Work => &self.works,
-            Script::Turn => &self.turns,
-        }
-    }
-
     /// What to do next, and at which call to die.
-    fn next(&self) -> Option<(Script, u64)> {
+    fn next(&self) -> Option<(usize, u64)> {
         if self.budget.is_over() {
             return None;
         }
         if let Some(sabotage) = self.sabotage {
             let script = if turn::sabotage::statements(sabotage).is_empty() { Script::Work } else { Script::Turn };
             // It needs something that was done.
-            return Some((script, u64::MAX));
+            return Some((COURSES.iter().position(|(each, _)| *each == script)?, u64::MAX));
         }
-        let open = |script: &Script| !self.progress(*script).beyond.load(Ordering::Relaxed);
-        let script = [Script::Work, Script::Turn].into_iter().find(open)?;
+        let course = self.courses.iter().position(|course| !course.beyond.load(Ordering::Relaxed))?;
         // What dies before it listens dies in the same way whatever comes then.
-        let first = if script == Script::Turn { self.listened.load(Ordering::Relaxed) } else { 1 };
-        Some((script, first + self.progress(script).chosen.fetch_add(1, Ordering::Relaxed)))
+        let first =
+            if COURSES[course] == (Script::Turn, Hand::Changes) { self.listened.load(Ordering::Relaxed) } else { 1 };
+        Some((course, first + self.courses[course].chosen.fetch_add(1, Ordering::Relaxed)))
     }
 
-    fn told(&self, script: Script) -> String {
-        let Progress { beyond, deaths, .. } = self.progress(script);
+    fn told(&self, course: usize) -> String {
+        let Progress { beyond, deaths, .. } = &self.courses[course];
         let all = if beyond.load(Ordering::Relaxed) { "all there are" } else { "not all there are" };
         format!("{} ({all})", deaths.load(Ordering::Relaxed))
     }
@@ -122,8 +135,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
         work: work.clone(),
         first,
         model: Arc::new(model),
-        works: Progress::default(),
-        turns: Progress::default(),
+        courses: Default::default(),
         listened: AtomicU64::new(u64::MAX),
         acks: AtomicU64::new(0),
         doubts: AtomicU64::new(0),
@@ -139,17 +151,20 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
         found.append(&mut lane??);
     }
     let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
-    let (deaths, acks) = (of(&shared.works.deaths) + of(&shared.turns.deaths), of(&shared.acks));
+    let (deaths, acks) = (shared.courses.iter().map(|course| of(&course.deaths)).sum(), of(&shared.acks));
     say(&format!(
-        "boundary: deaths at a boundary: {} of effects, jobs and approvals, {} of a turn; {acks} acknowledgements, {} \
-         effects seen not to have begun, {} in doubt, {} answers broken off",
-        shared.told(Script::Work),
-        shared.told(Script::Turn),
+        "boundary: deaths at a change: {} of effects, jobs and approvals, {} of a turn; at a row: {} and {}; {acks} \
+         acknowledgements, {} effects seen not to have begun, {} in doubt, {} answers broken off",
+        shared.told(0),
+        shared.told(1),
+        shared.told(2),
+        shared.told(3),
         of(&shared.stopped),
         of(&shared.doubts),
         of(&shared.cuts),
     ));
-    let all = shared.turns.beyond.load(Ordering::Relaxed) && shared.sabotage.is_none() && found.is_empty();
+    let through = shared.courses.iter().all(|course| course.beyond.load(Ordering::Relaxed));
+    let all = through && shared.sabotage.is_none() && found.is_empty();
     ensure!(!all || of(&shared.doubts) > 0, "no effect was ever left in doubt, so nothing was seen of that");
     ensure!(!all || of(&shared.cuts) > 0, "no answer of the model ever broke off, so nothing was seen of that");
     let ended = Ended { suite: "boundary", cycles: deaths, acks, found, seed, seconds: shared.budget.seconds() };
@@ -159,9 +174,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
 }
 
 async fn lane(shared: Arc<Shared>, mut chance: Chance) -> anyhow::Result<Vec<Violation>> {
-    while let Some((script, number)) = shared.next() {
+    while let Some((course, number)) = shared.next() {
         shared.budget.spend();
-        let found = die_at(&shared, &mut chance, script, number).await?;
+        let found = die_at(&shared, &mut chance, course, number).await?;
         if !found.is_empty() {
             shared.budget.stop();
             return Ok(found);
@@ -171,25 +186,16 @@ async fn lane(shared: Arc<Shared>, mut chance: Chance) -> anyhow::Result<Vec<Vio
 }
 
 /// One data directory whose program dies at the call with this number.
-async fn die_at(shared: &Shared, chance: &mut Chance, script: Script, number: u64) -> anyhow::Result<Vec<Violation>> {
+async fn die_at(shared: &Shared, chance: &mut Chance, course: usize, number: u64) -> anyhow::Result<Vec<Violation>> {
+    let (script, hand) = COURSES[course];
     let first = chance.pick(&shared.first).context("there is nothing to begin with")?;
-    let mut life = first.copy(&shared.work, &format!("{script:?}-{number}").to_lowercase()).await?;
+    let name = format!("{script:?}-{hand:?}-{number}").to_lowercase();
+    let mut life = first.copy(&shared.work, &name).await?;
     let mut telling = match script {
         Script::Work => None,
         Script::Turn => Some(Telling::new(&life, Arc::clone(&shared.model), number)),
     };
-    let words = if shared.sabotage.is_some() { Vec::new() } else { death(&life.house.data, LOG, number) };
-    let progress = shared.progress(script);
-    // One that dies before it listens is as good.
-    if let Ok(server) = life.house.start_under(&words).await {
-        shared.listened.fetch_min(number, Ordering::Relaxed);
-        let died = play(&life, &server.host, chance, &mut telling).await.is_err();
-        server.kill().await?;
-        progress.beyond.fetch_or(!died, Ordering::Relaxed);
-        progress.deaths.fetch_add(u64::from(died), Ordering::Relaxed);
-    } else {
-        progress.deaths.fetch_add(1, Ordering::Relaxed);
-    }
+    live(shared, &life, chance, course, number, &mut telling).await?;
     if let Some(telling) = &mut telling {
         telling.bury(&life, number.is_multiple_of(2)).await?;
     }
@@ -205,9 +211,42 @@ async fn die_at(shared: &Shared, chance: &mut Chance, script: Script, number: u6
     let when =
         if shared.sabotage.is_some() { "after its end".to_owned() } else { format!("at call {number} on its log") };
     for violation in &mut found {
-        violation.what = format!("{script:?}, killed {when}: {}", violation.what);
+        violation.what = format!("{script:?} by {hand:?}, killed {when}: {}", violation.what);
     }
     Ok(found)
+}
+
+/// Starts it, and plays the script until it dies at that call.
+async fn live(
+    shared: &Shared,
+    life: &Life,
+    chance: &mut Chance,
+    course: usize,
+    number: u64,
+    telling: &mut Option<Telling>,
+) -> anyhow::Result<()> {
+    let (_, hand) = COURSES[course];
+    let before = hand == Hand::Changes && shared.sabotage.is_none();
+    let words = if before { death(&life.house.data, LOG, number) } else { Vec::new() };
+    let progress = &shared.courses[course];
+    let Ok(server) = life.house.start_under(&words).await else {
+        ensure!(before, "it does not start although nothing was done to it");
+        // One that dies before it listens is as good.
+        progress.deaths.fetch_add(1, Ordering::Relaxed);
+        return Ok(());
+    };
+    let _attached = match hand {
+        Hand::Changes => {
+            shared.listened.fetch_min(number, Ordering::Relaxed);
+            None
+        }
+        Hand::Rows => Some(death_of(server.thread(WRITER)?, &life.house.data, LOG, number).await?),
+    };
+    let died = play(life, &server.host, chance, telling).await.is_err();
+    server.kill().await?;
+    progress.beyond.fetch_or(!died, Ordering::Relaxed);
+    progress.deaths.fetch_add(u64::from(died), Ordering::Relaxed);
+    Ok(())
 }
 
 /// Starts it again, and looks at everything.

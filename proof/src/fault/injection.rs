@@ -91,11 +91,21 @@ pub(crate) const HELD: Injection =
 /// What is to be started instead of the program, so that it is killed at the call with this number (of each thread) among
 /// those that write to this file of its data directory. It is killed before the call does anything.
 pub(crate) fn death(data: &Path, file: &str, number: u64) -> Vec<std::ffi::OsString> {
+    let words = ["strace", "-D", "-f"].map(str::to_owned).into_iter();
+    words.chain(deadly(data, file, number)).map(Into::into).collect()
+}
+
+/// Lets a program that runs be killed at a call of this thread alone, by its number from now on.
+pub(crate) async fn death_of(thread: u32, data: &Path, file: &str, number: u64) -> anyhow::Result<Attached> {
+    Attached::begin(deadly(data, file, number), thread, Path::new("/dev/null")).await
+}
+
+fn deadly(data: &Path, file: &str, number: u64) -> Vec<String> {
     const CALLS: &str = "openat,pwrite64,ftruncate,fsync,fdatasync,rename,renameat2";
-    let words = ["strace", "-D", "-f", "-o", "/dev/null", "-e"].map(str::to_owned).into_iter();
+    let words = ["-o", "/dev/null", "-e"].map(str::to_owned).into_iter();
     let words = words.chain([format!("trace={CALLS}"), "-e".to_owned()]);
     let words = words.chain([format!("inject={CALLS}:signal=SIGKILL:when={number}"), "-P".to_owned()]);
-    words.chain([data.join(file).display().to_string()]).map(Into::into).collect()
+    words.chain([data.join(file).display().to_string()]).collect()
 }
 
 /// A process that is being interfered with.
@@ -133,8 +143,14 @@ impl Injection {
 
     /// Begins to interfere with a process that runs, and returns once every thread of it is held.
     pub(crate) async fn attach(&self, id: u32, data: &Path, log: &Path) -> anyhow::Result<Attached> {
+        Attached::begin(self.words(data, log, ""), id, log).await
+    }
+}
+
+impl Attached {
+    async fn begin(words: Vec<String>, id: u32, log: &Path) -> anyhow::Result<Self> {
         let mut strace = Command::new("strace")
-            .args(self.words(data, log, ""))
+            .args(words)
             .args(["-p", &id.to_string()])
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -153,11 +169,9 @@ impl Injection {
         timeout(ATTACH, attached).await.context("strace did not attach within 20 s")??;
         // What else it says is of no interest, but it must be able to say it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Attached { strace, log: log.to_owned() })
+        Ok(Self { strace, log: log.to_owned() })
     }
-}
 
-impl Attached {
     /// Lets go of the process, and says how many calls were interfered with.
     pub(crate) async fn detach(mut self) -> anyhow::Result<u64> {
         let id = self.strace.id().context("strace has ended before")?.to_string();

@@ -20,7 +20,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use tokio::task::JoinSet;
 
-pub(crate) use self::injection::{HELD, death};
+pub(crate) use self::injection::{HELD, death, death_of};
 use self::tally::Tally;
 use crate::Common;
 use crate::budget::Budget;

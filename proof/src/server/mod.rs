@@ -113,6 +113,17 @@ impl Server {
         self.child.id().context("it has ended already")
     }
 
+    /// The process id of the system for its thread of this name.
+    pub(crate) fn thread(&self, name: &str) -> anyhow::Result<u32> {
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.id()?))? {
+            let thread = thread?;
+            if std::fs::read_to_string(thread.path().join("comm"))?.trim_end() == name {
+                return Ok(thread.file_name().to_string_lossy().parse()?);
+            }
+        }
+        bail!("it has no thread `{name}`")
+    }
+
     /// Kill -9, and waits until it is gone.
     pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("it cannot be killed")

@@ -1,5 +1,6 @@
 //! The real store's conversations, with a fuse: after so many steps the next one never returns, as if the process had
-//! been killed there. What becomes of a turn is seen in the store's stream of events.
+//! been killed there. What becomes of a turn is seen in the store's stream of events, and looked at only once the mind
+//! itself knows that it is kept.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,10 +11,13 @@ use jarvis_safety::conversation::{Conversation, Entry, Turn, TurnState, Uttered}
 use jarvis_safety::event::Draft;
 use jarvis_safety::port::{Conversations, Feed as _, Stored};
 use jarvis_safety::{ActorId, ConversationId, TurnId};
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 
 pub(crate) struct Turns {
     store: Store,
+    /// Read while something is being kept: what is committed is not looked at before the mind was told, which then goes
+    /// on up to where it waits next, because tests run on one thread.
+    keeping: RwLock<()>,
     fuse: Mutex<Fuse>,
     blown: watch::Sender<bool>,
     /// Counts the words that were kept while they were being said: no event tells of them.
@@ -29,7 +33,8 @@ struct Fuse {
 
 impl Turns {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, fuse: Mutex::default(), blown: watch::channel(false).0, partials: watch::channel(0).0 }
+        let (blown, partials) = (watch::channel(false).0, watch::channel(0).0);
+        Self { store, keeping: RwLock::default(), fuse: Mutex::default(), blown, partials }
     }
 
     fn fuse(&self) -> MutexGuard<'_, Fuse> {
@@ -66,6 +71,7 @@ impl Turns {
     }
 
     pub(crate) async fn get(&self, id: &TurnId) -> (Turn, Vec<Entry>) {
+        let _settled = self.keeping.write().await;
         self.store.turn(id).await.expect("the store answers").expect("the turn exists")
     }
 
@@ -140,6 +146,7 @@ impl Conversations for Turns {
             self.blown.send_replace(true);
             return std::future::pending().await;
         }
+        let _keeping = self.keeping.read().await;
         self.store.step(id, entries, state, draft).await?;
         if partial {
             self.partials.send_modify(|count| *count += 1);
