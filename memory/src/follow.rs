@@ -13,7 +13,8 @@ use crate::session::Sessions;
 use crate::stored::Halt;
 use crate::token::Tokens;
 
-/// Whatever is held in memory of what replicas share.
+/// Whatever is held in memory of what replicas share. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Followers {
     pub(crate) operator: Arc<Operator>,
     pub(crate) sessions: Arc<Sessions>,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -22,10 +22,11 @@ use crate::feed::stored_head;
 use crate::follow::Followers;
 use crate::password::Operator;
 use crate::session::Sessions;
+use crate::sync::{self, Alarm};
 use crate::token::Tokens;
 use crate::transfer::is_unfinished;
 use crate::writer::{Handle, Look, Outlets, QUEUE, Writer};
-use crate::{grant, key, migration, seal, setting, sync};
+use crate::{grant, key, migration, seal, setting};
 
 /// Events that a slow subscriber may lag behind before it must read on from the database.
 const LAG: usize = 4096;
@@ -99,27 +100,31 @@ impl Store {
             .await
             .map_err(|error| OpenError::Database(error.to_string()))??;
         let directory = Arc::new(directory);
-        let Opened { engine, connection, chain, head } = opened(database, &directory, clock.now()).await?;
+        let Opened { engine, connection, chain, head, torn } = opened(database, &directory, clock.now()).await?;
 
         let readers = engine.readers().await?;
         setting::check(&readers).await?;
         let (ended, _) = broadcast::channel(ENDED);
-        let operator = Arc::new(Operator::open(&readers, directory.setup_code()).await?);
-        let sessions = Arc::new(Sessions::open(&readers, clock.now(), ended.clone()).await?);
-        let tokens = Arc::new(Tokens::open(&readers, ended.clone()).await?);
+        let followers = Followers {
+            operator: Arc::new(Operator::open(&readers, directory.setup_code()).await?),
+            sessions: Arc::new(Sessions::open(&readers, clock.now(), ended.clone()).await?),
+            tokens: Arc::new(Tokens::open(&readers, ended.clone()).await?),
+        };
+        let Followers { operator, sessions, tokens } = followers.clone();
 
-        let (events, _) = broadcast::channel(LAG);
-        let (elsewhere, _) = broadcast::channel(LAG);
+        let (events, elsewhere) = (broadcast::Sender::new(LAG), broadcast::Sender::new(LAG));
         let seq = Arc::new(AtomicU64::new(head.seq));
         let (queue, received) = mpsc::channel(QUEUE);
         let (written, written_seen) = watch::channel(head.clone());
-        let (durable, durable_seen) = watch::channel(head.clone());
-        let durable = Arc::new(durable);
+        let durable = Arc::new(watch::Sender::new(head.clone()));
+        let durable_seen = durable.subscribe();
+        let look = || Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
+        let alarm = Alarm { torn: Arc::clone(&torn), look: look() };
         if let Some(log) = log(&engine, &directory)? {
-            tokio::spawn(sync::run(log, written_seen, Arc::clone(&durable)));
+            tokio::spawn(sync::run(log, alarm, written_seen, Arc::clone(&durable)));
         }
         let replica = engine.dialect().is_shared().then(|| Arc::from(format!("replica_{:x}", ids.next())));
-        let listening = engine.listen(Look { queue: queue.downgrade(), seq: Arc::clone(&seq) });
+        let listening = engine.listen(look());
         let writer = Writer {
             appender: engine.appender()?,
             engine,
@@ -133,6 +138,7 @@ impl Store {
             certain: true,
             lost: false,
             purging: false,
+            torn,
             queue: received,
             outlets: Outlets {
                 events: events.clone(),
@@ -141,11 +147,7 @@ impl Store {
                 written,
                 durable,
             },
-            followers: Followers {
-                operator: Arc::clone(&operator),
-                sessions: Arc::clone(&sessions),
-                tokens: Arc::clone(&tokens),
-            },
+            followers,
             directory: Arc::clone(&directory),
         };
         writer.start().map_err(|error| OpenError::Database(format!("the system gives no thread to write: {error}")))?;
@@ -173,8 +175,7 @@ impl Store {
         });
         tokio::spawn(end_expired(Arc::downgrade(&inner)));
         let store = Self(inner);
-        store.appear().await.map_err(|error| OpenError::Database(error.to_string()))?;
-        Ok(store)
+        store.appear().await.map(|()| store).map_err(|error| OpenError::Database(error.to_string()))
     }
 
     /// Rows that other replicas wrote, in their order, for whoever holds in memory what they tell of: the kill switch,
@@ -213,6 +214,8 @@ struct Opened {
     connection: AnyConnection,
     chain: Arc<Chain>,
     head: Head,
+    /// Whether the log may have a gap: whoever wrote it last may have died of a disk that lost a part of it.
+    torn: Arc<AtomicBool>,
 }
 
 async fn opened(database: Database, directory: &Directory, now: i64) -> Result<Opened, OpenError> {
@@ -222,6 +225,7 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
     if !dialect.is_shared() {
         directory::touch(&file).map_err(|error| OpenError::Directory { path: file.clone(), why: error.to_string() })?;
     }
+    let torn = Arc::new(AtomicBool::new(std::fs::metadata(directory.wal()).is_ok_and(|log| log.len() > 0)));
     let mut connection = engine.writer().await?;
     migration::migrate(&mut connection, dialect, now).await?;
     if is_unfinished(&mut connection).await? {
@@ -235,7 +239,7 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
         let revoked = grant::revoke_all(&mut connection, now).await.map_err(StoreError::from);
         revoked.map_err(|error| OpenError::Database(error.to_string()))?;
     }
-    Ok(Opened { engine, connection, chain: Arc::new(chain), head })
+    Ok(Opened { engine, connection, chain: Arc::new(chain), head, torn })
 }
 
 /// The log file that is fsynced here, where that is not the server's.

@@ -6,17 +6,38 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::chain::Head;
+use crate::writer::Look;
 
 /// Pause between the first unsynced commit and its fsync, in which others join it.
 const GATHER: Duration = Duration::from_millis(3);
 
+/// Where it is told that the log could not be fsynced.
+pub(crate) struct Alarm {
+    pub(crate) torn: Arc<AtomicBool>,
+    /// The writer, which begins the log anew.
+    pub(crate) look: Look,
+}
+
+impl Alarm {
+    fn ring(&self) {
+        self.torn.store(true, Ordering::Release);
+        self.look.look();
+    }
+}
+
 /// Runs until the writer is gone.
-pub(crate) async fn run(log: File, mut written: watch::Receiver<Head>, durable: Arc<watch::Sender<Head>>) {
+pub(crate) async fn run(
+    log: File,
+    alarm: Alarm,
+    mut written: watch::Receiver<Head>,
+    durable: Arc<watch::Sender<Head>>,
+) {
     let log = Arc::new(log);
     while written.changed().await.is_ok() {
         tokio::time::sleep(GATHER).await;
@@ -27,6 +48,7 @@ pub(crate) async fn run(log: File, mut written: watch::Receiver<Head>, durable: 
         }
         if let Err(error) = fsync(&log).await {
             tracing::error!(%error, "the database's log could not be fsynced");
+            alarm.ring();
             continue;
         }
         durable.send_if_modified(|known| {
@@ -46,10 +68,43 @@ async fn fsync(log: &Arc<File>) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+    use std::sync::atomic::AtomicU64;
+
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::change::Job;
 
     fn head(seq: u64) -> Head {
         Head { seq, ..Head::genesis() }
+    }
+
+    fn alarm() -> (Alarm, mpsc::Receiver<Job>) {
+        let (queue, jobs) = mpsc::channel(1);
+        let look = Look { queue: queue.downgrade(), seq: Arc::new(AtomicU64::new(0)) };
+        // The queue is open for as long as the test runs.
+        std::mem::forget(queue);
+        (Alarm { torn: Arc::default(), look }, jobs)
+    }
+
+    #[tokio::test]
+    async fn a_log_that_cannot_be_fsynced_is_told_and_nothing_becomes_durable() {
+        let (written, seen) = watch::channel(Head::genesis());
+        let durable = Arc::new(watch::channel(Head::genesis()).0);
+        let (alarm, mut jobs) = alarm();
+        let torn = Arc::clone(&alarm.torn);
+        // A pipe cannot be fsynced.
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let log = File::from(std::os::fd::OwnedFd::from(writer));
+        let task = tokio::spawn(run(log, alarm, seen, Arc::clone(&durable)));
+        written.send_replace(head(3));
+        assert!(matches!(jobs.recv().await, Some(Job::Look)));
+        assert!(torn.load(Ordering::Acquire));
+        assert_eq!(*durable.borrow(), Head::genesis());
+        drop(written);
+        task.await.unwrap();
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0, "the log is closed with the task");
     }
 
     #[tokio::test]
@@ -57,7 +112,8 @@ mod tests {
         let (written, seen) = watch::channel(Head::genesis());
         let durable = Arc::new(watch::channel(Head::genesis()).0);
         let mut fsynced = durable.subscribe();
-        let task = tokio::spawn(run(tempfile::tempfile().unwrap(), seen, Arc::clone(&durable)));
+        let (alarm, _queue) = alarm();
+        let task = tokio::spawn(run(tempfile::tempfile().unwrap(), alarm, seen, Arc::clone(&durable)));
         written.send_replace(head(3));
         written.send_replace(head(5));
         fsynced.changed().await.unwrap();

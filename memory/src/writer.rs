@@ -13,7 +13,7 @@
 //! for the disk while it does, which is why it has a thread of its own there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jarvis_safety::event::{Draft, Event};
 use jarvis_safety::port::{Clock, StoreError, Stored};
@@ -128,6 +128,9 @@ pub(crate) struct Writer {
     pub(crate) lost: bool,
     /// Whether erased texts still stand in the log file.
     pub(crate) purging: bool,
+    /// Whether the log file may have a gap on the disk: what the system could not write it forgets, and the next fsync
+    /// goes well. Rows behind a gap are lost with a power cut, so nothing is acknowledged before the log has begun anew.
+    pub(crate) torn: Arc<AtomicBool>,
     pub(crate) queue: mpsc::Receiver<Job>,
     pub(crate) outlets: Outlets,
     pub(crate) followers: Followers,
@@ -253,6 +256,7 @@ impl Writer {
                 Err(Failure::Unknown(error)) => {
                     tracing::error!(%error, "a commit failed");
                     self.doubt(&error);
+                    self.torn.store(true, Ordering::Release);
                     fail_all(jobs, &StoreError::Unknown(error.to_string()));
                     return None;
                 }
@@ -475,11 +479,38 @@ impl Writer {
         }
     }
 
-    /// After a failed commit: ends whatever is open and reads the head anew, over a new connection if need be.
+    /// What is acknowledged from here on is known to be where it seems to be.
     async fn become_certain(&mut self) -> Stored<()> {
-        if self.certain {
-            return Ok(());
+        if !self.certain {
+            self.read_head().await?;
         }
+        if self.torn.load(Ordering::Acquire) {
+            self.begin_log_anew().await?;
+        }
+        Ok(())
+    }
+
+    /// Brings everything in the log into the database, fsynced, and empties it.
+    async fn begin_log_anew(&mut self) -> Stored<()> {
+        // Whatever tears from here on is another gap.
+        self.torn.store(false, Ordering::Release);
+        let why = match self.dialect().purge(&mut self.connection).await {
+            Ok(true) => {
+                self.outlets.durable.send_replace(self.head.clone());
+                return Ok(());
+            }
+            Ok(false) => "somebody reads it".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.torn.store(true, Ordering::Release);
+        Err(StoreError::Unavailable(format!(
+            "after a fault of the disk the database's log must begin anew, and cannot yet ({why}); nothing was done, ask \
+             again in a moment"
+        )))
+    }
+
+    /// After a failed commit: ends whatever is open and reads the head anew, over a new connection if need be.
+    async fn read_head(&mut self) -> Stored<()> {
         let dialect = self.dialect();
         // What it left open would keep the connection from writing.
         self.appender = None;
