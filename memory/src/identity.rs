@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 use crate::attempt::{Admit, Forgive};
 use crate::chain::{self, secret_digest};
 use crate::heard::{self, Hear};
+use crate::pace::TakeShared;
 use crate::password::{Reset, SetPassword};
 use crate::row::Row;
 use crate::session::{self, CloseOthers, CloseSession, OpenSession};
@@ -212,8 +213,14 @@ impl Identities for Store {
         Ok(Some(token))
     }
 
-    fn pace(&self, id: &TokenId) -> Option<i64> {
-        self.0.tokens.pace(id, self.0.clock.now())
+    async fn pace(&self, id: &TokenId) -> Stored<Option<i64>> {
+        match self.0.tokens.pace(id, self.0.clock.now()) {
+            Some(Err(wait)) => Ok(Some(wait)),
+            Some(Ok(per_minute)) if self.is_shared() => {
+                self.0.writer.submit(TakeShared { token: id.clone(), per_minute }).await
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn tokens(&self) -> Stored<Vec<Token>> {

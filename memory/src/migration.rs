@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::error::OpenError;
 
 /// All of them, in order; the number is the position from 1.
-const ALL: [&str; 14] = [
+const ALL: [&str; 15] = [
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_approval_due.sql"),
     include_str!("../../migrations/0003_job.sql"),
@@ -23,6 +23,7 @@ const ALL: [&str; 14] = [
     include_str!("../../migrations/0012_second_factor.sql"),
     include_str!("../../migrations/0013_mcp_session.sql"),
     include_str!("../../migrations/0014_turn_key.sql"),
+    include_str!("../../migrations/0015_pace.sql"),
 ];
 
 /// Brings a database to the newest version.

@@ -2,9 +2,17 @@
 //!
 //! A bucket that holds a minute's worth of requests and fills evenly, kept as the one time at which it would be full again
 //! (the generic cell rate algorithm): counting is one compare-and-swap on a number of that token alone, without a lock and
-//! without the store. Each server counts its own; a restart forgets, which lets through a minute's worth at most.
+//! without the store, and a restart forgets, which lets through a minute's worth at most. Replicas that share a database
+//! count together in it, what is not one too many for their own bucket already.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use jarvis_safety::id::TokenId;
+use sqlx::Row as _;
+
+use crate::change::{Change, Durability, Tx};
+use crate::stored::Halt;
 
 /// The window, in microseconds: finer than the clock, so that any limit divides it well enough.
 const MINUTE: i64 = 60_000_000;
@@ -30,6 +38,46 @@ impl Pace {
                 Err(found) => full_at = found,
             }
         }
+    }
+}
+
+/// Takes one of so many a minute out of the bucket that replicas share; answers the milliseconds after which there is one,
+/// if there is none. Only PostgreSQL has replicas.
+pub(crate) struct TakeShared {
+    pub(crate) token: TokenId,
+    pub(crate) per_minute: u32,
+}
+
+#[async_trait]
+impl Change for TakeShared {
+    type Answer = Option<i64>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Option<i64>, Halt> {
+        // The one clock that all of them have.
+        let found = sqlx::query(
+            "select coalesce((select full_at from pace where token = $1), 0), \
+             cast(extract(epoch from clock_timestamp()) * 1000 as bigint)",
+        )
+        .bind(self.token.as_str())
+        .fetch_one(&mut *tx.connection)
+        .await?;
+        let bucket = Pace(AtomicI64::new(found.try_get(0)?));
+        if let Err(wait) = bucket.take(self.per_minute, found.try_get(1)?) {
+            return Ok(Some(wait));
+        }
+        sqlx::query(
+            "insert into pace (token, full_at) values ($1, $2) on conflict (token) do update set full_at = excluded.full_at",
+        )
+        .bind(self.token.as_str())
+        .bind(bucket.0.into_inner())
+        .execute(&mut *tx.connection)
+        .await?;
+        Ok(None)
+    }
+
+    /// Nothing is done by it.
+    fn durability(&self) -> Durability {
+        Durability::Wal
     }
 }
 

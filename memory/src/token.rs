@@ -131,11 +131,12 @@ impl Tokens {
         Some((Token { used_at: Some(used_at), ..alive.token.clone() }, note))
     }
 
-    /// Counts a request of a token; answers the milliseconds after which it may be made, if it is one too many.
-    pub(crate) fn pace(&self, id: &TokenId, now: i64) -> Option<i64> {
+    /// Counts a request of a token that has a limit: the limit, or the milliseconds after which the request may be made.
+    pub(crate) fn pace(&self, id: &TokenId, now: i64) -> Option<Result<u32, i64>> {
         let index = self.alive.read().unwrap_or_else(PoisonError::into_inner);
         let alive = index.by_id.get(id)?;
-        alive.pace.take(alive.token.grant.per_minute?, now).err()
+        let per_minute = alive.token.grant.per_minute?;
+        Some(alive.pace.take(per_minute, now).map(|()| per_minute))
     }
 
     /// The actor that a living token stands for.

@@ -321,9 +321,9 @@ pub trait Identities: Send + Sync {
     async fn create_token(&self, id: TokenId, grant: TokenGrant, draft: Draft) -> Stored<(Token, String)>;
     /// The token with this secret, unless it was revoked or is over.
     async fn token(&self, secret: &str) -> Stored<Option<Token>>;
-    /// Counts a request of a token that has a limit. Answers the milliseconds to wait if it is one too many. In memory, and of
-    /// this server alone.
-    fn pace(&self, id: &TokenId) -> Option<i64>;
+    /// Counts a request of a token that has a limit. Answers the milliseconds to wait if it is one too many. Replicas count
+    /// together.
+    async fn pace(&self, id: &TokenId) -> Stored<Option<i64>>;
     /// All tokens, newest first.
     async fn tokens(&self) -> Stored<Vec<Token>>;
     /// Revokes a token. Answers whether it was there and alive.

@@ -70,7 +70,7 @@ async fn admit(mcp: &McpDoor, headers: &HeaderMap) -> Result<Caller, Fault> {
         return Err(refused("a browser's session cannot be used over MCP"));
     }
     let caller = authenticate(&mcp.auth, headers, mcp.door).await?;
-    paced(&mcp.auth, &caller)?;
+    paced(&mcp.auth, &caller).await?;
     let id = caller.actor.id.clone();
     let why = if caller.via != Via::Token {
         "the operator's session cannot be used over MCP"

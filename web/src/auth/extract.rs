@@ -74,7 +74,7 @@ async fn enter(parts: &Parts, web: &Web, deed: Deed) -> Result<Caller, Fault> {
         csrf::check(&parts.method, &parts.headers)
             .map_err(|fault| fault.recorded(EventKind::SessionRefused, None, parts.uri.path()))?;
     }
-    paced(&web.auth(), &caller)?;
+    paced(&web.auth(), &caller).await?;
     if caller.actor.role.may(deed) {
         return Ok(caller);
     }

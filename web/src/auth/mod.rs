@@ -151,9 +151,10 @@ async fn by_session(state: &AuthState, secret: &str, via: Via) -> Result<Option<
 /// Counts a request of a caller that has a limit.
 ///
 /// # Errors
-/// `rate_limited` when it is one too many.
-pub(crate) fn paced(state: &AuthState, caller: &Caller) -> Result<(), Fault> {
-    let Some(wait_ms) = caller.counted.as_ref().and_then(|token| state.identities.pace(token)) else { return Ok(()) };
+/// `rate_limited` when it is one too many; when the store cannot count it, that.
+pub(crate) async fn paced(state: &AuthState, caller: &Caller) -> Result<(), Fault> {
+    let Some(token) = &caller.counted else { return Ok(()) };
+    let Some(wait_ms) = state.identities.pace(token).await.map_err(lookup)? else { return Ok(()) };
     let seconds = u64::try_from(wait_ms).unwrap_or(1).div_ceil(1000);
     let said = format!(
         "{} asks more often than its token may; ask again in {seconds} s. Nothing was done",
