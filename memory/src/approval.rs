@@ -419,11 +419,12 @@ impl Change for HandOver {
     }
 }
 
-/// How an actor's question was decided by a person since a time: neither taken back, nor by the client's own form.
+/// How an actor's question was decided by a person since a time: neither taken back, nor by the client's own form. To say
+/// nothing until it lapses is a no.
 pub(crate) async fn said(readers: &AnyPool, actor: &ActorId, question: &Digest, since: i64) -> Stored<Said> {
     let rows = sqlx::query(
         "select state, count(*) from approval where actor = $1 and question = $2 and decided_at >= $3 \
-         and withdrawn is null and (decided_by <> $1 or decided_by = $4) and state not in ('pending', 'expired') group by state",
+         and withdrawn is null and (decided_by <> $1 or decided_by = $4) and state <> 'pending' group by state",
     )
     .bind(clean(actor.as_str()).as_ref())
     .bind(question.as_str())
@@ -436,7 +437,8 @@ pub(crate) async fn said(readers: &AnyPool, actor: &ActorId, question: &Digest, 
     for row in rows {
         let read = |row: &AnyRow| Ok((row.try_get::<String, _>(0)?, row.try_get::<i64, _>(1)?.cast_unsigned()));
         let (state, cards) = read(&row).map_err(|error: sqlx::Error| unavailable(&error))?;
-        let count = if state == ApprovalState::Denied.as_str() { &mut said.no } else { &mut said.yes };
+        let no = [ApprovalState::Denied.as_str(), ApprovalState::Expired.as_str()].contains(&state.as_str());
+        let count = if no { &mut said.no } else { &mut said.yes };
         *count += cards;
     }
     Ok(said)

@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
-use crate::call::{Origin, Vouching};
+use crate::call::{Origin, Request, Vouching};
 use crate::digest::Digest;
 use crate::id::{ActorId, ApprovalId, CallId};
 use crate::outcome::Outcome;
@@ -217,6 +217,42 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// A new card for calls of one actor, without their steps. Of a plan the least traceable choice counts.
+    pub(crate) fn of(
+        id: ApprovalId,
+        requests: &[Request],
+        rule: String,
+        policy: Digest,
+        created_at: i64,
+        expires_at: i64,
+    ) -> Self {
+        let first = &requests[0];
+        Self {
+            id,
+            actor: first.actor.clone(),
+            origin: Origin {
+                unvouched: requests.iter().flat_map(Request::unvouched).collect(),
+                ..first.origin.clone()
+            },
+            vouching: requests.iter().map(|request| request.vouching).fold(first.vouching, Vouching::max),
+            state: ApprovalState::Pending,
+            tier: Tier::Green,
+            rule,
+            digest: Digest::of(b""),
+            question: Digest::of(b""),
+            key: None,
+            policy,
+            steps: Vec::new(),
+            proposes_grant: false,
+            created_at,
+            expires_at,
+            decided_at: None,
+            decided_by: None,
+            because: None,
+            finished_at: None,
+        }
+    }
+
     /// Where the call of a step comes from.
     pub(crate) fn origin_of(&self, step: &Step) -> Origin {
         // A card from before its steps said so has one step.

@@ -35,8 +35,8 @@ pub struct Origin {
     pub unvouched: Vec<String>,
 }
 
-/// How far the choice of this call can be traced to a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How far the choice of this call can be traced to a person, the farthest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vouching {
     /// Tool, target and values follow from the person's own words or hand.
@@ -111,6 +111,14 @@ impl Request {
     #[must_use]
     pub fn words(&self) -> Option<String> {
         self.origin.words.clone().filter(|_| self.actor.is_person())
+    }
+
+    /// Names of the arguments that nothing vouches for: of what a led model chose, all of them.
+    pub(crate) fn unvouched(&self) -> Vec<String> {
+        if self.vouching != Vouching::Led {
+            return self.origin.unvouched.clone();
+        }
+        self.args.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
     }
 
     /// Who chose: never a person where a program asks.

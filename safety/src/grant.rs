@@ -143,12 +143,12 @@ pub struct Spared {
 pub struct Trial {
     /// Cards that were looked through.
     pub looked: usize,
-    /// Those of one call that it would have answered, newest first.
+    /// Their calls that it would have answered, newest first.
     pub spared: Vec<Spared>,
 }
 
 impl Console {
-    /// Which of the newest cards a grant would have answered. Cards of plans are decided as a whole, by a person.
+    /// Which calls of the newest cards a grant would have answered. A plan of nothing else would not have been asked.
     ///
     /// # Errors
     /// If the terms can let nothing through, or the store cannot be read.
@@ -156,18 +156,24 @@ impl Console {
         let compiled = self.inner().grantable(terms)?;
         let cards = self.inner().ledger.approvals(&[], LOOKED).await.map_err(|error| store_refusal(&error))?;
         let mut trial = Trial { looked: cards.len(), spared: Vec::new() };
-        for card in cards {
-            let [step] = card.steps.as_slice() else { continue };
-            let carried = !card.vouching.by_clients_model()
-                || terms.spells_out(&step.args, self.inner().registry.describe(&step.tool).as_deref());
-            if carried && card.is_grantable() && compiled.fits(&step.tool, &step.args, &step.target, &card.actor.id) {
-                let approved = match card.state {
-                    ApprovalState::Pending | ApprovalState::Expired => None,
-                    state => Some(state != ApprovalState::Denied),
-                };
-                let (approval, at, sentence, tier) = (card.id, card.created_at, step.sentence.clone(), step.tier);
-                trial.spared.push(Spared { approval, at, sentence, tier, approved });
-            }
+        for card in &cards {
+            let approved = match card.state {
+                ApprovalState::Pending | ApprovalState::Expired => None,
+                state => Some(state != ApprovalState::Denied),
+            };
+            let spared = card.steps.iter().filter(|step| {
+                let carried = !card.vouching.by_clients_model()
+                    || terms.spells_out(&step.args, self.inner().registry.describe(&step.tool).as_deref());
+                let fits = || compiled.fits(&step.tool, &step.args, &step.target, &card.actor.id);
+                carried && card.leaves_to_grants(step) && fits()
+            });
+            trial.spared.extend(spared.map(|step| Spared {
+                approval: card.id.clone(),
+                at: card.created_at,
+                sentence: step.sentence.clone(),
+                tier: step.tier,
+                approved,
+            }));
         }
         Ok(trial)
     }
@@ -178,10 +184,13 @@ impl Approval {
     /// untrusted text, and is not asked by a rule of the policy.
     #[must_use]
     pub fn is_grantable(&self) -> bool {
-        self.steps.len() == 1
-            && matches!(self.tier, Tier::Yellow | Tier::Orange)
+        matches!(self.steps.as_slice(), [step] if self.leaves_to_grants(step))
+    }
+
+    fn leaves_to_grants(&self, step: &Step) -> bool {
+        matches!(step.tier, Tier::Yellow | Tier::Orange)
             && self.vouching != Vouching::Unvouched
-            && !self.rule.starts_with(POLICY)
+            && !step.rule.starts_with(POLICY)
     }
 }
 

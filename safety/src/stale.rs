@@ -26,7 +26,12 @@ pub(crate) fn asked_twice() -> Refusal {
     Refusal::new(
         Code::Denied,
         "asked twice",
-        "denied: a person said no to this twice within the last hour, and is not asked again before that is over. \
-         Nothing was done",
+        "denied: within the last hour a person was asked this twice and said no or nothing, and is not asked again before \
+         that is over. Nothing was done",
     )
+}
+
+/// What was refused now is not what was approved, but for a store that is away.
+pub(crate) fn unless_away(refusal: Refusal) -> Refusal {
+    if refusal.code == Code::StoreUnavailable { refusal } else { stale(&refusal.message) }
 }

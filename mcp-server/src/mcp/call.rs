@@ -100,15 +100,12 @@ impl Face {
         args: Value,
         key: Option<String>,
     ) -> Result<Request, Refusal> {
-        let mut origin = self.origin();
+        let origin = self.origin();
         let matters = self.gate.registry().describe(&tool).is_some_and(|tool| tool.spec.changes_or_goes_out());
         let vouching = match matters.then(|| self.heard.chooser(&actor)) {
             Some(chooser) => chooser.await?,
             None => Vouching::Model,
         };
-        if vouching.after_strangers() {
-            origin.unvouched = args.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        }
         Ok(Request { actor, origin, tool, args, key, vouching })
     }
 

@@ -125,6 +125,25 @@ async fn it_is_decided_again_at_spending_under_the_levels_of_that_moment() {
     house.leave().await;
 }
 
+/// K-2.
+#[tokio::test]
+async fn a_yes_counts_for_the_rules_under_which_it_was_asked() {
+    let house = House::new().await;
+    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    let mut settings = Settings::default();
+    // Nothing that this call would meet.
+    settings.autonomy.rules =
+        vec![AutonomyRule { capability: Some("fridge".to_owned()), target: None, level: Level::Observe }];
+    house.gate.apply_settings(settings);
+    let stale = house.approve(&card.id).await.unwrap();
+    assert_eq!(stale.state, ApprovalState::Stale);
+    assert!(stale.because.unwrap().contains("the rules have changed since it was asked"));
+    assert!(house.effects().is_empty());
+    let again = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    assert_eq!(house.approve(&again.id).await.unwrap().state, ApprovalState::Done);
+    house.leave().await;
+}
+
 /// K-12.
 #[tokio::test]
 async fn it_is_decided_again_at_spending_for_an_identity_that_was_revoked() {

@@ -234,7 +234,7 @@ async fn what_is_called_does_what_the_table_says() {
     let mut number = 0_usize;
     for (grant, terms) in [("none", Vec::new()), ("wide", vec![wide()]), ("exact", exact())] {
         let mut given = None;
-        for at in [Level::Observe, Level::Suggest, Level::OnRequest, Level::ActWithinPlan] {
+        for at in Level::ALL {
             level(&house, at);
             let shown = u8::from(at).to_string();
             for (actor, who) in actors() {

@@ -233,11 +233,18 @@ async fn a_proposed_grant_tells_which_questions_it_would_have_spared() {
     let mut unvouched = request(&Actor::local(), "lamp_stop", lamp("kitchen"));
     unvouched.vouching = Vouching::Unvouched;
     assert!(waits(&house.gate.call(unvouched).await));
+    let plan = ["lamp_stop", "lamp_smash"].map(|tool| request(&Actor::local(), tool, lamp("kitchen")));
+    let PlanAnswer::Waiting(plan) = house.gate.plan(plan.to_vec()).await else { panic!("a plan that is asked") };
 
     let trial = house.gate.try_grant(&terms("lamp_*")).await.unwrap();
-    assert_eq!(trial.looked, 4);
-    let spared: Vec<_> = trial.spared.iter().map(|spared| (&spared.approval, spared.approved)).collect();
-    assert_eq!(spared, [(&second.id, Some(false)), (&first.id, Some(true))]);
+    assert_eq!(trial.looked, 5);
+    let spared: Vec<_> = trial.spared.iter().map(|spared| (&spared.approval, spared.tier, spared.approved)).collect();
+    let orange = Tier::Orange;
+    assert_eq!(
+        spared,
+        [(&plan.id, orange, None), (&second.id, orange, Some(false)), (&first.id, orange, Some(true))],
+        "of a plan what could be granted"
+    );
 
     let card = house.gate.approval(&first.id).await.unwrap();
     assert_eq!(card.state, ApprovalState::Done);
@@ -267,6 +274,43 @@ async fn the_same_question_is_not_asked_three_times_after_two_noes() {
     assert!(waits(&house.call(&Actor::operator(), "lamp_smash", lamp("hall")).await), "another caller");
     house.clock.turn(60 * MINUTE + 1);
     assert!(waits(&house.call_local("lamp_smash", lamp("hall")).await), "an hour later");
+    house.leave().await;
+}
+
+/// K-21.
+#[tokio::test]
+async fn a_no_to_a_call_holds_within_a_plan_too() {
+    let house = House::new().await;
+    for _ in 0..2 {
+        let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+        house.gate.deny(&Actor::operator(), &card.id, "no", &Origin::default()).await.unwrap();
+        assert_eq!(refused(house.call_local("lamp_smash", lamp("hall")).await).code, Code::Denied);
+    }
+    let plan = |name: &str| ["lamp_see", "lamp_smash"].map(|tool| request(&Actor::local(), tool, lamp(name))).to_vec();
+    match house.gate.plan(plan("hall")).await {
+        PlanAnswer::Refused(refusal) => assert_eq!(refusal.rule, "asked twice"),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(house.gate.plan(plan("cellar")).await, PlanAnswer::Waiting(_)), "another question");
+    house.leave().await;
+}
+
+/// K-21.
+#[tokio::test]
+async fn a_question_that_nobody_answers_twice_is_not_asked_a_third_time() {
+    let house = House::new().await;
+    for _ in 0..2 {
+        let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
+        house.clock.turn(15 * MINUTE);
+        assert_eq!(house.approve(&card.id).await.unwrap_err().code, Code::ApprovalExpired);
+        // Longer than the end of a card waits to be fetched.
+        house.clock.turn(6 * MINUTE);
+    }
+    let no = refused(house.call_local("lamp_smash", lamp("hall")).await);
+    assert_eq!((no.code, no.rule.as_str()), (Code::Denied, "asked twice"));
+    assert!(waits(&house.call(&Actor::operator(), "lamp_smash", lamp("hall")).await), "another caller");
+    house.clock.turn(60 * MINUTE);
+    assert!(waits(&house.call_local("lamp_smash", lamp("hall")).await), "later");
     house.leave().await;
 }
 

@@ -43,7 +43,7 @@ impl Clock for HandClock {
     }
 }
 
-struct Counted(Mutex<u128>);
+pub(crate) struct Counted(Mutex<u128>);
 
 impl Ids for Counted {
     fn next(&self) -> u128 {
@@ -166,7 +166,7 @@ pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) world: World,
-    ids: Arc<Counted>,
+    pub(crate) ids: Arc<Counted>,
     fit: Fit,
     directory: tempfile::TempDir,
 }

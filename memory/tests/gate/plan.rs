@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jarvis_safety::Actor;
 use jarvis_safety::approval::{ApprovalState, StepState};
-use jarvis_safety::call::Origin;
+use jarvis_safety::call::{Origin, Vouching};
 use jarvis_safety::kernel::PlanAnswer;
 use jarvis_safety::port::{Decision, Ledger as _};
 use jarvis_safety::refusal::Code;
@@ -49,6 +49,18 @@ async fn a_plan_stops_at_the_first_failure() {
     let states: Vec<_> = failed.steps.iter().map(|step| step.state).collect();
     assert_eq!(states, [StepState::Done, StepState::Failed, StepState::Skipped]);
     assert_eq!(house.effects().len(), 1);
+    house.leave().await;
+}
+
+#[tokio::test]
+async fn of_a_plan_the_least_traceable_choice_counts_and_what_a_led_model_chose_is_marked() {
+    let house = House::new().await;
+    let mut calls = [("lamp_see", "hall"), ("lamp_stop", "cellar")]
+        .map(|(tool, name)| request(&Actor::mcp_stdio(), tool, json!({ "lamp": name })));
+    calls[0].vouching = Vouching::Client;
+    calls[1].vouching = Vouching::Led;
+    let waiting = card(house.gate.plan(calls.to_vec()).await);
+    assert_eq!((waiting.vouching, waiting.origin.unvouched.as_slice()), (Vouching::Led, &["lamp".to_owned()][..]));
     house.leave().await;
 }
 

@@ -90,6 +90,32 @@ async fn an_open_question_of_a_token_that_is_over_is_not_spent_any_more() {
     house.leave().await;
 }
 
+/// K-8.
+#[tokio::test]
+async fn an_approver_decides_on_its_targets_and_no_others() {
+    let house = House::new().await;
+    let grant = TokenGrant { role: Role::Approver, reach: reach(&["hall"]), ..TokenGrant::client("bot", Tier::Red) };
+    let bot = token(&house, 75, grant).await;
+    let hall = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    let cellar = house.ask(&Actor::local(), "lamp_stop", "cellar").await;
+    let both = ["hall", "cellar"].map(|name| request(&Actor::local(), "lamp_smash", json!({ "lamp": name })));
+    let PlanAnswer::Waiting(both) = house.gate.plan(both.to_vec()).await else { panic!("a plan that is asked") };
+    for card in [&cellar.id, &both.id] {
+        for decided in [
+            house.gate.approve(&bot, card, &Origin::default()).await,
+            house.gate.deny(&bot, card, "no", &Origin::default()).await,
+        ] {
+            let refusal = decided.unwrap_err();
+            assert_eq!((refusal.code, refusal.rule.as_str()), (Code::Forbidden, "who may approve"));
+            assert!(refusal.message.contains("targets of bot"), "{refusal}");
+        }
+    }
+    house.gate.approve(&bot, &hall.id, &Origin::default()).await.unwrap();
+    assert_eq!(house.gate.wait(&hall.id, Duration::from_secs(10)).await.unwrap().state, ApprovalState::Done);
+    assert_eq!(house.effects().len(), 1);
+    house.leave().await;
+}
+
 #[tokio::test]
 async fn the_yes_of_an_approver_that_is_over_is_none() {
     let house = House::new().await;

@@ -19,8 +19,7 @@ use crate::port::{Asked, Decision};
 use crate::refusal::{Code, Refusal, store_refusal};
 use crate::row;
 use crate::run::Watch;
-use crate::stale::{asked_twice, difference, stale};
-use crate::tier::Tier;
+use crate::stale::{asked_twice, difference, stale, unless_away};
 
 use super::approver::Approver;
 use super::decide::{Standing, Verdict};
@@ -69,17 +68,23 @@ impl Inner {
                 call.tool()
             )));
         }
-        let mut approval = self.new_card(request, rule);
+        let (rules, now) = (self.rules(), self.clock.now());
+        let until = now + i64::from(rules.settings.approval_minutes) * 60_000;
+        let mut approval =
+            Approval::of(ApprovalId::new(self.ids.next()), requests, rule, rules.version.clone(), now, until);
         approval.question = self.question(requests)?;
         approval.key = request.key.clone().filter(|_| requests.len() == 1);
-        let said = |since| self.ledger.said(&request.actor.id, &approval.question, since);
-        let (lately, before) = (approval.created_at - NO_HOLDS_MS, approval.created_at - YES_COUNTS_MS);
-        // The operator's own hand is not what a no was said to.
+        // The operator's own hand is not what a no was said to. Else a no to one call is a no to it within a plan, too.
         let by_hand = request.actor.kind == ActorKind::Operator && request.chosen_by() == Vouching::Person;
-        if !by_hand && said(lately).await.map_err(|error| store_refusal(&error))?.no >= TWICE {
-            return Err(asked_twice());
+        let parts = requests.chunks(1).filter(|_| requests.len() > 1 && !by_hand);
+        for part in parts.chain((!by_hand).then_some(requests)) {
+            let said = self.ledger.said(&request.actor.id, &self.question(part)?, now - NO_HOLDS_MS).await;
+            if said.map_err(|error| store_refusal(&error))?.no >= TWICE {
+                return Err(asked_twice());
+            }
         }
-        let yes = said(before).await.map_err(|error| store_refusal(&error))?.yes;
+        let said = self.ledger.said(&request.actor.id, &approval.question, now - YES_COUNTS_MS).await;
+        let yes = said.map_err(|error| store_refusal(&error))?.yes;
         for (request, call) in requests.iter().zip(calls) {
             approval.tier = approval.tier.max(call.tier);
             approval.steps.push(self.step(request, &call).await?);
@@ -96,32 +101,6 @@ impl Inner {
                 self.asked.notify_one();
                 Ok(Answer::Waiting(Box::new(approval)))
             }
-        }
-    }
-
-    fn new_card(&self, request: &Request, rule: String) -> Approval {
-        let rules = self.rules();
-        let now = self.clock.now();
-        Approval {
-            id: ApprovalId::new(self.ids.next()),
-            actor: request.actor.clone(),
-            origin: request.origin.clone(),
-            vouching: request.vouching,
-            state: ApprovalState::Pending,
-            tier: Tier::Green,
-            rule,
-            digest: Digest::of(b""),
-            question: Digest::of(b""),
-            key: None,
-            policy: rules.version.clone(),
-            steps: Vec::new(),
-            proposes_grant: false,
-            created_at: now,
-            expires_at: now + i64::from(rules.settings.approval_minutes) * 60_000,
-            decided_at: None,
-            decided_by: None,
-            because: None,
-            finished_at: None,
         }
     }
 
@@ -315,6 +294,9 @@ impl Inner {
     /// Decides a step again, under the rules and identities of this moment, and runs it if nothing became stricter.
     async fn spend(self: &Arc<Self>, card: &Approval, index: usize) -> Result<Option<Outcome>, Refusal> {
         let step = &card.steps[index];
+        if card.policy != self.rules().version {
+            return Err(stale("the rules have changed since it was asked"));
+        }
         let actor = self.standing(&card.actor.id).await?;
         if let Some(by) = &card.decided_by {
             let approver = self.standing(by).await?;
@@ -365,9 +347,4 @@ impl Inner {
         let decision = Decision::void(card, ApprovalState::Stale, why, self.clock.now());
         self.decided(&decision, row).await.map(|_| ())
     }
-}
-
-/// What was refused now is not what was approved, but for a store that is away.
-fn unless_away(refusal: Refusal) -> Refusal {
-    if refusal.code == Code::StoreUnavailable { refusal } else { stale(&refusal.message) }
 }
