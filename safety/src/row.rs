@@ -27,7 +27,7 @@ pub(crate) fn row(kind: EventKind, actor: &Actor, subject: &str, origin: &Origin
         correlation: origin.correlation.clone(),
         tool: None,
         tier: None,
-        summary: shorten(&visible(summary), 300),
+        summary: visible(summary),
         body: None,
     }
 }

@@ -74,7 +74,7 @@ fn row(kind: EventKind, turn: &Turn, origin: &Origin, summary: &str, body: Optio
         correlation: origin.correlation.clone(),
         tool: None,
         tier: None,
-        summary: shorten(&visible(summary), 300),
+        summary: visible(summary),
         body,
     }
 }

@@ -400,7 +400,7 @@ pub(crate) fn row(kind: EventKind, summary: String) -> Draft {
         correlation: "start".to_owned(),
         tool: None,
         tier: None,
-        summary: jarvis_safety::plain::shorten(&jarvis_safety::plain::visible(&summary), 300),
+        summary: jarvis_safety::plain::visible(&summary),
         body: None,
     }
 }

@@ -70,7 +70,48 @@ fn plain(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use jarvis_safety::secret::Secret;
+
     use super::*;
+
+    /// Tells the process that a test started in which format it logs.
+    const LOGS_AS: &str = "JARVIS_TEST_LOGS_AS";
+
+    /// With what a line writes otherwise than it is.
+    const SECRET: &str = "ghp_Night\"ingale\\0815";
+
+    fn break_off() {
+        panic!("it broke off at {SECRET}");
+    }
+
+    /// Logs the secret in every way in which a line quotes something.
+    fn log_as(format: &str) {
+        let redactor = Redactor::default();
+        redactor.know(vec![("door".to_owned(), Secret::new(SECRET.to_owned()))]).unwrap();
+        start(&Environment::from([("JARVIS_LOG".to_owned(), format.to_owned())]), &redactor);
+        tracing::warn!("it holds {SECRET} in its own words");
+        tracing::warn!(text = SECRET, shown = %SECRET, told = ?SECRET, "it holds more beside them");
+        assert!(std::panic::catch_unwind(break_off).is_err());
+    }
+
+    #[test]
+    fn a_secret_that_is_logged_or_panicked_with_is_struck_out_before_it_reaches_standard_error() {
+        if let Ok(format) = std::env::var(LOGS_AS) {
+            return log_as(&format);
+        }
+        for format in ["warn", "json"] {
+            // What logs, and what a panic says, is the whole process's: it is another one.
+            let mut other = Command::new(std::env::current_exe().unwrap());
+            other.args(["a_secret_that_is_logged_or_panicked_with", "--nocapture"]).env(LOGS_AS, format);
+            let output = other.output().unwrap();
+            let logged = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success(), "{format}: {logged}");
+            assert_eq!(logged.matches("[secret door]").count(), 5, "{format}: {logged}");
+            assert!(!logged.contains("ghp_") && !logged.contains("ingale"), "{format}: {logged}");
+        }
+    }
 
     #[test]
     fn what_a_line_quotes_begins_no_other_line() {

@@ -259,3 +259,68 @@ async fn a_long_secret_does_not_come_out_by_the_pieces_that_a_search_shows() {
     let (_, found) = app.cli_json(&["call", "file_search", r#"{"text":"token"}"#]);
     assert!(found.to_string().contains("x=1;token=[secret jwt];y=2"), "{found}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_the_log_quotes_stands_there_by_its_mark() {
+    let mut app = TestApp::start();
+    keep(&app, "github", VALUE).await;
+    app.stop();
+    // What cannot be read is told with the line in which it stands.
+    std::fs::write(app.data().join("policy.toml"), format!("token = {VALUE}\n")).unwrap();
+    app.start_again();
+    let line = app.logged.line("policy.toml cannot be read");
+    assert!(line.contains("token = [secret github]"), "{line}");
+    let history: Value = app.operator().await.get("/api/history?kind=policy.unreadable&limit=9").await.unwrap();
+    assert!(history.to_string().contains("[secret github]"), "{history}");
+    clean("the history", &history.to_string());
+    app.stop();
+    clean("the log", &app.logged.whole());
+    let found = app.files_with("Canary/0");
+    assert!(found.iter().all(|path| path.ends_with("policy.toml")), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_names_what_a_secret_names_holds_its_mark() {
+    let mut app = TestApp::start();
+    // A link that leads to a folder: whoever takes it for a file is told which folder that is.
+    let files = app.data().join("files");
+    std::fs::create_dir_all(files.join(VALUE)).unwrap();
+    std::os::unix::fs::symlink(VALUE, files.join("door")).unwrap();
+    keep(&app, "github", VALUE).await;
+    let (code, refused) = app.cli_json(&["call", "file_read", r#"{"path":"door"}"#]);
+    assert_eq!((code, refused["code"].as_str()), (2, Some("invalid_arguments")), "{refused}");
+    let operator = app.operator().await;
+    let read = json!({ "tool": "file_read", "args": { "path": "door" } });
+    let job: Value = operator.post("/api/jobs", &read, None).await.unwrap();
+    let job = format!("/api/jobs/{}", job["id"].as_str().unwrap());
+    let job: Value = operator.get_waiting(&job, 30).await.unwrap();
+    assert_eq!(job["state"], "failed", "{job}");
+    let history: Value = operator.get("/api/history?kind=call.refused&limit=9").await.unwrap();
+    for (what, told) in [("the refusal", &refused), ("the job", &job), ("the history", &history)] {
+        let told = told.to_string();
+        assert!(told.contains("`[secret github]` is a folder"), "{what}: {told}");
+        clean(what, &told);
+    }
+    app.stop();
+    clean("the log", &app.logged.whole());
+    assert_eq!(app.files_with("Canary/0"), Vec::<std::path::PathBuf>::new());
+}
+
+/// A row holds 300 characters. What is cut before its secrets are struck out keeps the half of one that stands there.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_secret_at_the_end_of_what_a_row_holds_no_half_is_kept() {
+    let mut app = TestApp::start();
+    keep(&app, "github", VALUE).await;
+    let field = format!("{}{VALUE}", "x".repeat(237));
+    let (code, refused) = app.cli_json(&["call", "file_read", &json!({ field: 1 }).to_string()]);
+    assert_eq!((code, refused["code"].as_str()), (2, Some("invalid_arguments")), "{refused}");
+    clean("the refusal", &refused.to_string());
+    app.stop();
+    assert_eq!(app.files_with("Canary/0"), Vec::<std::path::PathBuf>::new());
+    std::fs::write(app.data().join("policy.toml"), format!("token = {}{VALUE}\n", "x".repeat(209))).unwrap();
+    app.start_again();
+    app.logged.line("policy.toml cannot be read");
+    app.stop();
+    let found = app.files_with("Canary/0");
+    assert!(found.iter().all(|path| path.ends_with("policy.toml")), "{found:?}");
+}

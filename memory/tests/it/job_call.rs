@@ -5,26 +5,29 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jarvis_memory::LiveHub;
+use jarvis_memory::{LiveHub, Store};
 use jarvis_safety::approval::ApprovalState;
 use jarvis_safety::call::{CallState, Origin, Request, Vouching};
 use jarvis_safety::event::{Event, EventKind};
 use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::TokenGrant;
-use jarvis_safety::job::{Cancelled, JobRecord, JobState, Jobs as _, Submission, ToolCall, WorkerOptions};
+use jarvis_safety::job::{
+    Cancelled, JobContext, JobError, JobKind, JobQueue, JobRecord, JobSpec, JobState, Jobs as _, Kinds, QueueParts,
+    Submission, ToolCall, WorkerOptions,
+};
 use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Permit, Policy, Registry};
 use jarvis_safety::outcome::{Answer, Outcome};
 use jarvis_safety::port::{Feed as _, Identities as _, Ledger as _};
-use jarvis_safety::secret::Secrets;
+use jarvis_safety::secret::{Redactor, Secret, Secrets};
 use jarvis_safety::setting::Settings;
-use jarvis_safety::tool::{Done, Look, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
+use jarvis_safety::tool::{Done, Look, Preview, Probe, RunContext, Spec, Tool, ToolError, ToolErrorKind, Trust};
 use jarvis_safety::{Actor, ApprovalId, Effects, JobId, Target, Tier};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::job_world::{Act, Jobbing, LONG, Working, operator};
+use crate::job_world::{Act, Jobbing, LONG, SAFE, Working, operator};
 use crate::world::{World, client, row};
 
 /// Touches a thing.
@@ -494,4 +497,244 @@ async fn a_card_that_nobody_decides_ends_the_job() {
     expiring.abort();
     working.stop().await;
     assert!(calling.jobbing.jobs.held().await.unwrap().is_empty());
+}
+
+/// A secret that gate and queue know, and the store under them does not: what they let through is kept as it is.
+const SECRET: &str = "ghp_Nightingale-0815";
+/// What stands in its place.
+const MARK: &str = "[secret door]";
+
+fn knowing() -> Redactor {
+    let redactor = Redactor::default();
+    redactor.know(vec![("door".to_owned(), Secret::new(SECRET.to_owned()))]).unwrap();
+    redactor
+}
+
+/// Nothing of the secret is left, neither its beginning nor its end.
+fn clean(told: &str) {
+    assert!(!told.contains("ghp_") && !told.contains("ngale"), "{told}");
+}
+
+/// Rows of this kind are there, and each tells of the secret by its mark, in its line or in its body.
+async fn marked(store: &Store, kind: EventKind) {
+    let filter = jarvis_safety::port::EventFilter { kinds: vec![kind], ..Default::default() };
+    let rows = store.after(0, &filter, 100).await.unwrap();
+    assert!(!rows.is_empty(), "no row tells of {}", kind.as_str());
+    for row in rows {
+        let told = format!("{:?}", store.event(row.seq).await.unwrap().unwrap());
+        assert!(told.contains(MARK), "{told}");
+        clean(&told);
+    }
+}
+
+/// Quotes a secret that stands where nobody looked for one.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct QuoteArgs {
+    /// On which way: `name`, `look`, `preview`, `card` or `break`.
+    way: String,
+}
+
+struct Quote;
+
+fn quoted(what: &str) -> Preview {
+    let text = format!("it goes with {what}");
+    Preview { effects: vec![text.clone()], diff: Some(text.clone()), undo: Some(text.clone()), untrusted: Some(text) }
+}
+
+impl Tool for Quote {
+    const SPEC: Spec = Spec {
+        name: "thing_quote",
+        revision: 1,
+        tier: Tier::Green,
+        effects: Effects::READS,
+        deadline: Duration::from_secs(60),
+        trust: Trust::Trusted,
+        secrets: &[],
+        examples: &["quote {way}"],
+        lists: None,
+    };
+    type Args = QuoteArgs;
+    type Output = Touched;
+
+    async fn resolve(&self, args: &QuoteArgs, _: &Look) -> Result<Target, ToolError> {
+        match args.way.as_str() {
+            "look" => Err(ToolError::new(ToolErrorKind::NotFound, format!("nothing is named {SECRET}"))),
+            "name" => Ok(Target::new("thing", "1", format!("the thing of {SECRET}"))),
+            _ => Ok(Target::new("thing", "1", "the thing")),
+        }
+    }
+
+    fn sentence(&self, _: &QuoteArgs, _: &Target) -> String {
+        format!("Quotes {SECRET}.")
+    }
+
+    async fn preview(&self, args: &QuoteArgs, _: &Target, _: &Look) -> Result<Preview, ToolError> {
+        if args.way == "preview" {
+            return Err(ToolError::new(ToolErrorKind::Failed, format!("nothing is seen of {SECRET}")));
+        }
+        Ok(quoted(SECRET))
+    }
+
+    fn tier_of(&self, args: &QuoteArgs, _: &Target) -> Tier {
+        match args.way.as_str() {
+            "break" => Tier::Yellow,
+            "card" | "preview" => Tier::Orange,
+            _ => Tier::Green,
+        }
+    }
+
+    async fn run(&self, args: QuoteArgs, cx: &RunContext, _: Permit<Self>) -> Result<Done<Touched>, ToolError> {
+        cx.progress(1.0, None, format!("reaching for {SECRET}"));
+        if args.way == "name" {
+            return Ok(Done::new(Touched { name: SECRET.to_owned() }));
+        }
+        Err(ToolError::new(ToolErrorKind::Failed, format!("it broke at {SECRET}")))
+    }
+
+    fn words(&self, output: &Touched) -> String {
+        format!("{} was touched", output.name)
+    }
+}
+
+/// A gate with that tool, and jobs that call it.
+async fn quoting() -> Calling {
+    let world = World::new().await;
+    world.store.set_password("correct horse battery", row(EventKind::OperatorSet, "operator")).await.unwrap();
+    let console = Console::new(GateParts {
+        registry: Registry::builder().with(Quote).build().unwrap(),
+        ledger: Arc::new(world.store.clone()),
+        identities: Arc::new(world.store.clone()),
+        live: Arc::new(LiveHub::new()),
+        clock: Arc::clone(&world.clock) as _,
+        ids: Arc::clone(&world.ids) as _,
+        settings: Settings::default(),
+        policy: Ok(Policy::default()),
+        kill: KillSwitch::Off,
+        grants: Vec::new(),
+        secrets: Secrets { redactor: knowing(), ..Secrets::default() },
+    });
+    let kind = ToolCall::new(console.gate(), Arc::new(world.store.clone()));
+    Calling { jobbing: Jobbing::with(world, |kinds| kinds.with(kind)), console, things: Things::new() }
+}
+
+#[tokio::test]
+async fn what_a_tool_quotes_of_a_secret_is_struck_out_of_answers_errors_cards_and_the_audit() {
+    let calling = quoting().await;
+    let asked = async |way: &str| {
+        let request = Request {
+            actor: Actor::local(),
+            origin: Origin::default(),
+            tool: "thing_quote".to_owned(),
+            args: json!({ "way": way }),
+            key: None,
+            vouching: Vouching::Client,
+        };
+        calling.console.call(request).await
+    };
+    let Answer::Ran(broke) = asked("break").await else { panic!("it did not run") };
+    let told = format!("it broke at {MARK}");
+    assert_eq!((broke.state, broke.words.as_str()), (CallState::Failed, told.as_str()));
+    assert_eq!(broke.error.as_ref().map(|error| error.message.as_str()), Some(told.as_str()));
+    let Answer::Ran(named) = asked("name").await else { panic!("it did not run") };
+    assert_eq!(named.target.name, format!("the thing of {MARK}"));
+    assert_eq!((named.words.as_str(), &named.output), ("[secret door] was touched", &json!({ "name": MARK })));
+    for (way, said) in [("look", "nothing is named"), ("preview", "nothing is seen of")] {
+        let Answer::Refused(refusal) = asked(way).await else { panic!("`{way}` was not refused") };
+        assert_eq!(refusal.message, format!("`thing_quote`: {said} {MARK}"));
+    }
+    let Answer::Waiting(card) = asked("card").await else { panic!("nobody was asked") };
+    assert_eq!((card.steps[0].sentence.as_str(), &card.steps[0].preview), ("Quotes [secret door].", &quoted(MARK)));
+    for kind in [EventKind::CallIntent, EventKind::CallFailed, EventKind::CallRead, EventKind::CallRefused] {
+        marked(&calling.jobbing.world.store, kind).await;
+    }
+    marked(&calling.jobbing.world.store, EventKind::ApprovalAsked).await;
+}
+
+#[tokio::test]
+async fn what_a_tool_tells_of_a_secret_while_it_runs_is_struck_out_of_its_job() {
+    let calling = quoting().await;
+    let working = calling.work();
+    let job = calling.submit("thing_quote", json!({ "way": "break" })).await;
+    let ended = calling.ended(&job.id).await;
+    let told = format!("it broke at {MARK}");
+    assert_eq!((ended.state, ended.error.as_deref()), (JobState::Failed, Some(told.as_str())));
+    assert_eq!(outcome(&ended).error.unwrap().message, told);
+    assert_eq!(ended.progress.unwrap().text, format!("reaching for {MARK}"));
+    let pieces = calling.jobbing.jobs.output(&job.id, 0, 100).await.unwrap();
+    let said: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+    assert_eq!(said, format!("reaching for {MARK}\n"));
+    marked(&calling.jobbing.world.store, EventKind::JobFailed).await;
+    working.stop().await;
+}
+
+/// Says a secret whole, then in two pieces, and at last all but its end; then it waits until it is let go.
+struct Tell(Arc<Semaphore>);
+
+impl JobKind for Tell {
+    const SPEC: JobSpec = JobSpec { kind: "tell", ..SAFE };
+    /// Whether it comes to nothing.
+    type Payload = bool;
+
+    fn title(&self, _: &bool) -> String {
+        "tells".to_owned()
+    }
+
+    async fn run(&self, fails: bool, cx: &JobContext) -> Result<Value, JobError> {
+        let (head, tail) = SECRET.split_at(10);
+        let most = &SECRET[..15];
+        for piece in [format!("one: {SECRET}\ntwo: {head}"), format!("{tail}\nmost: {most}")] {
+            cx.output(&piece).await.map_err(|error| JobError::failed(error.to_string()))?;
+        }
+        cx.progress(1.0, None, format!("saying {SECRET}"));
+        self.0.acquire().await.unwrap().forget();
+        if fails {
+            return Err(JobError::failed(format!("it broke at {SECRET}")).with(json!({ "at": SECRET })));
+        }
+        Ok(json!({ "said": SECRET }))
+    }
+}
+
+#[tokio::test]
+async fn what_a_job_says_of_a_secret_is_struck_out_also_where_it_comes_in_two_pieces() {
+    let (mut jobbing, go) = (Jobbing::new().await, Arc::new(Semaphore::new(0)));
+    jobbing.queue = JobQueue::new(QueueParts {
+        kinds: Kinds::builder().with(Tell(Arc::clone(&go))).build().unwrap(),
+        jobs: Arc::clone(&jobbing.jobs) as _,
+        feed: Arc::new(jobbing.world.store.clone()),
+        live: Arc::new(LiveHub::new()),
+        clock: Arc::clone(&jobbing.world.clock) as _,
+        ids: Arc::clone(&jobbing.world.ids) as _,
+        redactor: knowing(),
+    });
+    let (mut frames, said) = (jobbing.queue.frames(), format!("saying {MARK}"));
+    let working = jobbing.work(1);
+    for fails in [false, true] {
+        let submission = Submission { payload: json!(fails), ..jobbing.submission("tell", &Act::Fail) };
+        let id = jobbing.queue.submit(submission).await.unwrap().job.id.clone();
+        let of_it = format!("job:{id}");
+        loop {
+            let frame = tokio::time::timeout(LONG, frames.recv()).await.unwrap().unwrap();
+            clean(&format!("{frame:?}"));
+            if (frame.subject.as_str(), frame.kind.as_str()) == (of_it.as_str(), "progress") {
+                assert_eq!(frame.data["text"], said);
+                break;
+            }
+        }
+        go.add_permits(1);
+        let ended = jobbing.ended(&id).await;
+        let pieces = jobbing.jobs.output(&id, 0, 100).await.unwrap();
+        let kept: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        assert_eq!(kept, format!("one: {MARK}\ntwo: {MARK}\nmost: {MARK}"));
+        assert!(pieces.len() > 1, "it was said in pieces: {pieces:?}");
+        assert_eq!(ended.progress.unwrap().text, said);
+        let expected = if fails {
+            (JobState::Failed, Some(json!({ "at": MARK })), Some(format!("it broke at {MARK}")))
+        } else {
+            (JobState::Done, Some(json!({ "said": MARK })), None)
+        };
+        assert_eq!((ended.state, ended.result, ended.error), expected);
+        marked(&jobbing.world.store, if fails { EventKind::JobFailed } else { EventKind::JobDone }).await;
+    }
+    working.stop().await;
 }

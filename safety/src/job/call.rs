@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::context::JobContext;
 use super::kind::{Dedup, JobError, JobErrorKind, JobKind, JobSpec, Repeat, Retry};
@@ -125,23 +126,18 @@ impl ToolCall {
         let call = self.gate.call_watched(request, watch);
         tokio::pin!(call);
         let mut told = String::new();
-        loop {
+        let answer = loop {
             tokio::select! {
                 biased;
-                answer = &mut call => return answer,
-                Ok(()) = progress.changed() => {
-                    let latest = progress.borrow_and_update().clone();
-                    if let Some(Progress { done, total, text }) = latest {
-                        // What was being done, one line each, is the output of a call.
-                        if text != told && cx.output(&format!("{text}\n")).await.is_err() {
-                            tracing::warn!(job = %cx.id(), "output could not be kept");
-                        }
-                        cx.progress(done, total, &text);
-                        told = text;
-                    }
-                }
+                answer = &mut call => break answer,
+                Ok(()) = progress.changed() => pass_on(&mut progress, &mut told, cx).await,
             }
+        };
+        // What was told last came with the answer.
+        if progress.has_changed().unwrap_or(false) {
+            pass_on(&mut progress, &mut told, cx).await;
         }
+        answer
     }
 
     /// Follows a card to its end. A job that shall stop takes its question back, or cancels what was approved.
@@ -175,6 +171,16 @@ impl ToolCall {
             }
         }
     }
+}
+
+/// What was being done, one line each, is the output of a call.
+async fn pass_on(progress: &mut watch::Receiver<Option<Progress>>, told: &mut String, cx: &JobContext) {
+    let Some(Progress { done, total, text }) = progress.borrow_and_update().clone() else { return };
+    if text != *told && cx.output(&format!("{text}\n")).await.is_err() {
+        tracing::warn!(job = %cx.id(), "output could not be kept");
+    }
+    cx.progress(done, total, &text);
+    *told = text;
 }
 
 fn again(error: &StoreError) -> JobError {

@@ -14,7 +14,7 @@ use super::context::JobContext;
 use crate::plain::{shorten, visible};
 
 /// Longest message of a failed job, in characters.
-const MESSAGE: usize = 2000;
+pub(super) const MESSAGE: usize = 2000;
 
 /// How often a job is tried, and how long is waited in between: `first`, twice that, four times that … at most `cap`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl JobError {
     /// An error of a kind.
     #[must_use]
     pub fn new(kind: JobErrorKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: shorten(&visible(message.as_ref()), MESSAGE), result: None }
+        Self { kind, message: visible(message.as_ref()), result: None }
     }
 
     /// It is over.

@@ -8,7 +8,7 @@ use crate::call::Origin;
 use crate::event::{Draft, EventKind};
 use crate::id::ActorId;
 use crate::json;
-use crate::plain::{shorten, visible};
+use crate::plain::visible;
 
 /// Largest result that is kept in a body too.
 const KEPT_RESULT: usize = 4 * 1024;
@@ -22,7 +22,7 @@ fn row(kind: EventKind, by: &ActorId, owner: &ActorId, subject: &str, origin: &O
         correlation: origin.correlation.clone(),
         tool: None,
         tier: None,
-        summary: shorten(&visible(said), 300),
+        summary: visible(said),
         body: None,
     }
 }

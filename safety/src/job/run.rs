@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{JobContext, Place};
-use super::kind::{Erased, JobError, JobErrorKind, JobSpec, Repeat};
+use super::kind::{Erased, JobError, JobErrorKind, JobSpec, MESSAGE, Repeat};
 use super::port::{Beat, Hold, JobEnd, Settle};
 use super::queue::Inner;
 use super::record::{JobProgress, JobRecord, JobState};
@@ -23,6 +23,7 @@ use super::row;
 use crate::actor::Actor;
 use crate::id::ActorId;
 use crate::json;
+use crate::plain::shorten;
 use crate::port::StoreError;
 
 /// How long a job that shall stop may take for it before it is dropped. A cancelled effect is probed for up to 10 s.
@@ -249,7 +250,8 @@ impl Inner {
             value
         };
         let told = |error: JobError| JobError {
-            message: self.redactor.text(&error.message).into_owned(),
+            // Cut only now: half a secret would not be known for one.
+            message: shorten(&self.redactor.text(&error.message), MESSAGE),
             result: error.result.map(clean),
             ..error
         };

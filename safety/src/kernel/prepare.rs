@@ -11,6 +11,7 @@ use crate::look::{guarded, redact, refuse_secret, refused_look, struck};
 use crate::plain::{shorten, visible};
 use crate::refusal::{Refusal, store_refusal};
 use crate::registry::Erased;
+use crate::secret::Redactor;
 use crate::target::Target;
 use crate::tier::{Effects, Tier};
 use crate::tool::{Look, Preview};
@@ -68,7 +69,7 @@ impl Inner {
         if let Some(refusal) = refused_outright(spec.tier, &request.actor, self.kill()) {
             return Err(refusal);
         }
-        let args = validate(&*tool, request)?;
+        let args = validate(&*tool, request, &self.secrets.redactor)?;
         refuse_secret(&self.secrets.redactor, spec.name, &args)?;
         let refused = |error| refused_look(&self.secrets.redactor, spec.name, &error);
         let look = Look::new(request.actor.clone(), request.words());
@@ -124,7 +125,7 @@ impl Inner {
     }
 }
 
-fn validate(tool: &dyn Erased, request: &Request) -> Result<Value, Refusal> {
+fn validate(tool: &dyn Erased, request: &Request, redactor: &Redactor) -> Result<Value, Refusal> {
     let name = tool.described().spec.name;
     let given = match &request.args {
         Value::Null => Value::Object(serde_json::Map::new()),
@@ -137,7 +138,7 @@ fn validate(tool: &dyn Erased, request: &Request) -> Result<Value, Refusal> {
             "the arguments of `{name}` are {size} bytes; at most {MAX_ARGS} are taken. Nothing was done"
         )));
     }
-    tool.canonical(given).map_err(|error| Refusal::invalid(format!("`{name}`: {error}")))
+    tool.canonical(given).map_err(|error| Refusal::invalid(format!("`{name}`: {}", redactor.text(&error))))
 }
 
 fn call_digest(tool: &dyn Erased, args: &Value, target: &Target, tier: Tier) -> Result<Digest, Refusal> {
