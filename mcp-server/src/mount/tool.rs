@@ -12,7 +12,7 @@ use jarvis_safety::plain::{shorten, visible, visible_block};
 use jarvis_safety::secret::{Redactor, SCHEME};
 use jarvis_safety::tool::{Preview, RunContext, Spec, ToolError, ToolErrorKind, Trust};
 use jarvis_safety::{Digest, Effects, Target, Tier};
-use rmcp::model::{CallToolRequestParams, CallToolResponse, Tool};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, RequestMetaObject, Tool};
 use rmcp::service::{Peer, RoleClient, ServiceError};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
@@ -28,6 +28,8 @@ const MOST_ARGS: usize = 256 * 1024;
 const DESCRIPTION: usize = 1_024;
 /// Characters of a description that the operator is shown.
 const READ: usize = 8_000;
+/// Key in `_meta` by which a server that is a Jarvis, or knows the key from one, recognises a call that is sent again.
+const KEY: &str = "jarvis/idempotency-key";
 
 /// The server's end of the line and its number, while there is one.
 pub(super) type Held = watch::Receiver<Option<(u64, Peer<RoleClient>)>>;
@@ -247,6 +249,9 @@ impl ForeignTool for Mounted {
             ))
         })?;
         let mut params = CallToolRequestParams::new(self.tool.clone());
+        // The client sends a call a second time if its session is found to be over.
+        let key = (KEY.to_owned(), Value::from(cx.call().as_str()));
+        params.meta = Some(RequestMetaObject::from(serde_json::Map::from_iter([key])));
         if let Value::Object(args) = args {
             params = params.with_arguments(args);
         }

@@ -2,6 +2,7 @@
 
 mod bound;
 mod half;
+mod key;
 mod quiet;
 mod reopen;
 
