@@ -10,6 +10,7 @@ use jarvis_safety::outcome::Outcome;
 use jarvis_safety::plain::visible_block;
 
 use super::Material;
+use crate::sight::holds_strangers;
 
 /// The messages of this turn after the person's words, outputs cut to so many bytes.
 pub(super) fn turn(material: &Material<'_>, most: usize) -> Vec<ChatCompletionRequestMessage> {
@@ -19,11 +20,8 @@ pub(super) fn turn(material: &Material<'_>, most: usize) -> Vec<ChatCompletionRe
         let Entry::Model { text, calls, .. } = entry else { continue };
         messages.push(spoken(text, calls));
         for call in calls {
-            let end = material.log.iter().find_map(|entry| match entry {
-                Entry::Answered { index: answered, answer } if *answered == index => Some(answer),
-                _ => None,
-            });
-            let content = output(material, &call.tool, end, most);
+            let is_its_end = |entry: &&Entry| matches!(entry, Entry::Answered { index: of, .. } if *of == index);
+            let content = output(material, &call.tool, material.log.iter().find(is_its_end), most);
             messages.push(
                 ChatCompletionRequestToolMessage { content: content.into(), tool_call_id: call.id.clone() }.into(),
             );
@@ -46,12 +44,14 @@ fn spoken(text: &str, calls: &[ModelCall]) -> ChatCompletionRequestMessage {
     ChatCompletionRequestAssistantMessage { content, tool_calls, ..Default::default() }.into()
 }
 
-fn output(material: &Material<'_>, tool: &str, end: Option<&CallEnd>, most: usize) -> String {
-    let (state, untrusted, text) = match end {
-        None => ("unknown", false, "this call has no outcome".to_owned()),
-        Some(CallEnd::Refused { refusal }) => ("refused", false, refusal.message.clone()),
-        Some(CallEnd::Ran { outcome }) => (outcome.state.as_str(), outcome.untrusted, told(outcome, most)),
+/// What came of a call, in its box. What counts as text by strangers where a call is decided is marked as such.
+fn output(material: &Material<'_>, tool: &str, end: Option<&Entry>, most: usize) -> String {
+    let (state, text) = match end {
+        Some(Entry::Answered { answer: CallEnd::Refused { refusal }, .. }) => ("refused", refusal.message.clone()),
+        Some(Entry::Answered { answer: CallEnd::Ran { outcome }, .. }) => (outcome.state.as_str(), told(outcome, most)),
+        _ => ("unknown", "this call has no outcome".to_owned()),
     };
+    let untrusted = end.is_some_and(|end| holds_strangers(material.registry, std::slice::from_ref(end)));
     material.prompts.tool_output(tool, state, untrusted, &cut(&visible_block(&text), most))
 }
 

@@ -1,14 +1,24 @@
 //! Text by strangers moves nobody's hand.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use jarvis_agents::{Mind, Said};
-use jarvis_safety::Actor;
 use jarvis_safety::call::Vouching;
-use jarvis_safety::conversation::{CallEnd, Entry, Turn};
+use jarvis_safety::conversation::{CallEnd, Entry, Turn, TurnState};
+use jarvis_safety::kernel::{Console, GateParts, KillSwitch, Permit, Policy, Registry};
+use jarvis_safety::port::Ids;
 use jarvis_safety::refusal::Code;
-use serde_json::json;
+use jarvis_safety::secret::Secrets;
+use jarvis_safety::tool::{Done, Listing, Look, RunContext, Spec, Tool, ToolError, Trust};
+use jarvis_safety::{Actor, Effects, Target, Tier};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::support::model::{calls, text};
-use crate::support::{House, ModelServer, origin, say, say_after, spoken};
+use crate::support::{House, Lamps, ManualClock, ModelServer, origin, say, say_after, spoken};
 
 async fn obedient_model() -> ModelServer {
     ModelServer::start(|seen, _| match seen.said("tool").len() {
@@ -94,7 +104,7 @@ async fn what_a_model_chose_after_a_stranger_spoke_must_follow_from_the_words_by
 }
 
 /// Lists the lamps, then restarts what it was told to by these arguments.
-async fn after_a_look(words: &str, args: serde_json::Value) -> (House, Mind, ModelServer, Turn) {
+async fn after_a_look(words: &str, args: Value) -> (House, Mind, ModelServer, Turn) {
     let server = ModelServer::start(move |seen, _| match seen.said("tool").len() {
         0 => calls(&[("lamp_list", json!({}))]),
         1 => calls(&[("lamp_restart", args.clone())]),
@@ -241,4 +251,220 @@ async fn the_words_of_a_program_do_not_become_a_persons_by_asking_them_again() {
     let local = mind.say(&Actor::local(), origin(), words()).await.unwrap();
     house.turns.ended(&local.id).await;
     assert!(mind.retry(&Actor::operator(), origin(), &local.id, None).await.is_ok(), "a person's are a person's");
+}
+
+/// All lamps.
+#[derive(Serialize, JsonSchema)]
+struct Hung {
+    lamps: Vec<Named>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Named {
+    name: String,
+}
+
+/// Everything there is.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct All {}
+
+/// One lamp.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct One {
+    #[schemars(extend("x-entity" = "lamp"))]
+    name: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Mark {
+    version: String,
+}
+
+/// One lamp, in which light it shall burn, and in which of its versions.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Burning {
+    #[schemars(extend("x-entity" = "lamp"))]
+    name: String,
+    #[serde(default = "warm")]
+    light: String,
+    #[serde(default)]
+    version: Option<String>,
+}
+
+fn warm() -> String {
+    "warm".to_owned()
+}
+
+const GREEN: Spec = Spec {
+    name: "",
+    revision: 1,
+    tier: Tier::Green,
+    effects: Effects::READS,
+    deadline: Duration::from_secs(60),
+    trust: Trust::Trusted,
+    secrets: &[],
+    examples: &[],
+    lists: None,
+};
+
+fn lamp(name: &str) -> Target {
+    Target::new("lamp", format!("lamp-{name}"), name)
+}
+
+struct List;
+
+impl Tool for List {
+    const SPEC: Spec = Spec {
+        name: "lamp_list",
+        examples: &["list the lamps"],
+        lists: Some(Listing { entity: "lamp", items: "lamps", name: "name", state: "" }),
+        trust: Trust::Named,
+        ..GREEN
+    };
+    type Args = All;
+    type Output = Hung;
+
+    async fn resolve(&self, _: &All, _: &Look) -> Result<Target, ToolError> {
+        Ok(Target::new("host", "house", "house"))
+    }
+
+    fn sentence(&self, _: &All, _: &Target) -> String {
+        "List the lamps".to_owned()
+    }
+
+    async fn run(&self, _: All, _: &RunContext, _: Permit<Self>) -> Result<Done<Hung>, ToolError> {
+        let lamps = ["hall", "attic"].map(|name| Named { name: name.to_owned() });
+        Ok(Done::new(Hung { lamps: lamps.into() }))
+    }
+
+    fn words(&self, output: &Hung) -> String {
+        format!("{} lamps.", output.lamps.len())
+    }
+}
+
+struct Version;
+
+impl Tool for Version {
+    const SPEC: Spec = Spec { name: "lamp_version", examples: &["show the version of the lamp {name}"], ..GREEN };
+    type Args = One;
+    type Output = Mark;
+
+    async fn resolve(&self, args: &One, _: &Look) -> Result<Target, ToolError> {
+        Ok(lamp(&args.name))
+    }
+
+    fn sentence(&self, args: &One, _: &Target) -> String {
+        format!("Show the version of {}", args.name)
+    }
+
+    async fn run(&self, args: One, _: &RunContext, _: Permit<Self>) -> Result<Done<Mark>, ToolError> {
+        Ok(Done::new(Mark { version: format!("version-of-{}", args.name) }))
+    }
+
+    fn words(&self, output: &Mark) -> String {
+        output.version.clone()
+    }
+}
+
+struct Restart(Arc<Lamps>);
+
+impl Tool for Restart {
+    const SPEC: Spec = Spec {
+        name: "lamp_restart",
+        tier: Tier::Yellow,
+        effects: Effects::WRITES,
+        examples: &["restart the lamp {name}"],
+        ..GREEN
+    };
+    type Args = Burning;
+    type Output = Mark;
+
+    async fn resolve(&self, args: &Burning, _: &Look) -> Result<Target, ToolError> {
+        Ok(lamp(&args.name))
+    }
+
+    fn sentence(&self, args: &Burning, _: &Target) -> String {
+        format!("Restart the lamp {} with a {} light", args.name, args.light)
+    }
+
+    async fn run(&self, args: Burning, _: &RunContext, permit: Permit<Self>) -> Result<Done<Mark>, ToolError> {
+        self.0.note_run(format!("restart {}", permit.target().name));
+        Ok(Done::new(Mark { version: args.version.unwrap_or_default() }))
+    }
+
+    fn words(&self, _: &Mark) -> String {
+        "It is lit again.".to_owned()
+    }
+}
+
+/// Ids that the house has not given yet.
+struct Later(AtomicU64);
+
+impl Ids for Later {
+    fn next(&self) -> u128 {
+        u128::from(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// Another gate before the same house, with a version of each lamp and further arguments of a restart.
+fn gate(house: &House) -> Console {
+    let restart = Restart(Arc::clone(&house.lamps));
+    Console::new(GateParts {
+        registry: Registry::builder().with(List).with(Version).with(restart).build().unwrap(),
+        ledger: Arc::new(house.store.clone()),
+        identities: Arc::new(house.store.clone()),
+        live: Arc::clone(&house.live) as _,
+        clock: Arc::new(ManualClock::default()),
+        ids: Arc::new(Later(AtomicU64::new(1_000_000))),
+        settings: house.gate.settings(),
+        policy: Ok(Policy::default()),
+        kill: KillSwitch::Off,
+        grants: Vec::new(),
+        secrets: Secrets::default(),
+    })
+}
+
+/// What becomes of a restart of the hall with a further argument, chosen after the lamps were listed and the version of
+/// the one in the hall was looked up: the arguments that nothing vouches for, or that it ran.
+async fn further(name: &str, value: &str) -> Result<(), Vec<String>> {
+    let args = json!({ "name": "hall", name: value });
+    let server = ModelServer::start(move |seen, _| match seen.said("tool").len() {
+        0 => calls(&[("lamp_list", json!({})), ("lamp_version", json!({ "name": "hall" }))]),
+        2 => calls(&[("lamp_restart", args.clone())]),
+        _ => text("Done."),
+    })
+    .await;
+    let mut house = House::with_model(&server, 8192).await;
+    house.gate = gate(&house);
+    let mind = house.mind();
+    let turn = say(&mind, "qwzx. Please restart the lamp hall").await;
+    let decided = |turn: &Turn, log: &[Entry]| {
+        turn.state == TurnState::Done || log.iter().any(|entry| matches!(entry, Entry::Waiting { .. }))
+    };
+    house.turns.wait_for(&turn.id, decided).await;
+    match house.cards().await.pop() {
+        Some(card) => {
+            assert_eq!((card.vouching, house.lamps.count("restart hall")), (Vouching::Unvouched, 0));
+            Err(card.origin.unvouched)
+        }
+        None => {
+            assert_eq!(house.lamps.count("restart hall"), 1, "{name}: {value}");
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_usual_needs_no_word_of_the_person_and_what_is_not_usual_does() {
+    assert_eq!(further("light", "warm").await, Ok(()));
+    assert_eq!(further("light", "cold").await, Err(vec!["light".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_id_that_a_trusted_tool_answered_in_this_turn_needs_no_word_of_the_person_and_another_does() {
+    assert_eq!(further("version", "version-of-hall").await, Ok(()));
+    assert_eq!(further("version", "version-of-attic").await, Err(vec!["version".to_owned()]));
 }
