@@ -246,9 +246,16 @@ struct Server {
 /// Starts the server with its fixtures: no variable of its own, but a word of its command line.
 pub(crate) const FIXTURES: (&str, &str) = ("FIXTURES", "yes");
 
+/// Starts the server on a kernel that has no Landlock any more, by way of this Python: no variable of its own either.
+pub(crate) const WITHOUT_LANDLOCK: &str = "WITHOUT_LANDLOCK";
+
 fn spawn(data: &Path, environment: &[(String, String)]) -> Server {
     let fixtures = environment.iter().any(|(name, _)| name == FIXTURES.0).then_some("--fixtures");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_jarvis"))
+    let python = environment.iter().find(|(name, _)| name == WITHOUT_LANDLOCK).map(|(_, python)| python.as_str());
+    let jarvis = env!("CARGO_BIN_EXE_jarvis");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python/without_landlock.py");
+    let mut child = Command::new(python.unwrap_or(jarvis))
+        .args(python.map(|_| [script, jarvis]).into_iter().flatten())
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .args(fixtures)

@@ -6,7 +6,7 @@ use std::process::Command;
 use jarvis_client::wire::{DoctorReport, SecretBody, SecretInfo, SecretUse};
 use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, WITHOUT_LANDLOCK};
 use crate::needs;
 
 /// Forms of these tests beside those that are built in.
@@ -409,4 +409,32 @@ async fn a_file_of_forms_that_is_wrong_runs_nothing_and_says_so_at_every_door() 
     let attention =
         report.findings.iter().any(|finding| finding.what == "attention" && finding.found.contains("agree for ever"));
     assert!(attention, "{report:?}");
+}
+
+/// On a kernel that is made to have no Landlock, which only `sandbox = "off"` puts up with.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_machine_has_less_than_is_asked_for_no_command_is_run_and_the_doctor_says_so() {
+    let Some(python) = needs::part("JARVIS_TEST_PYTHON", "Python") else { return };
+    for (head, runs) in [("", false), ("sandbox = \"strict\"", false), ("sandbox = \"off\"", true)] {
+        let open = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(open.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let (top, made) = (open.path().display(), open.path().join("made"));
+        let lines = [
+            head.to_owned(),
+            "[[command]]\nname = \"make a folder\"\nprogram = \"/bin/mkdir\"\ntier = \"yellow\"".to_owned(),
+            format!("words = [\"{top}/made\"]\nwrites = [\"{top}\"]"),
+            format!("accepted = [[\"{top}/made\"]]\nrefused = [[\"{top}\"]]\n"),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("commands.toml"), lines.join("\n")).unwrap();
+        let app = TestApp::start_on(directory, &[(WITHOUT_LANDLOCK, python.as_str())]);
+        let (code, told) = call(&app, &json!({ "program": "/bin/mkdir", "args": [made] }));
+        assert_eq!((code, told["tier"].as_str()), (i32::from(!runs), Some("yellow")), "{head}: {told}");
+        assert_eq!(told.to_string().contains("this machine lacks Landlock"), !runs, "{head}: {told}");
+        assert_eq!(made.exists(), runs, "{head}: {told}");
+        let report: DoctorReport = app.operator().await.get("/api/doctor").await.unwrap();
+        let finding = report.findings.iter().find(|finding| finding.what == "commands").unwrap();
+        assert_eq!(finding.state, if runs { "ok" } else { "warning" }, "{head}: {}", finding.found);
+        assert_eq!(finding.found.contains("this machine lacks Landlock"), !runs, "{head}: {}", finding.found);
+    }
 }

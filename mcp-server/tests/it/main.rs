@@ -25,6 +25,7 @@ mod needs;
 mod protocol;
 mod refusal;
 mod replica;
+mod retention;
 mod retry;
 mod secret;
 mod space;

@@ -1,16 +1,22 @@
 //! Workers: what they take, how much at once, and what becomes of a job when something goes wrong.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use jarvis_safety::JobId;
-use jarvis_safety::event::EventKind;
+use async_trait::async_trait;
+use jarvis_memory::{JobStore, LiveHub};
+use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::job::{
-    Beat, Cancelled, Hold, JobEnd, JobFilter, JobRecord, JobState, Jobs as _, Peers, Settle, Submission, WorkerOptions,
+    Appended, Beat, Cancel, Cancelled, Claim, Due, Fire, Hold, JobCounts, JobEnd, JobFilter, JobProgress, JobQueue,
+    JobRecord, JobState, Jobs, Kinds, NewJob, OutputChunk, Peers, QueueParts, Schedule, Settle, Submission, Submitted,
+    WorkerOptions,
 };
-use jarvis_safety::port::{Clock as _, Feed as _};
+use jarvis_safety::port::{Clock as _, Feed as _, StoreError, Stored};
+use jarvis_safety::secret::Redactor;
+use jarvis_safety::{ActorId, ApprovalId, JobId, ScheduleId};
 use serde_json::{Value, json};
 
-use crate::job_world::{Act, Jobbing, LONG, operator};
+use crate::job_world::{Act, Jobbing, LONG, Once, operator};
 
 #[tokio::test]
 async fn an_idle_worker_hears_of_a_submission_and_tells_how_it_ended() {
@@ -359,4 +365,80 @@ async fn a_claim_whose_answer_never_came_is_given_back() {
     assert_eq!(jobbing.ended(&job.id).await.state, JobState::Done);
     working.stop().await;
     assert!(jobbing.all(JobFilter { states: vec![JobState::Running], ..JobFilter::default() }).await.is_empty());
+}
+
+/// The real store behind a line that loses the answer to the first claim that takes something.
+struct Unheard {
+    jobs: Arc<JobStore>,
+    lost: AtomicBool,
+}
+
+macro_rules! passed_on {
+    ($($method:ident($($arg:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Jobs for Unheard {
+            async fn claim(&self, claim: &Claim) -> Stored<Vec<JobRecord>> {
+                let taken = self.jobs.claim(claim).await?;
+                if taken.is_empty() || self.lost.swap(true, Ordering::SeqCst) {
+                    return Ok(taken);
+                }
+                Err(StoreError::Unknown("the disk went away".to_owned()))
+            }
+
+            async fn submit_all(&self, jobs: Vec<NewJob>) -> Vec<Stored<Submitted>> {
+                self.jobs.submit_all(jobs).await
+            }
+
+            $(async fn $method(&self, $($arg: $kind),*) -> Stored<$answer> {
+                self.jobs.$method($($arg),*).await
+            })*
+        }
+    };
+}
+
+passed_on! {
+    submit(job: NewJob) -> Submitted;
+    beat(hold: &Hold, until: i64) -> Beat;
+    progress(hold: &Hold, progress: &JobProgress) -> bool;
+    put_out(hold: &Hold, text: &str, at: i64) -> Appended;
+    wait_for(hold: &Hold, approval: Option<&ApprovalId>) -> bool;
+    settle(settle: Settle) -> bool;
+    cancel(cancel: Cancel) -> Cancelled;
+    held() -> Vec<JobRecord>;
+    due() -> Due;
+    job(id: &JobId) -> Option<JobRecord>;
+    jobs(filter: &JobFilter, before: Option<&JobId>, limit: u32) -> Vec<JobRecord>;
+    counts() -> JobCounts;
+    output(id: &JobId, after: u64, limit: u32) -> Vec<OutputChunk>;
+    save_schedule(schedule: &Schedule, draft: Draft) -> ();
+    remove_schedule(id: &ScheduleId, draft: Draft) -> bool;
+    schedule(id: &ScheduleId) -> Option<Schedule>;
+    schedules(actor: Option<&ActorId>) -> Vec<Schedule>;
+    due_schedules(now: i64) -> Vec<Schedule>;
+    fire(fire: Fire) -> bool;
+}
+
+#[tokio::test]
+async fn a_worker_gives_back_what_it_took_without_hearing_of_it_and_then_runs_it_once() {
+    let mut jobbing = Jobbing::new().await;
+    let line = Arc::new(Unheard { jobs: Arc::clone(&jobbing.jobs), lost: AtomicBool::new(false) });
+    jobbing.queue = JobQueue::new(QueueParts {
+        kinds: Kinds::builder().with(Once(Arc::clone(&jobbing.stage))).build().unwrap(),
+        jobs: Arc::clone(&line) as _,
+        feed: Arc::new(jobbing.world.store.clone()),
+        live: Arc::new(LiveHub::new()),
+        clock: Arc::clone(&jobbing.world.clock) as _,
+        ids: Arc::clone(&jobbing.world.ids) as _,
+        redactor: Redactor::default(),
+    });
+    // One that must not be repeated: it never began, so it is not in doubt.
+    let job = jobbing.submit("once", Act::Give(json!("ran"))).await;
+    let working = jobbing.peer(1);
+    let ended = jobbing.ended(&job.id).await;
+    assert!(line.lost.load(Ordering::SeqCst));
+    assert_eq!((ended.state, ended.epoch, ended.attempt), (JobState::Done, 2, 1), "taken twice, begun once");
+    assert_eq!(jobbing.stage.runs.load(Ordering::SeqCst), 1);
+    assert_eq!(jobbing.told(job.id.as_str()).await, ["job.submitted", "job.done"]);
+    working.stop().await;
+    jobbing.world.whole().await;
 }
