@@ -73,6 +73,11 @@ impl<'a> Ask<'a> {
         Self { method: Method::POST, path: "/mcp", secret, wait: 0, body: Some(body), mcp: Some((method, name)) }
     }
 
+    /// The same at another path.
+    pub(crate) fn at(self, path: &'a str) -> Self {
+        Self { path, ..self }
+    }
+
     /// Waits so many seconds for what comes later.
     pub(crate) fn wait(self, seconds: u32) -> Self {
         Self { wait: seconds, ..self }

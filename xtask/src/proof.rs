@@ -134,6 +134,9 @@ const SUITES: [Suite; 11] = [
     },
 ];
 
+/// Suites of a fixed set of cases: all of them, however long that takes.
+const WHOLE: [&str; 3] = ["dojo", "questions", "openapi"];
+
 /// Searches for inputs instead of minding a program: `fuzz.rs`.
 const FUZZ: &str = "fuzz";
 
@@ -206,7 +209,7 @@ fn read(arguments: &[String]) -> Result<Wanted, String> {
             }
             _ => {
                 return Err(format!(
-                    "`{word}` is unknown; use --suite NAME, --minutes N or --cycles N (of each suite, or target of `fuzz`), --seed N, \
+                    "`{word}` is unknown; use --suite NAME, --minutes N (of each suite that has no fixed set of cases) or --cycles N (of each suite, or target of `fuzz`), --seed N, \
                      --lanes N (programs at once), --first N (number of the first request of `hostile`), --release"
                 ));
             }
@@ -229,7 +232,12 @@ fn build(release: bool) -> Done {
 /// Runs a suite as it is; whatever it finds is a defect. Answers whether it could be tried here.
 fn honest(suite: &Suite, wanted: &Wanted, lines: &mut Vec<Line>) -> Result<bool, String> {
     let unstarted = |error: std::io::Error| format!("the prover could not be started: {error}");
-    let mut child = prover(suite, wanted).args(&wanted.rest).stdout(Stdio::piped()).spawn().map_err(unstarted)?;
+    let minutes = wanted.rest.iter().position(|word| word == "--minutes").filter(|_| WHOLE.contains(&suite.name));
+    let mut rest = wanted.rest.clone();
+    if let Some(place) = minutes {
+        rest.drain(place..place + 2);
+    }
+    let mut child = prover(suite, wanted).args(rest).stdout(Stdio::piped()).spawn().map_err(unstarted)?;
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             match figures(&line) {

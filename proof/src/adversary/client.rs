@@ -15,6 +15,8 @@ use crate::world::{STRANGERS, World};
 
 /// How often a job is looked at until it has ended.
 const LOOKS: u32 = 20;
+/// The tools of the compact list that call the others.
+const WAYS: [&str; 3] = ["call_read_tool", "call_write_tool", "call_delete_tool"];
 /// What only the operator may do, and any of it would open everything.
 const RULING: [(&str, &str, &str); 6] = [
     (
@@ -58,10 +60,10 @@ impl Bay {
         let command = self.chance.percent(5);
         let call = self.harm(world, command)?;
         let spoken = twist(world, &call, &mut self.chance);
-        let reply = if self.chance.percent(50) {
-            self.rest(world, &spoken, None).await?
-        } else {
-            self.mcp(world, &spoken, &json!({})).await?
+        let reply = match self.chance.between(0, 10) {
+            0..=3 => self.rest(world, &spoken, None).await?,
+            4..=6 => self.mcp(world, &spoken, &json!({})).await?,
+            _ => self.compact(world, &spoken).await?,
         };
         self.decide(world, &reply, done).await
     }
@@ -302,11 +304,23 @@ impl Bay {
             meta[name.as_str()] = value.clone();
         }
         let params = json!({ "name": spoken.tool, "arguments": arguments(spoken), "_meta": meta });
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-        let secret = self.model.secret.clone();
         // A name that no header can hold is told in the body alone.
         let name = if spoken.tool.is_ascii() { spoken.tool.as_str() } else { "" };
-        let reply = self.person.wire.ask(Ask::mcp(&secret, "tools/call", name, body)).await?;
+        self.tell("/mcp", name, &params).await
+    }
+
+    /// The same by one of the tools that call the others, which need not be the fitting one.
+    async fn compact(&mut self, world: &World, spoken: &Spoken) -> anyhow::Result<Reply> {
+        self.cover(world, spoken, &self.model);
+        let way = self.chance.pick(&WAYS).copied().unwrap_or_default();
+        let inner = json!({ "name": spoken.tool, "arguments": arguments(spoken) });
+        self.tell("/mcp/compact", way, &json!({ "name": way, "arguments": inner, "_meta": meta() })).await
+    }
+
+    async fn tell(&mut self, path: &str, name: &str, params: &Value) -> anyhow::Result<Reply> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let secret = self.model.secret.clone();
+        let reply = self.person.wire.ask(Ask::mcp(&secret, "tools/call", name, body).at(path)).await?;
         self.model.led |= reply.body.to_string().contains(STRANGERS);
         Ok(reply)
     }

@@ -161,6 +161,7 @@ async fn batch(shared: &Arc<Shared>, place: &Path, number: u64) -> anyhow::Resul
     }
     world.look()?;
     found.extend(world.covers.judge(&world.ledger));
+    tally.covered = world.covers.used();
     found.extend(audit::join(&house.data, &world.ledger, &world.yeses).await?);
     let log = std::fs::read_to_string(&house.log)?;
     let panics = log.lines().filter(|line| line.contains("panicked"));

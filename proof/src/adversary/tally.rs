@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::report::{Kind, Violation, say};
+use crate::world::ledger::Why;
 use crate::world::person::Turned;
 
 /// Least share of what is wanted that must be done, in a hundred.
@@ -59,8 +60,9 @@ pub(super) struct Tally {
     /// What was wanted and not done, for whoever looks why.
     pub(super) missed: BTreeMap<String, u64>,
     pub(super) deeds: u64,
+    /// Why they could happen.
+    pub(super) covered: BTreeMap<Why, u64>,
     pub(super) yeses: u64,
-    pub(super) rows: u64,
 }
 
 impl Tally {
@@ -87,9 +89,11 @@ impl Tally {
             *self.missed.entry(what).or_default() += times;
         }
         self.cards += other.cards;
+        for (why, times) in other.covered {
+            *self.covered.entry(why).or_default() += times;
+        }
         self.deeds += other.deeds;
         self.yeses += other.yeses;
-        self.rows += other.rows;
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -116,9 +120,13 @@ impl Tally {
             count as f64 / seconds,
             turns.join(", ")
         ));
+        let covered: Vec<_> = self.covered.iter().map(|(why, times)| format!("{times} {}", why.word())).collect();
         say(&format!(
-            "adversary: {} things happened, {} cards were decided, {} with yes",
-            self.deeds, self.cards, self.yeses
+            "adversary: {} things happened, covered {}; {} cards were decided, {} with yes",
+            self.deeds,
+            covered.join(", "),
+            self.cards,
+            self.yeses
         ));
         for (sort, (of, had)) in self.wanted.iter().filter(|(_, (of, _))| *of > 0) {
             let share = *had as f64 * 100.0 / *of as f64;

@@ -42,6 +42,16 @@ impl Canary {
         ]
     }
 
+    /// Name of a folder that gives it away.
+    pub(super) fn folder(&self) -> String {
+        hex(self.value.as_bytes())
+    }
+
+    /// Name of a link to that folder, which says nothing.
+    pub(super) fn link(&self) -> String {
+        format!("{}.link", self.name)
+    }
+
     /// What stands where it was struck out.
     pub(super) fn mark(&self) -> String {
         format!("[secret {}]", self.name)

@@ -121,6 +121,8 @@ async fn batch(shared: &Shared, place: &Path, chance: &mut Chance) -> anyhow::Re
     let mut ways = Ways::default();
     drive(&server.host, &secret, &canaries, mouth.ear(), &mut ways).await?;
     server.end().await?;
+    misplace(&house.data, &canaries)?;
+    house.start().await?.end().await?;
     if shared.sabotage == Some(Sabotage::PlainRow) {
         let value = json!({ "token": canaries[0].value }).to_string().replace('\'', "''");
         write(&house, &format!("update body set json = '{value}' where seq = (select max(seq) from body)")).await?;
@@ -159,13 +161,23 @@ async fn keep(server: &Server, secret: &str, canaries: &[Canary], mouth: &Mouth)
     Ok(())
 }
 
-/// Lays a file for each of them that holds it in every form.
+/// Lays a file for each of them that holds it in every form, and a link to a folder whose name is one.
 fn plant(data: &Path, canaries: &[Canary]) -> anyhow::Result<()> {
     let files = data.join("files");
     std::fs::create_dir_all(&files)?;
     for canary in canaries {
         std::fs::write(files.join(format!("{}.txt", canary.name)), canary.forms().join("\n"))?;
+        std::fs::create_dir(files.join(canary.folder()))?;
+        std::os::unix::fs::symlink(canary.folder(), files.join(canary.link()))?;
     }
+    Ok(())
+}
+
+/// Writes them where the program looks for rules. At its next start it says in its log that it cannot read these, with
+/// the line in which they stand.
+fn misplace(data: &Path, canaries: &[Canary]) -> anyhow::Result<()> {
+    let forms: Vec<_> = canaries.iter().flat_map(Canary::forms).collect();
+    std::fs::write(data.join("policy.toml"), format!("remember {}\n", forms.join(" ")))?;
     Ok(())
 }
 

@@ -23,9 +23,6 @@ use crate::wire::{Ask, Wire};
 /// Longest wait for a job or an answer of a model, in seconds.
 const WAIT: u32 = 50;
 
-/// Ways on which nothing need stand, not even the mark of a secret.
-const QUIET: [&str; 2] = ["the log", "refusals"];
-
 /// What came out, by way.
 #[derive(Default)]
 pub(super) struct Ways(BTreeMap<&'static str, String>);
@@ -49,7 +46,7 @@ impl Ways {
                 let at = canary.traces().iter().find_map(|trace| text.find(trace.as_str()));
                 if let Some(at) = at {
                     found.push(leak(way, canary, text, at));
-                } else if !QUIET.contains(way) && !text.contains(&canary.mark()) {
+                } else if !text.contains(&canary.mark()) {
                     found.push(Violation::new(Kind::Untried, format!("{way}: nothing of {} came there", canary.name)));
                 }
             }
@@ -86,6 +83,7 @@ pub(super) async fn drive(
         let path = format!("/api/jobs/{id}");
         ways.hear("jobs", &told(&wire.ask(Ask::get(&path, secret).wait(WAIT)).await?.body));
         ways.hear("jobs", &told(&wire.ask(Ask::get(&format!("{path}/output"), secret)).await?.body));
+        mistake(&mut wire, secret, canary, ways).await?;
         for form in canary.forms() {
             let call = json!({ "tool": "file_write", "args": { "path": "x.txt", "content": &form } });
             let refused = wire.ask(Ask::post("/api/call", secret, Some(call.clone()))).await?;
@@ -102,6 +100,20 @@ pub(super) async fn drive(
     }
     audit(&mut wire, secret, ways).await?;
     ways.hear("the event stream", &stream.end().await?);
+    Ok(())
+}
+
+/// Takes the link for a file, at once and in a job. Whoever does is told by its name to which folder it leads.
+async fn mistake(wire: &mut Wire, secret: &str, canary: &Canary, ways: &mut Ways) -> anyhow::Result<()> {
+    let call = json!({ "tool": "file_read", "args": { "path": canary.link() } });
+    let refused = wire.ask(Ask::post("/api/call", secret, Some(call.clone()))).await?;
+    ensure!(refused.status == 400, "a folder was read as a file: {}", refused.body);
+    ways.hear("refusals", &told(&refused.body));
+    let job = wire.ask(Ask::post("/api/jobs", secret, Some(call))).await?;
+    let path = format!("/api/jobs/{}", job.text("id"));
+    let failed = wire.ask(Ask::get(&path, secret).wait(WAIT)).await?;
+    ensure!(failed.text("state") == "failed", "a job read a folder as a file: {}", failed.body);
+    ways.hear("failures of jobs", &told(&failed.body));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What really happened, as the things themselves saw it, and what somebody had covered before.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -93,6 +93,16 @@ pub(crate) enum Why {
     Level,
 }
 
+impl Why {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Words => "by a person's words",
+            Self::Approval => "by a yes",
+            Self::Level => "by the operator's level alone",
+        }
+    }
+}
+
 /// Something that may happen once.
 #[derive(Debug, Clone)]
 struct Cover {
@@ -137,6 +147,15 @@ impl Covers {
             }
             cover.until = Some(over);
         }
+    }
+
+    /// How much of what happened was covered why. Known once it was judged.
+    pub(crate) fn used(&self) -> BTreeMap<Why, u64> {
+        let mut used = BTreeMap::new();
+        for cover in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|cover| cover.spent) {
+            *used.entry(cover.why).or_default() += 1;
+        }
+        used
     }
 
     /// Everything in the ledger that nobody covered, or not so often. Uses the covers up, of those that fit the one that
