@@ -22,6 +22,10 @@ const HEAD: [&str; 10] =
 const ROUNDS: usize = 5;
 /// Ended jobs among which the last of them is measured.
 const FINISHED: u64 = 1_000_000;
+/// How figures are named that were measured among them.
+const AMONG: &str = ", among a million";
+/// What must not become slower among them.
+const WHOLE: &str = "job handed in to ended, 1024 places of 256";
 /// As many as can be made in a few seconds.
 const QUICKLY_FINISHED: u64 = 20_000;
 
@@ -163,6 +167,7 @@ fn jobs(program: &str, quick: bool, table: &mut Table) -> Done {
         table.notes.push("Jobs on PostgreSQL: not measured, needs JARVIS_TEST_POSTGRES.".to_owned());
     }
     table.rows.extend(figures.iter().map(|(what, jobs)| job_row(what, jobs)));
+    table.rows.extend(flat(&figures));
     if quick {
         table.notes.push("Jobs in process: one round, because this run was to be quick.".to_owned());
     } else {
@@ -186,7 +191,7 @@ fn stage_of(line: &str) -> &'static str {
     let ended: u64 = line.split(' ').find_map(|word| word.parse().ok()).unwrap_or(0);
     match ended {
         0 => "",
-        _ if ended > FINISHED / 2 => ", among a million",
+        _ if ended > FINISHED / 2 => AMONG,
         _ => ", among 150,000",
     }
 }
@@ -255,6 +260,18 @@ fn job_row(what: &str, jobs: &[Job]) -> Vec<String> {
     let times = [figure(of(|job| job.p50), " µs"), figure(p99, " µs")];
     let [p50, p99] = times;
     vec![shown, clients, figure(rate, ""), p50, p99, cpu, String::new(), goal.to_owned(), came_to, reached.to_owned()]
+}
+
+/// Whether a million ended jobs slow down the next ones. Both rates are of one run: what disturbs the machine differs
+/// from run to run.
+fn flat(figures: &BTreeMap<String, Vec<Job>>) -> Option<Vec<String>> {
+    let of = |what: &str| figures.get(what)?.last();
+    let (among, before) = (of(&format!("{WHOLE}{AMONG}"))?, of(WHOLE)?);
+    let ratio = among.rate? / before.rate?;
+    let mut row = vec!["a million ended jobs, beside without".to_owned(), among.clients.clone()];
+    row.resize(HEAD.len() - 3, String::new());
+    row.extend(["≥ 0.9 × the rate", &format!("{ratio:.2} ×"), verdict(ratio >= 0.9)].map(str::to_owned));
+    Some(row)
 }
 
 const fn verdict(reached: bool) -> &'static str {
@@ -353,6 +370,22 @@ mod tests {
         let row = job_row("job handed in to begun, 500 a second", &[super::job(line).unwrap().1]);
         assert_eq!(row[9], "NO");
         assert!(super::job("  50 jobs, newest     : p50 1.00ms, p99 2.00ms, max 3.00ms").is_none());
+    }
+
+    #[test]
+    fn a_million_ended_jobs_are_held_against_the_rate_before_them_in_the_same_run() {
+        let job = |rate| Job { clients: "256".to_owned(), rate: Some(rate), ..Job::default() };
+        let mut figures = BTreeMap::from([(WHOLE.to_owned(), vec![job(90_000.0), job(40_000.0)])]);
+        assert!(flat(&figures).is_none());
+        for (rate, came_to, reached) in [(36_000.0, "0.90 ×", "yes"), (34_000.0, "0.85 ×", "NO")] {
+            figures.insert(format!("{WHOLE}{AMONG}"), vec![job(rate)]);
+            let row = flat(&figures).unwrap();
+            assert_eq!(row.len(), HEAD.len());
+            assert_eq!(row[7..], ["≥ 0.9 × the rate", came_to, reached]);
+        }
+        let line =
+            "  lifecycles, 256 clients, 1024 places:    30000/s (51200 jobs, submitted after 1.1s),  20.1 µs CPU each";
+        assert_eq!(super::job(line).unwrap().0, WHOLE);
     }
 
     #[test]

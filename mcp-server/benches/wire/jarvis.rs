@@ -41,6 +41,14 @@ impl Jarvis {
         Self { operator: signed["secret"].as_str().unwrap().to_owned(), server, directory }
     }
 
+    /// The same one started anew: without the fixtures, and without what setting it up took.
+    pub(crate) fn anew(self) -> Self {
+        let Self { server, operator, directory } = self;
+        server.stop();
+        let server = Server::start(command(directory.path()).args(["serve", "--listen", "127.0.0.1:0"]));
+        Self { server, operator, directory }
+    }
+
     pub(crate) fn operator(&self) -> Connection {
         Connection::new(&self.server.address, Some(&self.operator))
     }

@@ -13,6 +13,7 @@
 
 mod api;
 mod call;
+mod chained;
 mod contestant;
 mod effect;
 mod jarvis;
@@ -50,6 +51,11 @@ impl Plan<'_> {
     pub(crate) const fn round(self) -> Duration {
         Duration::from_millis(self.pick(2_000, 300))
     }
+
+    /// Length of one of what has its row on the disk before it is answered: the disk sets the pace.
+    pub(crate) const fn durable_round(self) -> Duration {
+        Duration::from_millis(self.pick(500, 60))
+    }
 }
 
 /// One part of the table.
@@ -59,6 +65,7 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
         Some(leash::FLAG) => leash::run(&words[1..]),
+        Some(chained::FLAG) => return chained::serve(&words[1]),
         Some(reference::FLAG) => return reference::serve(words.iter().any(|word| word == reference::WHOLE)),
         _ => {}
     }

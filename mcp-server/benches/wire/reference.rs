@@ -4,16 +4,21 @@
 use axum::serve::ListenerExt as _;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
 
 /// With it the benchmark is the reference server instead.
 pub(crate) const FLAG: &str = "--reference";
 /// With it too, it answers in one piece.
 pub(crate) const WHOLE: &str = "--whole";
+
+/// So many tools it lists to whoever mounts it, all of which do the same. No call looks at them.
+pub(crate) const LISTED: usize = 100;
 
 #[derive(Clone)]
 struct Echo;
@@ -21,6 +26,14 @@ struct Echo;
 impl ServerHandler for Echo {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items((0..LISTED).map(tool).collect()))
     }
 
     async fn call_tool(
@@ -31,6 +44,19 @@ impl ServerHandler for Echo {
         let text = params.arguments.as_ref().and_then(|arguments| arguments.get("text")).and_then(|text| text.as_str());
         Ok(CallToolResult::success(vec![ContentBlock::text(text.unwrap_or_default().to_owned())]).into())
     }
+}
+
+fn tool(index: usize) -> Tool {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "text": { "type": "string", "description": "Text to give back.", "maxLength": 4_096 },
+            "times": { "type": "integer", "description": "How often, once unless given.", "minimum": 1, "maximum": 9 },
+        },
+        "required": ["text"],
+    });
+    let words = format!("Gives back a text as it came, in the way of number {index}. The text is not looked at.");
+    Tool::new(format!("echo_{index}"), words, schema.as_object().unwrap().clone())
 }
 
 #[global_allocator]

@@ -1,11 +1,12 @@
 //! The servers that others would start: rmcp, the TypeScript SDK and the Python SDK, each with one tool and nothing
-//! around it. The packages come from the registries; those of npm are put below `target`.
+//! around it; and a bare handler that keeps a row. The packages come from the registries; those of npm are put below
+//! `target`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::contestant::{Server, work};
-use super::{leash, reference};
+use super::{chained, leash, reference};
 
 /// As they stood when this was written; a newer one may be faster or slower.
 const PACKAGES: [&str; 3] = ["@modelcontextprotocol/server@2.4.0", "@modelcontextprotocol/node@2.1.2", "zod@4"];
@@ -15,6 +16,12 @@ pub(crate) fn rmcp(whole: bool) -> Server {
     let own = std::env::current_exe().unwrap();
     let mut command = leash::command(own.to_str().unwrap());
     Server::start(command.arg(reference::FLAG).args(whole.then_some(reference::WHOLE)))
+}
+
+/// A handler that keeps a chained row of each call in a folder of its own.
+pub(crate) fn chained_row(folder: &Path) -> Server {
+    let own = std::env::current_exe().unwrap();
+    Server::start(leash::command(own.to_str().unwrap()).arg(chained::FLAG).arg(folder))
 }
 
 /// The TypeScript SDK, or why it cannot be measured.
