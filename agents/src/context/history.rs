@@ -1,7 +1,8 @@
 //! Earlier turns of a branch, as a model is told of them.
 //!
 //! Of an earlier turn the model gets the person's words and what was said in answer, not the tools' outputs: they are
-//! old, and large. Turns are left out whole, from the oldest.
+//! old, and large. What the rules said names what there is, and what another caller asked is no word of this one: both stand in a
+//! box, in no message of the person. Turns are left out whole, from the oldest.
 
 use std::collections::HashMap;
 
@@ -13,12 +14,15 @@ use jarvis_safety::conversation::{Entry, Turn};
 use jarvis_safety::kernel::Registry;
 use jarvis_safety::plain::shorten;
 
+use crate::prompt::Prompts;
 use crate::sight::holds_strangers;
 
 /// Most earlier turns that are told of.
 const MAX_PAST: usize = 24;
 /// Longest answer that is repeated, in characters.
 const MAX_ANSWER: usize = 1_500;
+/// What stands for the words of whoever speaks now where it was another.
+const BY_ANOTHER: &str = "(another caller spoke here)";
 
 /// An earlier turn.
 #[derive(Debug, Clone)]
@@ -31,29 +35,38 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    fn of(turn: &Turn, log: &[Entry]) -> Self {
-        let mut words = Vec::new();
+    /// `own`: whether whoever speaks now said it.
+    fn of(prompts: &Prompts, turn: &Turn, log: &[Entry], own: bool) -> Self {
+        let (mut words, mut boxed) = (Vec::new(), Vec::new());
         let mut tools: Vec<String> = Vec::new();
         for entry in log {
             match entry {
-                Entry::Model { text, .. } | Entry::Said { text } | Entry::Asked { text, .. } => {
-                    words.push(text.trim());
-                }
-                Entry::Note { text } => words.push(text.trim()),
+                Entry::Model { text, .. } | Entry::Note { text } => words.push(text.trim()),
+                Entry::Said { text } | Entry::Asked { text, .. } => boxed.push(text.trim()),
                 Entry::Called { tool, .. } if !tools.contains(tool) => tools.push(tool.clone()),
                 _ => {}
             }
         }
-        words.retain(|words| !words.is_empty());
-        let mut answer = shorten(&words.join("\n"), MAX_ANSWER);
+        let joined = |mut words: Vec<&str>| {
+            words.retain(|words| !words.is_empty());
+            shorten(&words.join("\n"), MAX_ANSWER)
+        };
+        let in_box = |of: &str, text: &str| prompts.tool_output(of, "earlier", true, text);
+        let mut answer = Vec::new();
+        if !own {
+            answer.push(in_box("request of another caller", &shorten(&turn.asked, MAX_ANSWER)));
+        }
+        answer.extend(Some(joined(boxed)).filter(|said| !said.is_empty()).map(|said| in_box("answer by rule", &said)));
+        answer.extend(Some(joined(words)).filter(|said| !said.is_empty()));
         // Templates of many models insist on an answer to every message.
         if answer.is_empty() {
-            answer = "(no answer)".to_owned();
+            answer.push("(no answer)".to_owned());
         }
         if !tools.is_empty() {
-            answer = format!("{answer}\n(called: {})", tools.join(", "));
+            answer.push(format!("(called: {})", tools.join(", ")));
         }
-        let mut past = Self { asked: turn.asked.clone(), answer, tools, size: 0 };
+        let asked = if own { turn.asked.clone() } else { BY_ANOTHER.to_owned() };
+        let mut past = Self { asked, answer: answer.join("\n"), tools, size: 0 };
         past.size = past.messages().iter().map(|message| super::size(message) + 1).sum();
         past
     }
@@ -78,13 +91,13 @@ pub(crate) struct History {
 }
 
 /// The turns from the root to the parent of this one.
-pub(crate) fn branch(registry: &Registry, turns: &[(Turn, Vec<Entry>)], of: &Turn) -> History {
+pub(crate) fn branch(registry: &Registry, prompts: &Prompts, turns: &[(Turn, Vec<Entry>)], of: &Turn) -> History {
     let by_id: HashMap<&TurnId, &(Turn, Vec<Entry>)> = turns.iter().map(|turn| (&turn.0.id, turn)).collect();
     let mut history = History::default();
     let mut next = of.parent.as_ref();
     while let Some((turn, log)) = next.and_then(|id| by_id.get(id)) {
         if history.turns.len() < MAX_PAST {
-            history.turns.push(Past::of(turn, log));
+            history.turns.push(Past::of(prompts, turn, log, turn.actor == of.actor));
         } else if history.strangers {
             break;
         }

@@ -202,7 +202,7 @@ impl Driver {
                 return Ok::<_, StoreError>(History::default());
             }
             let turns = self.mind.conversations.turns(&self.turn.conversation).await?;
-            Ok(branch(self.mind.gate.registry(), &turns, &self.turn))
+            Ok(branch(self.mind.gate.registry(), &self.mind.prompts, &turns, &self.turn))
         });
         past.await
     }
