@@ -237,7 +237,7 @@ async fn a_grant_spares_the_question_of_a_card_and_can_be_taken_back() {
     assert_eq!((tried["looked"].as_u64(), tried["spared"][0]["answer"].as_str()), (Some(1), Some("denied")), "{tried}");
     assert_eq!(done(&app, &["grant", "list"]), json!({ "grants": [] }), "a trial gives nothing");
     let words = app.cli(&["grant", "create", "--of", &card, "--try"]);
-    assert!(String::from_utf8_lossy(&words.stdout).contains("would have answered 1 of the newest 1"), "{words:?}");
+    assert!(String::from_utf8_lossy(&words.stdout).contains("would have answered 1 call of the newest 1"), "{words:?}");
 
     let grant = done(&app, &["grant", "create", "--of", &card, "--calls", "1", "--for", "8h"]);
     assert_eq!((grant["tool"].as_str(), grant["state"].as_str()), (Some("file_write"), Some("live")), "{grant}");

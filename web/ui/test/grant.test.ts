@@ -55,8 +55,8 @@ describe('the words of a grant', () => {
   it('tell what it would have answered, and what of that was denied', () => {
     const spared = (answer: string) => ({ approval: `appr_${answer}`, at: 0, sentence: 'Stop web.', tier: 'orange', answer });
     const trial: GrantTrial = { looked: 500, spared: ['approved', 'denied', 'undecided'].map(spared) };
-    expect(trialWords(trial)).toBe('It would have answered 3 of the newest 500 questions.');
-    expect(trialWords({ looked: 1, spared: [] })).toBe('It would have answered 0 of the newest 1 question.');
+    expect(trialWords(trial)).toBe('It would have answered 3 calls of the newest 500 questions.');
+    expect(trialWords({ looked: 1, spared: [] })).toBe('It would have answered 0 calls of the newest 1 question.');
     expect(deniedIn(trial)).toBe(1);
   });
 });

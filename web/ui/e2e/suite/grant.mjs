@@ -37,7 +37,7 @@ export async function grants(world) {
     const { card, dialog } = await open(asked('a third identical write'), page);
     const words = async (holds) => until(`the words hold ${holds}`, async () => (await dialog.locator('.terms').textContent()).includes(holds));
     await words('called by this machine (local) · arguments exactly as here');
-    await dialog.getByText(/It would have answered 1 of the newest \d+ question/).waitFor();
+    await dialog.getByText(/It would have answered 1 call of the newest \d+ question/).waitFor();
     await dialog.getByText('undecided').waitFor();
     await dialog.getByLabel('Any arguments', { exact: true }).check();
     await words('any arguments');
@@ -81,7 +81,7 @@ export async function grants(world) {
       const context = await world.watch.context(world.browser, { viewport: { width, height }, storageState: await world.context.storageState() });
       const other = await context.newPage();
       const { dialog } = await open(again, other);
-      await dialog.getByText(/It would have answered 2 of the newest \d+ questions/).waitFor();
+      await dialog.getByText(/It would have answered 2 calls of the newest \d+ questions/).waitFor();
       await dialog.getByText('1 of them was denied.').waitFor();
       await picture(other, `grant-hud-${width}x${height}`);
       const found = await violations(other);

@@ -61,6 +61,6 @@ export function endWords(grant: Pick<GrantInfo, 'state' | 'expires_at' | 'revoke
   return grant.state === 'revoked' && grant.revoked_at != null ? `revoked ${when(grant.revoked_at)}` : stateWord(grant);
 }
 
-export const trialWords = ({ looked, spared }: GrantTrial) => `It would have answered ${count(spared.length)} of the newest ${plural(looked, 'question')}.`;
+export const trialWords = ({ looked, spared }: GrantTrial) => `It would have answered ${plural(spared.length, 'call')} of the newest ${plural(looked, 'question')}.`;
 
 export const deniedIn = ({ spared }: GrantTrial) => spared.filter((one) => one.answer === 'denied').length;
