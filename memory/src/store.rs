@@ -100,7 +100,7 @@ impl Store {
             .await
             .map_err(|error| OpenError::Database(error.to_string()))??;
         let directory = Arc::new(directory);
-        let Opened { engine, connection, chain, head, torn } = opened(database, &directory, clock.now()).await?;
+        let Opened { engine, connection, chain, head } = opened(database, &directory, clock.now()).await?;
 
         let readers = engine.readers().await?;
         setting::check(&readers).await?;
@@ -113,7 +113,7 @@ impl Store {
         let Followers { operator, sessions, tokens } = followers.clone();
 
         let (events, elsewhere) = (broadcast::Sender::new(LAG), broadcast::Sender::new(LAG));
-        let seq = Arc::new(AtomicU64::new(head.seq));
+        let (torn, seq) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(head.seq)));
         let (queue, received) = mpsc::channel(QUEUE);
         let (written, written_seen) = watch::channel(head.clone());
         let durable = Arc::new(watch::Sender::new(head.clone()));
@@ -214,8 +214,6 @@ struct Opened {
     connection: AnyConnection,
     chain: Arc<Chain>,
     head: Head,
-    /// Whether the log may have a gap: whoever wrote it last may have died of a disk that lost a part of it.
-    torn: Arc<AtomicBool>,
 }
 
 async fn opened(database: Database, directory: &Directory, now: i64) -> Result<Opened, OpenError> {
@@ -225,8 +223,14 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
     if !dialect.is_shared() {
         directory::touch(&file).map_err(|error| OpenError::Directory { path: file.clone(), why: error.to_string() })?;
     }
-    let torn = Arc::new(AtomicBool::new(std::fs::metadata(directory.wal()).is_ok_and(|log| log.len() > 0)));
+    let left = std::fs::metadata(directory.wal()).is_ok_and(|log| log.len() > 0);
     let mut connection = engine.writer().await?;
+    // Whoever wrote the log last may have died of a disk that lost a part of it.
+    if left && !dialect.purge(&mut connection).await.unwrap_or(false) {
+        tracing::warn!(
+            "the database's log was left by a kill and cannot begin anew yet: somebody reads it, or the disk fails"
+        );
+    }
     migration::migrate(&mut connection, dialect, now).await?;
     if is_unfinished(&mut connection).await? {
         return Err(OpenError::Unfinished);
@@ -239,7 +243,7 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
         let revoked = grant::revoke_all(&mut connection, now).await.map_err(StoreError::from);
         revoked.map_err(|error| OpenError::Database(error.to_string()))?;
     }
-    Ok(Opened { engine, connection, chain: Arc::new(chain), head, torn })
+    Ok(Opened { engine, connection, chain: Arc::new(chain), head })
 }
 
 /// The log file that is fsynced here, where that is not the server's.

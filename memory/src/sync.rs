@@ -17,6 +17,9 @@ use crate::writer::Look;
 /// Pause between the first unsynced commit and its fsync, in which others join it.
 const GATHER: Duration = Duration::from_millis(3);
 
+/// Pause before the writer is told again that the log is torn.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Where it is told that the log could not be fsynced.
 pub(crate) struct Alarm {
     pub(crate) torn: Arc<AtomicBool>,
@@ -39,7 +42,16 @@ pub(crate) async fn run(
     durable: Arc<watch::Sender<Head>>,
 ) {
     let log = Arc::new(log);
-    while written.changed().await.is_ok() {
+    loop {
+        tokio::select! {
+            changed = written.changed() => if changed.is_err() {
+                return;
+            },
+            () = tokio::time::sleep(AGAIN), if alarm.torn.load(Ordering::Acquire) => {
+                alarm.look.look();
+                continue;
+            }
+        }
         tokio::time::sleep(GATHER).await;
         // Taken before the fsync: what is committed during it may not be covered.
         let head = written.borrow_and_update().clone();

@@ -239,6 +239,10 @@ impl Writer {
             }
             match self.attempt(jobs).await {
                 Ok((rows, durability)) => {
+                    if let Err(error) = self.unbroken(durability).await {
+                        fail_all(jobs, &error);
+                        return None;
+                    }
                     self.purging |= jobs.iter().any(Job::erases);
                     if self.purging {
                         self.purge().await;
@@ -360,6 +364,7 @@ impl Writer {
             Ok(done) => self.purging = !done,
             Err(error) => {
                 self.doubt(&error);
+                self.torn.store(true, Ordering::Release);
                 tracing::warn!(%error, "erased texts still stand in the database's log; trying again");
             }
         }
@@ -455,10 +460,13 @@ impl Writer {
     /// Sees whether others wrote, and publishes it.
     async fn look(&mut self) {
         if let Err(error) = self.become_certain().await {
-            tracing::warn!(%error, "what other replicas write cannot be read");
+            tracing::warn!(%error, "the head cannot be read, or the log not begin anew; trying again");
             return;
         }
         let dialect = self.dialect();
+        if !dialect.is_shared() {
+            return;
+        }
         match dialect.patiently(stored_head(&mut self.connection)).await {
             Ok(head) => {
                 self.move_on(Some(head));
@@ -488,6 +496,16 @@ impl Writer {
             self.begin_log_anew().await?;
         }
         Ok(())
+    }
+
+    /// What was fsynced just now stands behind no gap; else nobody knows whether it would survive.
+    async fn unbroken(&mut self, durability: Durability) -> Stored<()> {
+        if durability != Durability::Fsync || !self.torn.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Its rows are published when the head is read anew.
+        self.certain = false;
+        self.become_certain().await.map_err(|error| StoreError::Unknown(error.to_string()))
     }
 
     /// Brings everything in the log into the database, fsynced, and empties it.

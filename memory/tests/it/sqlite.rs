@@ -117,3 +117,26 @@ async fn of_rows_that_come_together_those_that_can_be_written_are() {
     assert_eq!(kept.iter().filter(|(_, kept)| !kept).map(|(index, _)| *index).collect::<Vec<i32>>(), [7]);
     assert_eq!(world.verify().await.faults, [""; 0]);
 }
+
+#[tokio::test]
+async fn after_a_failed_commit_the_log_begins_anew_before_anything_is_acknowledged() {
+    let world = World::new().await;
+    // The salts in the log's header are others each time it begins.
+    let salts = || std::fs::read(world.data.join("jarvis.db-wal")).unwrap()[16..24].to_vec();
+    world.append(read("before")).await;
+    world
+        .tamper(
+            "create table nowhere (id integer primary key); \
+             create table pointer (id references nowhere (id) deferrable initially deferred); \
+             create trigger stop after insert on event when new.subject = 'boom' begin \
+             insert into pointer values (7); end",
+        )
+        .await;
+    let before = salts();
+    world.append(read("still before")).await;
+    assert_eq!(salts(), before);
+    world.store.append(read("boom"), AuditReads::Wal).await.unwrap_err();
+    world.append(read("after")).await;
+    assert_ne!(salts(), before);
+    assert_eq!(world.whole().await.rows, 3);
+}
