@@ -9,6 +9,8 @@
 //!    └► expired
 //! ```
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
@@ -231,7 +233,7 @@ impl Approval {
             id,
             actor: first.actor.clone(),
             origin: Origin {
-                unvouched: requests.iter().flat_map(Request::unvouched).collect(),
+                unvouched: requests.iter().flat_map(Request::unvouched).collect::<BTreeSet<_>>().into_iter().collect(),
                 ..first.origin.clone()
             },
             vouching: requests.iter().map(|request| request.vouching).fold(first.vouching, Vouching::max),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::approval::{Approval, ApprovalState, Step};
+use crate::approval::{Approval, ApprovalState, Step, StepState};
 use crate::call::Vouching;
 use crate::id::{ActorId, ApprovalId, GrantId};
 use crate::kernel::{Compiled, Console, Described, Inner, POLICY};
@@ -172,7 +172,7 @@ impl Console {
                 at: card.created_at,
                 sentence: step.sentence.clone(),
                 tier: step.tier,
-                approved,
+                approved: if step.state == StepState::Denied { Some(false) } else { approved },
             }));
         }
         Ok(trial)

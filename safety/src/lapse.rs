@@ -24,12 +24,14 @@ impl Console {
 }
 
 impl Inner {
-    pub(crate) async fn expire(&self, card: &Approval) -> Result<(), Refusal> {
+    /// `answered`: whether somebody did decide, but too late. Then nobody was silent.
+    pub(crate) async fn expire(&self, card: &Approval, answered: bool) -> Result<(), Refusal> {
         let system = Actor::system().id;
         let said = format!("expired, nobody decided in time: {}", card.steps[0].sentence);
         let row = row::card(EventKind::ApprovalExpired, &system, card, &said);
         let because = "nobody decided in time".to_owned();
-        let decision = Decision::void(card, ApprovalState::Expired, because, self.clock.now());
+        let void = Decision::void(card, ApprovalState::Expired, because, self.clock.now());
+        let decision = Decision { withdrawn: answered, ..void };
         self.decided(&decision, row).await.map(|_| ())
     }
 
@@ -43,7 +45,7 @@ impl Inner {
             }
         };
         for card in due.cards {
-            if let Err(error) = self.expire(&card).await {
+            if let Err(error) = self.expire(&card, false).await {
                 tracing::error!(approval = %card.id, %error, "an approval could not be lapsed; trying again in 5 s");
                 return Some(self.clock.now() + 5_000);
             }

@@ -66,10 +66,13 @@ impl Reach {
     /// looks like chance, and a pattern would fit some ids that nobody meant.
     #[must_use]
     pub fn admits(&self, target: &Target) -> bool {
+        OWN.contains(&target.kind.as_str()) || self.names(target)
+    }
+
+    /// The same, where the target may be another's.
+    pub(crate) fn names(&self, target: &Target) -> bool {
         self.0.as_ref().is_none_or(|patterns| {
-            OWN.contains(&target.kind.as_str())
-                || patterns.globs.iter().any(|glob| glob.is_match(&target.name))
-                || patterns.texts.contains(&target.id)
+            patterns.globs.iter().any(|glob| glob.is_match(&target.name)) || patterns.texts.contains(&target.id)
         })
     }
 

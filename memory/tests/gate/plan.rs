@@ -55,10 +55,12 @@ async fn a_plan_stops_at_the_first_failure() {
 #[tokio::test]
 async fn of_a_plan_the_least_traceable_choice_counts_and_what_a_led_model_chose_is_marked() {
     let house = House::new().await;
-    let mut calls = [("lamp_see", "hall"), ("lamp_stop", "cellar")]
+    let mut calls = [("lamp_see", "hall"), ("lamp_stop", "cellar"), ("lamp_dim", "cellar")]
         .map(|(tool, name)| request(&Actor::mcp_stdio(), tool, json!({ "lamp": name })));
     calls[0].vouching = Vouching::Client;
-    calls[1].vouching = Vouching::Led;
+    for call in &mut calls[1..] {
+        call.vouching = Vouching::Led;
+    }
     let waiting = card(house.gate.plan(calls.to_vec()).await);
     assert_eq!((waiting.vouching, waiting.origin.unvouched.as_slice()), (Vouching::Led, &["lamp".to_owned()][..]));
     house.leave().await;

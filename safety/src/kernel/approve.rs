@@ -219,7 +219,7 @@ impl Inner {
     async fn decidable(&self, approver: &Approver, card: &Approval, now: i64) -> Result<(), Refusal> {
         approver.may_decide(card)?;
         if card.state == ApprovalState::Pending && card.expires_at <= now {
-            self.expire(card).await?;
+            self.expire(card, true).await?;
             return Err(Refusal::new(
                 Code::ApprovalExpired,
                 "approval expired",

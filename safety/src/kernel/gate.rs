@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +18,10 @@ use crate::grant::Grant;
 use crate::id::{ActorId, ApprovalId, CallId};
 use crate::kill::KillSwitch;
 use crate::outcome::{Answer, answer_of};
+use crate::plain::shorten;
 use crate::port::{Clock, Identities, Ids, Ledger, Live};
 use crate::refusal::{Code, Refusal, key_refusal, store_refusal};
-use crate::registry::Registry;
+use crate::registry::{Erased, Registry};
 use crate::row;
 use crate::run::Watch;
 use crate::secret::Secrets;
@@ -225,7 +226,7 @@ impl Inner {
         let found = self.registry.find(&request.tool)?;
         let (id, spec) = (&request.actor.id, found.described().spec);
         if let Some(key) = &request.key {
-            let args = found.canonical(request.args.clone()).map_err(Refusal::invalid)?;
+            let args = self.canonical(&*found, request.args.clone())?;
             if let Some(record) = self.ledger.keyed(id, key).await.map_err(|error| key_refusal(&error))? {
                 return Ok(Some(record.answer(&request.tool, &args)));
             }
@@ -248,12 +249,20 @@ impl Inner {
         found.map_err(|error| store_refusal(&error))
     }
 
+    /// Arguments as their tool reads them. What it says of others may quote them.
+    pub(super) fn canonical(&self, tool: &dyn Erased, args: Value) -> Result<Value, Refusal> {
+        let said = |error: String| self.secrets.redactor.text(&error).into_owned();
+        tool.canonical(args).map_err(|error| {
+            Refusal::invalid(format!("`{}`: {}", tool.described().spec.name, shorten(&said(error), 1_000)))
+        })
+    }
+
     /// Digest over what is asked, without the targets.
     pub(super) fn question(&self, requests: &[Request]) -> Result<Digest, Refusal> {
         let mut asked = Vec::with_capacity(requests.len());
         for request in requests {
             let tool = self.registry.find(&request.tool)?;
-            let args = tool.canonical(request.args.clone()).map_err(Refusal::invalid)?;
+            let args = self.canonical(&*tool, request.args.clone())?;
             asked.push(json!([request.tool, tool.described().spec.revision, args]));
         }
         Ok(Digest::of(json!([asked, self.rules().version]).to_string().as_bytes()))

@@ -11,7 +11,6 @@ use crate::look::{guarded, redact, refuse_secret, refused_look, struck};
 use crate::plain::{shorten, visible};
 use crate::refusal::{Refusal, store_refusal};
 use crate::registry::Erased;
-use crate::secret::Redactor;
 use crate::target::Target;
 use crate::tier::{Effects, Tier};
 use crate::tool::{Look, Preview};
@@ -69,7 +68,7 @@ impl Inner {
         if let Some(refusal) = refused_outright(spec.tier, &request.actor, self.kill()) {
             return Err(refusal);
         }
-        let args = validate(&*tool, request, &self.secrets.redactor)?;
+        let args = self.canonical(&*tool, given(spec.name, request)?)?;
         refuse_secret(&self.secrets.redactor, spec.name, &args)?;
         let refused = |error| refused_look(&self.secrets.redactor, spec.name, &error);
         let look = Look::new(request.actor.clone(), request.words());
@@ -125,8 +124,8 @@ impl Inner {
     }
 }
 
-fn validate(tool: &dyn Erased, request: &Request, redactor: &Redactor) -> Result<Value, Refusal> {
-    let name = tool.described().spec.name;
+/// The arguments of a request, if they are an object of a size that is taken.
+fn given(name: &str, request: &Request) -> Result<Value, Refusal> {
     let given = match &request.args {
         Value::Null => Value::Object(serde_json::Map::new()),
         Value::Object(_) => request.args.clone(),
@@ -138,7 +137,7 @@ fn validate(tool: &dyn Erased, request: &Request, redactor: &Redactor) -> Result
             "the arguments of `{name}` are {size} bytes; at most {MAX_ARGS} are taken. Nothing was done"
         )));
     }
-    tool.canonical(given).map_err(|error| Refusal::invalid(format!("`{name}`: {}", redactor.text(&error))))
+    Ok(given)
 }
 
 fn call_digest(tool: &dyn Erased, args: &Value, target: &Target, tier: Tier) -> Result<Digest, Refusal> {
