@@ -40,6 +40,11 @@ fn place(line: Option<usize>) -> String {
     line.map_or_else(String::new, |line| format!(", line {line}"))
 }
 
+/// A text that neither begins a box nor ends one.
+pub(crate) fn unboxed(text: &str) -> String {
+    text.replace("</output", "<\\/output").replace("<output", "<\\output")
+}
+
 /// Small talk, and what it is answered with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SmallTalk<'a> {
@@ -100,7 +105,7 @@ impl Prompts {
 
     /// A tool's output as the model sees it. The text cannot close the wrapping: its own end marks are broken.
     pub(crate) fn tool_output(&self, tool: &str, state: &str, untrusted: bool, text: &str) -> String {
-        let text = text.replace("</output", "<\\/output").replace("<output", "<\\output");
+        let text = unboxed(text);
         let trust = if untrusted { "untrusted" } else { "trusted" };
         self.render("tool_output.md", context! { tool, state, trust, text })
     }

@@ -12,9 +12,9 @@ use async_openai::types::chat::{
 use jarvis_safety::TurnId;
 use jarvis_safety::conversation::{Entry, Turn};
 use jarvis_safety::kernel::Registry;
-use jarvis_safety::plain::shorten;
+use jarvis_safety::plain::{shorten, visible_block};
 
-use crate::prompt::Prompts;
+use crate::prompt::{Prompts, unboxed};
 use crate::sight::holds_strangers;
 
 /// Most earlier turns that are told of.
@@ -51,13 +51,13 @@ impl Past {
             words.retain(|words| !words.is_empty());
             shorten(&words.join("\n"), MAX_ANSWER)
         };
-        let in_box = |of: &str, text: &str| prompts.tool_output(of, "earlier", true, text);
+        let in_box = |of: &str, text: &str| prompts.tool_output(of, "earlier", true, &visible_block(text));
         let mut answer = Vec::new();
         if !own {
             answer.push(in_box("request of another caller", &shorten(&turn.asked, MAX_ANSWER)));
         }
         answer.extend(Some(joined(boxed)).filter(|said| !said.is_empty()).map(|said| in_box("answer by rule", &said)));
-        answer.extend(Some(joined(words)).filter(|said| !said.is_empty()));
+        answer.extend(Some(unboxed(&joined(words))).filter(|said| !said.is_empty()));
         // Templates of many models insist on an answer to every message.
         if answer.is_empty() {
             answer.push("(no answer)".to_owned());
