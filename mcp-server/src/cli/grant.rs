@@ -168,7 +168,8 @@ fn line(grant: &GrantInfo) -> String {
 fn tried(trial: &GrantTrial) -> String {
     let (all, looked) = (trial.spared.len(), trial.looked);
     let calls = if all == 1 { "call" } else { "calls" };
-    let mut told = format!("It would have answered {all} {calls} of the newest {looked} questions. Nothing was granted.");
+    let mut told =
+        format!("It would have answered {all} {calls} of the newest {looked} questions. Nothing was granted.");
     for spared in trial.spared.iter().take(SHOWN) {
         let _ = write!(told, "\n{} {:<9} {:<6} {}", spared.approval, spared.answer, spared.tier, spared.sentence);
     }

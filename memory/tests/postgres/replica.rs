@@ -154,19 +154,17 @@ async fn attempts_from_afar_count_together_and_those_of_a_machine_by_themselves(
 async fn the_requests_of_a_token_count_together() {
     let (one, other) = two().await;
     let mut heard_of = other.store.subscribe();
-    let grant = TokenGrant { per_minute: Some(6), ..TokenGrant::client("often", Tier::Green) };
+    let grant = TokenGrant { per_minute: Some(2), ..TokenGrant::client("often", Tier::Green) };
     let id = TokenId::new(6);
     let told = row(EventKind::TokenCreated, id.as_str());
     let (token, _) = one.store.create_token(id, grant, told).await.unwrap();
     heard(&mut heard_of, EventKind::TokenCreated).await;
-    for _ in 0..3 {
-        for world in [&one, &other] {
-            assert_eq!(world.store.pace(&token.id).await.unwrap(), None);
-        }
+    for world in [&one, &other] {
+        assert_eq!(world.store.pace(&token.id).await.unwrap(), None);
     }
     for world in [&other, &one] {
         let wait = world.store.pace(&token.id).await.unwrap();
-        assert!(wait.is_some_and(|wait| (1..=10_000).contains(&wait)), "{wait:?}");
+        assert!(wait.is_some_and(|wait| (1..=30_000).contains(&wait)), "{wait:?}");
     }
 }
 
