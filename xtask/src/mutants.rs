@@ -1,8 +1,9 @@
 //! `cargo xtask mutants`: changes the kernel's meaning in one place after the other, and a test must notice each time.
 //!
 //! The whole kernel takes hours, so it is done before a release and what it came to is committed
-//! (`safety/mutation.toml`). Between two of these only what was touched since is mutated. What was touched is told by
-//! git's own ids of the folders: they are the same in every clone, whatever becomes of a commit.
+//! (`safety/mutation.toml`). Between two of these only what was touched since is mutated, all of it by whoever touched it,
+//! who keeps that as well. What was touched is told by git's own ids of the folders: they are the same in every clone,
+//! whatever becomes of a commit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,17 +23,21 @@ const MOST: usize = 10;
 /// Leaves out what an earlier run in the same folder has caught.
 const AGAIN: &str = "--iterate";
 
-/// `--all` mutates the whole kernel and records it, `--again` after it only what the last run did not catch;
+/// `--all` mutates the whole kernel and records it, `--again` after it only what the last run did not catch; `--keep`
+/// mutates all that was touched since the record and moves it on;
 /// `--in-place` does it in this very folder, which saves CI a second build and is no good where somebody is at work.
 pub(crate) fn run(arguments: &[String]) -> Done {
     let root = root();
-    let (mut all, mut again, mut in_place) = (false, false, false);
+    let (mut all, mut again, mut keep, mut in_place) = (false, false, false, false);
     for argument in arguments {
         match argument.as_str() {
             "--all" => all = true,
             "--again" => (all, again) = (true, true),
+            "--keep" => keep = true,
             "--in-place" => in_place = true,
-            other => return Err(format!("`{other}` is not understood; there are --all, --again and --in-place")),
+            other => {
+                return Err(format!("`{other}` is not understood; there are --all, --again, --keep and --in-place"));
+            }
         }
     }
     let now = Sources::now(&root)?;
@@ -45,7 +50,9 @@ pub(crate) fn run(arguments: &[String]) -> Done {
         process::say(&format!("mutants: there was no full run yet ({RECORD} is missing), so {MOST} of all are tried"));
         return run.mutate(&[], MOST).map(|_| ());
     };
+    let before = Figures::of(&last)?;
     let last = Sources { kernel: field(&last, "kernel")?, tests: [field(&last, "gate")?, field(&last, "safety")?] };
+    let mut figures = Figures { mutants: 0, timeouts: 0 };
     let touched = difference(&root, &last.kernel, &now.kernel, KERNEL)?;
     if touched.is_empty() {
         process::say("mutants: nothing of the kernel was touched since the last full run");
@@ -53,21 +60,25 @@ pub(crate) fn run(arguments: &[String]) -> Done {
         let diff = folder(&root)?.join("touched.diff");
         fs::write(&diff, touched).map_err(|error| error.to_string())?;
         let most = if std::env::var_os("JARVIS_CI").is_some() { MOST } else { usize::MAX };
-        run.mutate(&["--in-diff", &diff.display().to_string()], most)?;
+        figures = run.mutate(&["--in-diff", &diff.display().to_string()], most)?;
     }
     let mut lost = 0;
     for ((before, now), path) in last.tests.iter().zip(&now.tests).zip(TESTS) {
         let diff = difference(&root, before, now, path)?;
         lost += diff.lines().filter(|line| line.starts_with('-') && !line.starts_with("---")).count();
     }
-    if lost == 0 {
+    if lost > 0 {
+        process::say(&format!(
+            "mutants: {lost} lines of what holds the kernel went or changed since the last full run, so {MOST} of all \
+             mutants are tried; make a full run before the next release"
+        ));
+        run.mutate(&[], MOST)?;
+    }
+    if !keep {
         return Ok(());
     }
-    process::say(&format!(
-        "mutants: {lost} lines of what holds the kernel went or changed since the last full run, so {MOST} of all mutants \
-         are tried; make a full run before the next release"
-    ));
-    run.mutate(&[], MOST).map(|_| ())
+    let mutants = before.mutants + figures.mutants;
+    record(&root, &now, &Figures { mutants, timeouts: before.timeouts + figures.timeouts })
 }
 
 /// Git's ids of what is there now, committed or not.
@@ -199,6 +210,12 @@ fn needs_tool() -> Done {
 }
 
 impl Figures {
+    /// What a record tells.
+    fn of(record: &str) -> Result<Self, String> {
+        let number = |name| field(record, name)?.parse().map_err(|_| format!("{RECORD}: `{name}` is no number"));
+        Ok(Self { mutants: number("mutants")?, timeouts: number("timeouts")? })
+    }
+
     /// Reads what a run came to, and fails if a mutant survived.
     fn read(found: &Path, status: ExitStatus, of: usize) -> Result<Self, String> {
         let [caught, unviable, timeouts] =
@@ -232,8 +249,8 @@ fn record(root: &Path, sources: &Sources, figures: &Figures) -> Done {
     let Sources { kernel, tests: [gate, safety] } = sources;
     let Figures { mutants, timeouts } = figures;
     let text = format!(
-        "# Written by `cargo xtask mutants --all`: the last run over the whole kernel, which no mutant survived. The ids are\n\
-         # git's, of {KERNEL}, {} and {} as they were.\n\
+        "# Written by `cargo xtask mutants --all` or `--keep`: the last run over the whole kernel, and those over what was\n\
+         # touched since, which no mutant survived. The ids are git's, of {KERNEL}, {} and {} as they were.\n\
          kernel = \"{kernel}\"\ngate = \"{gate}\"\nsafety = \"{safety}\"\ndate = \"{date}\"\n\
          mutants = {mutants}\ntimeouts = {timeouts}\n",
         TESTS[0], TESTS[1]
