@@ -292,6 +292,14 @@ async fn a_no_to_a_call_holds_within_a_plan_too() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(house.gate.plan(plan("cellar")).await, PlanAnswer::Waiting(_)), "another question");
+    for _ in 0..3 {
+        let by_hand = ["lamp_see", "lamp_smash"].map(|tool| request(&Actor::operator(), tool, lamp("hall"))).to_vec();
+        let PlanAnswer::Waiting(card) = house.gate.plan(by_hand).await else {
+            panic!("the operator's own hand is asked")
+        };
+        house.gate.deny(&Actor::operator(), &card.id, "no", &Origin::default()).await.unwrap();
+        house.clock.turn(6 * MINUTE);
+    }
     house.leave().await;
 }
 

@@ -1,5 +1,6 @@
 //! Asking a person, and executing what the person approved.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,11 +75,12 @@ impl Inner {
             Approval::of(ApprovalId::new(self.ids.next()), requests, rule, rules.version.clone(), now, until);
         approval.question = self.question(requests)?;
         approval.key = request.key.clone().filter(|_| requests.len() == 1);
-        // The operator's own hand is not what a no was said to. Else a no to one call is a no to it within a plan, too.
+        // A no to one call is a no to it within a plan, too. The operator's own hand is not what it was said to.
         let by_hand = request.actor.kind == ActorKind::Operator && request.chosen_by() == Vouching::Person;
-        let parts = requests.chunks(1).filter(|_| requests.len() > 1 && !by_hand);
-        for part in parts.chain((!by_hand).then_some(requests)) {
-            let said = self.ledger.said(&request.actor.id, &self.question(part)?, now - NO_HOLDS_MS).await;
+        let mut asked = requests.chunks(1).map(|one| self.question(one)).collect::<Result<HashSet<_>, _>>()?;
+        asked.insert(approval.question.clone());
+        for question in asked.iter().filter(|_| !by_hand) {
+            let said = self.ledger.said(&request.actor.id, question, now - NO_HOLDS_MS).await;
             if said.map_err(|error| store_refusal(&error))?.no >= TWICE {
                 return Err(asked_twice());
             }
