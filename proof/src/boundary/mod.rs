@@ -58,6 +58,9 @@ enum Hand {
 /// The name of the thread that appends rows.
 const WRITER: &str = "writer";
 
+/// More than the calls of any script.
+const WORDS: u64 = 100_000;
+
 /// In this order.
 const COURSES: [(Script, Hand); 4] = [
     (Script::Work, Hand::Changes),
@@ -193,7 +196,10 @@ async fn die_at(shared: &Shared, chance: &mut Chance, course: usize, number: u64
     let mut life = first.copy(&shared.work, &name).await?;
     let mut telling = match script {
         Script::Work => None,
-        Script::Turn => Some(Telling::new(&life, Arc::clone(&shared.model), number)),
+        // The model knows a turn by its words, and the two courses of turns come by the same numbers.
+        Script::Turn => {
+            Some(Telling::new(&life, Arc::clone(&shared.model), number + WORDS * u64::from(hand == Hand::Rows)))
+        }
     };
     live(shared, &life, chance, course, number, &mut telling).await?;
     if let Some(telling) = &mut telling {
