@@ -8,9 +8,10 @@ use jarvis_safety::port::{Asked, Decision, Due, Said, Stored};
 use jarvis_safety::secret::Redactor;
 use jarvis_safety::{Actor, ActorId, ApprovalId, Digest};
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
+use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 
 use crate::change::{Change, Tx};
+use crate::dialect::{Connection, Lookup};
 use crate::row::Row;
 use crate::stored::{Halt, clean, conflict, from_json, from_word, not_found, to_json, unavailable};
 
@@ -55,7 +56,7 @@ fn card(json: &str, row: &AnyRow) -> Result<Approval, Halt> {
     Ok(card)
 }
 
-async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<Approval>, Halt> {
+async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Approval>, Halt> {
     let sql = format!(
         "select {COLUMNS} from approval a left join approval_step s on s.approval = a.id where a.id = $1 \
          order by s.idx"
@@ -65,23 +66,23 @@ async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<Approv
 }
 
 /// One card.
-pub(crate) async fn find(readers: &AnyPool, id: &ApprovalId) -> Stored<Option<Approval>> {
-    find_by_word(readers, id.as_str()).await
+pub(crate) async fn find(lookup: &Lookup, id: &ApprovalId) -> Stored<Option<Approval>> {
+    find_by_word(lookup, id.as_str()).await
 }
 
 /// One card, by its id as it is kept.
-pub(crate) async fn find_by_word(readers: &AnyPool, id: &str) -> Stored<Option<Approval>> {
-    let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+pub(crate) async fn find_by_word(lookup: &Lookup, id: &str) -> Stored<Option<Approval>> {
+    let mut connection = lookup.connection().await.map_err(|error| unavailable(&error))?;
     Ok(by_id(&mut connection, id).await?)
 }
 
 /// The card that an actor's call with a key put up.
-pub(crate) async fn keyed(readers: &AnyPool, actor: &ActorId, key: &str) -> Stored<Option<Approval>> {
-    let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+pub(crate) async fn keyed(lookup: &Lookup, actor: &ActorId, key: &str) -> Stored<Option<Approval>> {
+    let mut connection = lookup.connection().await.map_err(|error| unavailable(&error))?;
     let found = sqlx::query("select id from approval where actor = $1 and idempotency = $2")
         .bind(clean(actor.as_str()).as_ref())
         .bind(clean(key).as_ref())
-        .fetch_optional(&mut *connection)
+        .fetch_optional(&mut connection)
         .await
         .map_err(|error| unavailable(&error))?;
     let Some(row) = found else { return Ok(None) };
@@ -127,7 +128,7 @@ pub(crate) async fn due(readers: &AnyPool, now: i64) -> Stored<Due> {
 }
 
 /// Whether a step can be spent now: its card is approved, and every step before it is done or was left out.
-pub(crate) async fn can_spend(connection: &mut AnyConnection, card: &str, step: i64) -> Result<bool, Halt> {
+pub(crate) async fn can_spend(connection: &mut Connection, card: &str, step: i64) -> Result<bool, Halt> {
     let found = sqlx::query(
         "select a.state, s.state, (select count(*) from approval_step p where p.approval = a.id and p.idx < s.idx \
          and p.state not in ('done', 'denied')) from approval a join approval_step s on s.approval = a.id \
@@ -144,7 +145,7 @@ pub(crate) async fn can_spend(connection: &mut AnyConnection, card: &str, step: 
 }
 
 /// Spends a step that can be spent.
-pub(crate) async fn spend(connection: &mut AnyConnection, card: &str, step: i64) -> Result<(), Halt> {
+pub(crate) async fn spend(connection: &mut Connection, card: &str, step: i64) -> Result<(), Halt> {
     let spent = sqlx::query(
         "update approval_step set state = 'running' where approval = $1 and idx = $2 and state = 'waiting'",
     )
@@ -165,7 +166,7 @@ pub(crate) async fn spend(connection: &mut AnyConnection, card: &str, step: i64)
 
 /// Moves a step and its card on after the step's call has ended.
 pub(crate) async fn settle_step(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     card: &str,
     step: i64,
     state: CallState,
@@ -206,7 +207,7 @@ pub(crate) async fn settle_step(
     Ok(())
 }
 
-async fn skip_waiting(connection: &mut AnyConnection, card: &str) -> Result<(), sqlx::Error> {
+async fn skip_waiting(connection: &mut Connection, card: &str) -> Result<(), sqlx::Error> {
     sqlx::query("update approval_step set state = 'skipped' where approval = $1 and state = 'waiting'")
         .bind(card)
         .execute(connection)
@@ -305,7 +306,7 @@ impl Change for Ask {
 
 impl Ask {
     /// Why the card was not taken, if its question is not open.
-    async fn kept_out(&self, connection: &mut AnyConnection) -> Result<Asked, Halt> {
+    async fn kept_out(&self, connection: &mut Connection) -> Result<Asked, Halt> {
         let open: i64 = sqlx::query("select count(*) from approval where actor = $1 and state = 'pending'")
             .bind(self.actor.as_str())
             .fetch_one(connection)
@@ -382,13 +383,13 @@ pub(crate) struct HandOver {
 
 impl HandOver {
     /// Whether there is anything to hand over: most questions are new and need no transaction to find that out.
-    pub(crate) async fn is_there(&self, readers: &AnyPool) -> Stored<bool> {
-        let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+    pub(crate) async fn is_there(&self, lookup: &Lookup) -> Stored<bool> {
+        let mut connection = lookup.connection().await.map_err(|error| unavailable(&error))?;
         let found = self.find(&mut connection).await.map_err(|error| unavailable(&error))?;
         Ok(found.is_some())
     }
 
-    async fn find(&self, connection: &mut AnyConnection) -> Result<Option<String>, sqlx::Error> {
+    async fn find(&self, connection: &mut Connection) -> Result<Option<String>, sqlx::Error> {
         let sql = format!(
             "select id from approval where actor = $1 and question = $2 and state in {FINAL} and handed_at is null \
              and coalesce(finished_at, decided_at, 0) >= $3 \

@@ -12,10 +12,11 @@ use jarvis_safety::tool::Undo;
 use jarvis_safety::{ActorId, CallId, Digest, Target};
 use serde_json::Value;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
+use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 
 use crate::approval;
-use crate::change::{Change, Context, Statement, Tx, Usual};
+use crate::change::{Change, Context, Statement, Tx};
+use crate::dialect::{Connection, Lookup};
 use crate::grant;
 use crate::row::Row;
 use crate::setting::KILL_SWITCH;
@@ -35,32 +36,32 @@ fn record(row: &AnyRow) -> Result<CallRecord, Halt> {
     Ok(record)
 }
 
-async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<CallRecord>, Halt> {
+async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<CallRecord>, Halt> {
     let sql = format!("select {COLUMNS} from call where id = $1");
     let found = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?;
     found.as_ref().map(record).transpose()
 }
 
-async fn by_key(connection: &mut AnyConnection, actor: &str, key: &str) -> Result<Option<CallRecord>, Halt> {
+async fn by_key(connection: &mut Connection, actor: &str, key: &str) -> Result<Option<CallRecord>, Halt> {
     let sql = format!("select {COLUMNS} from call where actor = $1 and idempotency = $2");
     let found = sqlx::query(AssertSqlSafe(sql)).bind(actor).bind(key).fetch_optional(connection).await?;
     found.as_ref().map(record).transpose()
 }
 
 /// One call.
-pub(crate) async fn find(readers: &AnyPool, id: &CallId) -> Stored<Option<CallRecord>> {
-    find_by_word(readers, id.as_str()).await
+pub(crate) async fn find(lookup: &Lookup, id: &CallId) -> Stored<Option<CallRecord>> {
+    find_by_word(lookup, id.as_str()).await
 }
 
 /// One call, by its id as it is kept.
-pub(crate) async fn find_by_word(readers: &AnyPool, id: &str) -> Stored<Option<CallRecord>> {
-    let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+pub(crate) async fn find_by_word(lookup: &Lookup, id: &str) -> Stored<Option<CallRecord>> {
+    let mut connection = lookup.connection().await.map_err(|error| unavailable(&error))?;
     Ok(by_id(&mut connection, id).await?)
 }
 
 /// The call that an actor made with a key.
-pub(crate) async fn keyed(readers: &AnyPool, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>> {
-    let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+pub(crate) async fn keyed(lookup: &Lookup, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>> {
+    let mut connection = lookup.connection().await.map_err(|error| unavailable(&error))?;
     Ok(by_key(&mut connection, &clean(actor.as_str()), &clean(key)).await?)
 }
 
@@ -86,13 +87,14 @@ pub(crate) async fn doubts(readers: &AnyPool, actor: Option<&ActorId>, limit: u3
 
 /// How often an actor has called a tool on a target since a time.
 pub(crate) async fn repeats(
-    readers: &AnyPool,
+    lookup: &Lookup,
     actor: &ActorId,
     tool: &str,
     args: &Value,
     target: &Target,
     since: i64,
 ) -> Stored<u64> {
+    let mut connection = lookup.connection().await.map_err(|error| unavailable(&error))?;
     let count: i64 = sqlx::query(
         "select count(*) from call where actor = $1 and tool = $2 and target_name = $3 and created_at >= $4 \
          and target_kind = $5 and asked = $6",
@@ -103,7 +105,7 @@ pub(crate) async fn repeats(
     .bind(since)
     .bind(clean(&target.kind).as_ref())
     .bind(asked(args, target).as_str())
-    .fetch_one(readers)
+    .fetch_one(&mut connection)
     .await
     .and_then(|row| row.try_get(0))
     .map_err(|error| unavailable(&error))?;
@@ -163,7 +165,7 @@ impl Intend {
     }
 
     /// What the store knows against it.
-    async fn barred(&self, connection: &mut AnyConnection) -> Result<Option<Bar>, Halt> {
+    async fn barred(&self, connection: &mut Connection) -> Result<Option<Bar>, Halt> {
         // The id of a token's actor is `token:` and the id of the token.
         let found = sqlx::query(
             "select (select json from setting where name = $1), \
@@ -263,19 +265,12 @@ impl Intend {
 impl Change for Intend {
     type Answer = Intended;
 
-    /// Without a card or a grant, and nothing stands against it.
-    fn usual(&self, context: Context<'_>) -> Result<Option<Usual<Intended>>, sqlx::Error> {
-        if self.approval.is_some() || self.grant.is_some() || self.undoes.is_some() {
-            return Ok(None);
-        }
-        let statement = self.insert(context, true)?;
-        Ok(Some(Usual { statement, row: self.row.clone(), answer: Intended::Recorded }))
-    }
-
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Intended, Halt> {
-        let usual = self.usual(tx.context)?;
-        if let Some(recorded) = tx.apply_usual(usual).await? {
-            return Ok(recorded);
+        // As it usually is: without a card or a grant, and nothing stands against it. If so, one statement does it; else
+        // what follows finds out why.
+        let plain = self.approval.is_none() && self.grant.is_none() && self.undoes.is_none();
+        if plain && tx.write(self.insert(tx.context, true)?, &self.row).await? {
+            return Ok(Intended::Recorded);
         }
         if let Some(key) = &self.key
             && let Some(known) = by_key(tx.connection, &self.actor, key).await?
@@ -363,6 +358,18 @@ impl Settle {
     }
 }
 
+impl Settle {
+    /// Settles a call without a card that runs; answers a row if it did.
+    fn update(&self, context: Context<'_>) -> Result<Statement, sqlx::Error> {
+        let mut statement = Statement::new(context.dialect, "update call set state = ");
+        statement.value(self.state.as_str())?.text(", outcome = ").value(self.outcome.as_str())?;
+        statement.text(", undo = ").value(self.undo.as_deref())?.text(", settled_at = ").value(self.at)?;
+        statement.text(" where id = ").value(self.id.as_str())?;
+        statement.text(" and state = 'running' and approval is null and erased_at is null returning id");
+        Ok(statement)
+    }
+}
+
 /// An outcome of which only the fact is left: its conversation was erased.
 pub(crate) fn without_texts(mut outcome: Outcome) -> Outcome {
     outcome.output = Value::Null;
@@ -377,22 +384,9 @@ pub(crate) fn without_texts(mut outcome: Outcome) -> Outcome {
 impl Change for Settle {
     type Answer = ();
 
-    /// Of a call without a card that runs, and takes nothing back.
-    fn usual(&self, context: Context<'_>) -> Result<Option<Usual<()>>, sqlx::Error> {
-        if self.undoes.is_some() || self.state == CallState::Running {
-            return Ok(None);
-        }
-        let mut statement = Statement::new(context.dialect, "update call set state = ");
-        statement.value(self.state.as_str())?.text(", outcome = ").value(self.outcome.as_str())?;
-        statement.text(", undo = ").value(self.undo.as_deref())?.text(", settled_at = ").value(self.at)?;
-        statement.text(" where id = ").value(self.id.as_str())?;
-        statement.text(" and state = 'running' and approval is null and erased_at is null returning id");
-        Ok(Some(Usual { statement, row: self.row.clone(), answer: () }))
-    }
-
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
-        let usual = self.usual(tx.context)?;
-        if tx.apply_usual(usual).await?.is_some() {
+        let plain = self.undoes.is_none() && self.state != CallState::Running;
+        if plain && tx.write(self.update(tx.context)?, &self.row).await? {
             return Ok(());
         }
         if self.state == CallState::Running {

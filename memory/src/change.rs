@@ -9,11 +9,11 @@
 use async_trait::async_trait;
 use jarvis_safety::port::{StoreError, Stored};
 use sqlx::any::AnyArguments;
-use sqlx::{Any, AnyConnection, Arguments as _, AssertSqlSafe, Encode, Type};
+use sqlx::{Any, Arguments as _, AssertSqlSafe, Encode, Type};
 use tokio::sync::oneshot;
 
 use crate::chain::{Chain, Head};
-use crate::dialect::Dialect;
+use crate::dialect::{Connection, Dialect};
 use crate::row::{self, Linked, Row};
 use crate::stored::Halt;
 
@@ -34,12 +34,6 @@ pub(crate) trait Change: Send + Sync + 'static {
 
     /// Looks, then writes, then tells.
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt>;
-
-    /// The change as it usually is, in one statement, for one that is often alone in its batch. If the statement does not
-    /// apply, [`Change::apply`] finds out why.
-    fn usual(&self, _: Context<'_>) -> Result<Option<Usual<Self::Answer>>, sqlx::Error> {
-        Ok(None)
-    }
 
     /// After the commit, before anyone hears of it: what is held in memory follows. Also happens if the caller has gone.
     fn committed(&self, _answer: &Self::Answer) {}
@@ -87,18 +81,10 @@ impl Statement {
     }
 }
 
-/// A change in one statement, which answers a row if it has written, and writes nothing if anything is not as usual; the
-/// row that it tells, and what its caller learns.
-pub(crate) struct Usual<A> {
-    pub(crate) statement: Statement,
-    pub(crate) row: Row,
-    pub(crate) answer: A,
-}
-
 /// The transaction of a batch.
 pub(crate) struct Tx<'w> {
     /// The connection; it sees what the changes before this one have written.
-    pub(crate) connection: &'w mut AnyConnection,
+    pub(crate) connection: &'w mut Connection,
     pub(crate) context: Context<'w>,
     chain: &'w Chain,
     head: Head,
@@ -110,7 +96,7 @@ pub(crate) struct Tx<'w> {
 
 impl<'w> Tx<'w> {
     pub(crate) fn new(
-        connection: &'w mut AnyConnection,
+        connection: &'w mut Connection,
         context: Context<'w>,
         chain: &'w Chain,
         head: Head,
@@ -119,15 +105,14 @@ impl<'w> Tx<'w> {
         Self { connection, context, chain, head, now, buffer: Vec::with_capacity(512), rows: Vec::new(), written: 0 }
     }
 
-    /// Carries out a change as it usually is; answers nothing if it does not apply.
-    pub(crate) async fn apply_usual<A>(&mut self, usual: Option<Usual<A>>) -> Result<Option<A>, sqlx::Error> {
-        let Some(Usual { statement: Statement { sql, arguments, .. }, row, answer }) = usual else { return Ok(None) };
+    /// Carries out a statement, and tells a row if it has written: if it answers one itself. Answers whether it has.
+    pub(crate) async fn write(&mut self, statement: Statement, row: &Row) -> Result<bool, sqlx::Error> {
+        let Statement { sql, arguments, .. } = statement;
         let wrote = sqlx::query_with(AssertSqlSafe(sql), arguments).fetch_optional(&mut *self.connection).await?;
-        if wrote.is_none() {
-            return Ok(None);
+        if wrote.is_some() {
+            self.tell(row.clone());
         }
-        self.tell(row);
-        Ok(Some(answer))
+        Ok(wrote.is_some())
     }
 
     /// Adds a row to the audit and answers its sequence.
@@ -172,8 +157,6 @@ pub(crate) enum End {
 pub(crate) trait Operation: Send {
     fn durability(&self) -> Durability;
     fn erases(&self) -> bool;
-    /// The change as it usually is, and its row; its answer counts if it applies.
-    fn usual(&mut self, context: Context<'_>) -> Result<Option<(Statement, Row)>, sqlx::Error>;
     /// Applies the change. A refusal is its answer and no error.
     async fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error>;
     /// Lets what is held in memory follow.
@@ -196,12 +179,6 @@ impl<C: Change> Operation for Waiting<C> {
 
     fn erases(&self) -> bool {
         self.change.erases()
-    }
-
-    fn usual(&mut self, context: Context<'_>) -> Result<Option<(Statement, Row)>, sqlx::Error> {
-        let Some(Usual { statement, row, answer }) = self.change.usual(context)? else { return Ok(None) };
-        self.answer = Some(Ok(answer));
-        Ok(Some((statement, row)))
     }
 
     async fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {

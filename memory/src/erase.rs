@@ -13,10 +13,11 @@ use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::outcome::Outcome;
 use jarvis_safety::port::Stored;
 use jarvis_safety::secret::Redactor;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::Row as _;
 
 use crate::call::without_texts;
 use crate::change::{Change, Tx};
+use crate::dialect::Connection;
 use crate::row::Row;
 use crate::stored::{Halt, from_json, not_found, to_json};
 
@@ -83,7 +84,7 @@ impl Change for Delete {
 }
 
 /// Bodies of events whose subject is the conversation or something of it.
-async fn bodies_about(connection: &mut AnyConnection, id: &str) -> Result<u64, sqlx::Error> {
+async fn bodies_about(connection: &mut Connection, id: &str) -> Result<u64, sqlx::Error> {
     let erased = sqlx::query(
         "delete from body where seq in (select e.seq from event e where e.subject = $1 or e.subject in \
          (select t.id from turn t where t.conversation = $1 \
@@ -100,7 +101,7 @@ async fn bodies_about(connection: &mut AnyConnection, id: &str) -> Result<u64, s
 
 /// Bodies of reads and refusals that a turn caused and that name no turn: same owner, same correlation, between the
 /// turn's first row and its last. The owner is compared because a client can choose its correlation.
-async fn bodies_within(connection: &mut AnyConnection, id: &str, owner: &str) -> Result<u64, sqlx::Error> {
+async fn bodies_within(connection: &mut Connection, id: &str, owner: &str) -> Result<u64, sqlx::Error> {
     let spans = sqlx::query(
         "select e.correlation, min(e.seq), max(e.seq) from event e \
          where e.subject in (select t.id from turn t where t.conversation = $1) and e.correlation <> '' \
@@ -128,7 +129,7 @@ async fn bodies_within(connection: &mut AnyConnection, id: &str, owner: &str) ->
     Ok(erased)
 }
 
-async fn calls(connection: &mut AnyConnection, id: &str, at: i64) -> Result<(), Halt> {
+async fn calls(connection: &mut Connection, id: &str, at: i64) -> Result<(), Halt> {
     let rows = sqlx::query("select id, json, outcome from call where conversation = $1")
         .bind(id)
         .fetch_all(&mut *connection)
@@ -148,7 +149,7 @@ async fn calls(connection: &mut AnyConnection, id: &str, at: i64) -> Result<(), 
     Ok(())
 }
 
-async fn approvals(connection: &mut AnyConnection, id: &str) -> Result<(), Halt> {
+async fn approvals(connection: &mut Connection, id: &str) -> Result<(), Halt> {
     let rows = sqlx::query("select id, json from approval where conversation = $1")
         .bind(id)
         .fetch_all(&mut *connection)
@@ -167,7 +168,7 @@ async fn approvals(connection: &mut AnyConnection, id: &str) -> Result<(), Halt>
     Ok(())
 }
 
-async fn steps(connection: &mut AnyConnection, card: &str) -> Result<(), Halt> {
+async fn steps(connection: &mut Connection, card: &str) -> Result<(), Halt> {
     let rows = sqlx::query("select idx, outcome from approval_step where approval = $1 and outcome is not null")
         .bind(card)
         .fetch_all(&mut *connection)

@@ -1,16 +1,17 @@
 //! The audit as a stream that can be resumed from any sequence.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use jarvis_safety::event::Event;
-use jarvis_safety::port::{EventFilter, Feed, Stored, Verification};
+use jarvis_safety::port::{EventFilter, Feed, Observer, Stored, Verification};
 use serde_json::Value;
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::broadcast;
 
 use crate::chain::Head;
+use crate::dialect::Connection;
 use crate::row::{self, COLUMNS};
 use crate::store::Store;
 use crate::stored::{from_json, unavailable, unreadable};
@@ -32,6 +33,10 @@ impl Feed for Store {
 
     fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.0.events.subscribe()
+    }
+
+    fn observe(&self, observer: Observer) {
+        self.0.observers.write().unwrap_or_else(PoisonError::into_inner).push(observer);
     }
 
     async fn after(&self, seq: u64, filter: &EventFilter, limit: u32) -> Stored<Vec<Event>> {
@@ -101,7 +106,7 @@ impl Store {
 /// Rows that follow a sequence, up to and with another one; no more than a page. What cannot be read is left out, and
 /// told in the log of this process: the stream goes on.
 pub(crate) async fn between(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     after: u64,
     until: u64,
     limit: usize,
@@ -120,7 +125,7 @@ pub(crate) async fn between(
 }
 
 /// The end of the chain as the database has it: the row that says so, or the last event if that is further.
-pub(crate) async fn stored_head(connection: &mut AnyConnection) -> Result<Head, sqlx::Error> {
+pub(crate) async fn stored_head(connection: &mut Connection) -> Result<Head, sqlx::Error> {
     let read = |row: sqlx::any::AnyRow| -> Result<Head, sqlx::Error> {
         let seq: i64 = row.try_get(0)?;
         Ok(Head { seq: seq.cast_unsigned(), at: row.try_get(1)?, hash: row.try_get(2)? })

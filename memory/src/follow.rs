@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use jarvis_safety::event::{Event, EventKind};
-use sqlx::AnyConnection;
 
+use crate::dialect::Connection;
 use crate::password::Operator;
 use crate::session::Sessions;
 use crate::stored::Halt;
@@ -23,7 +23,7 @@ pub(crate) struct Followers {
 
 impl Followers {
     /// Lets them follow a row that another replica wrote.
-    pub(crate) async fn follow(&self, connection: &mut AnyConnection, event: &Event) -> Result<(), Halt> {
+    pub(crate) async fn follow(&self, connection: &mut Connection, event: &Event) -> Result<(), Halt> {
         match event.kind {
             EventKind::TokenCreated | EventKind::TokenRevoked => self.tokens.follow(connection, &event.subject).await,
             EventKind::SessionOpened | EventKind::SessionClosed => self.sessions.follow(connection).await,

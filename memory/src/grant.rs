@@ -5,9 +5,10 @@ use jarvis_safety::GrantId;
 use jarvis_safety::grant::Grant;
 use jarvis_safety::port::Stored;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
+use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 
 use crate::change::{Change, Tx};
+use crate::dialect::Connection;
 use crate::row::Row;
 use crate::stored::{Halt, clean, conflict, from_json, from_word, to_json, unavailable};
 
@@ -45,20 +46,20 @@ pub(crate) async fn list(readers: &AnyPool, live_at: Option<i64>) -> Stored<Vec<
 }
 
 /// Whether one lets a call through at a time. Called by the intent of that call.
-pub(crate) async fn is_live(connection: &mut AnyConnection, id: &str, at: i64) -> Result<bool, Halt> {
+pub(crate) async fn is_live(connection: &mut Connection, id: &str, at: i64) -> Result<bool, Halt> {
     let sql = format!("select count(*) from granted where id = $1 and {LIVE} $2");
     let found = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(at).fetch_one(connection).await?;
     Ok(found.try_get::<i64, _>(0)? == 1)
 }
 
 /// Counts a call that it let through.
-pub(crate) async fn count(connection: &mut AnyConnection, id: &str) -> Result<(), Halt> {
+pub(crate) async fn count(connection: &mut Connection, id: &str) -> Result<(), Halt> {
     sqlx::query("update granted set used = used + 1 where id = $1").bind(id).execute(connection).await?;
     Ok(())
 }
 
 /// Takes all back, those too that are over by this clock: what was taken back or used up since a backup is live in it.
-pub(crate) async fn revoke_all(connection: &mut AnyConnection, at: i64) -> Result<u64, Halt> {
+pub(crate) async fn revoke_all(connection: &mut Connection, at: i64) -> Result<u64, Halt> {
     let revoked = sqlx::query("update granted set revoked_at = $1 where revoked_at is null").bind(at);
     Ok(revoked.execute(connection).await?.rows_affected())
 }

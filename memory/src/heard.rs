@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use jarvis_safety::ActorId;
 use jarvis_safety::port::Stored;
-use sqlx::{AnyPool, Row as _};
+use sqlx::Row as _;
 
 use crate::change::{Change, Tx};
+use crate::dialect::Lookup;
 use crate::stored::{Halt, clean, unavailable};
 
 /// Keeps that an actor is handed it now.
@@ -32,10 +33,11 @@ impl Change for Hear {
 }
 
 /// When an actor was last handed it.
-pub(crate) async fn last(readers: &AnyPool, actor: &ActorId) -> Stored<Option<i64>> {
+pub(crate) async fn last(lookup: &Lookup, actor: &ActorId) -> Stored<Option<i64>> {
+    let mut connection = lookup.connection().await.map_err(|error| unavailable(&error))?;
     let found = sqlx::query("select at from heard where actor = $1")
         .bind(clean(actor.as_str()).as_ref())
-        .fetch_optional(readers)
+        .fetch_optional(&mut connection)
         .await
         .map_err(|error| unavailable(&error))?;
     found.map(|row| row.try_get(0)).transpose().map_err(|error| unavailable(&error))

@@ -122,7 +122,7 @@ impl Identities for Store {
     }
 
     async fn heard(&self, actor: &ActorId) -> Stored<Option<i64>> {
-        heard::last(&self.0.readers, actor).await
+        heard::last(&self.0.lookup, actor).await
     }
 
     async fn hear(&self, actor: &ActorId, at: i64) -> Stored<()> {

@@ -4,10 +4,10 @@
 //! code that only the right key makes; a key that makes another one is refused before it writes a row that nobody could
 //! verify.
 
-use sqlx::{AnyConnection, Row as _};
+use sqlx::Row as _;
 
 use crate::chain::{Chain, Head, random};
-use crate::dialect::Dialect;
+use crate::dialect::{Connection, Dialect};
 use crate::directory::{self, Directory};
 use crate::error::OpenError;
 use crate::row::{COLUMNS, fields};
@@ -22,7 +22,7 @@ const NAME: &str = "audit key";
 pub(crate) async fn open(
     directory: &Directory,
     dialect: Dialect,
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     head: &Head,
 ) -> Result<Chain, OpenError> {
     // Two replicas that begin with the same new database: one makes the key.
@@ -107,7 +107,7 @@ fn wrong(directory: &Directory, why: &str) -> OpenError {
 }
 
 /// Whether the newest row could have been written under this key. For a database from before codes were kept.
-async fn fits(connection: &mut AnyConnection, chain: &Chain, head: &Head) -> Result<bool, OpenError> {
+async fn fits(connection: &mut Connection, chain: &Chain, head: &Head) -> Result<bool, OpenError> {
     let sql = format!("select {COLUMNS}, e.body from event e where e.seq = $1 or e.seq = $2 order by e.seq desc");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(head.seq.cast_signed())

@@ -51,7 +51,7 @@ impl Ledger for Store {
     }
 
     async fn call(&self, id: &CallId) -> Stored<Option<CallRecord>> {
-        call::find(&self.0.readers, id).await
+        call::find(&self.0.lookup, id).await
     }
 
     async fn unsettled_calls(&self) -> Stored<Vec<CallRecord>> {
@@ -61,7 +61,7 @@ impl Ledger for Store {
     async fn abandoned_calls(&self) -> Stored<Vec<CallRecord>> {
         let mut calls = Vec::new();
         for id in self.take_over(Carried::Calls).await? {
-            calls.extend(call::find_by_word(&self.0.readers, &id).await?);
+            calls.extend(call::find_by_word(&self.0.lookup, &id).await?);
         }
         Ok(calls)
     }
@@ -69,13 +69,13 @@ impl Ledger for Store {
     async fn abandoned_cards(&self) -> Stored<Vec<Approval>> {
         let mut cards = Vec::new();
         for id in self.take_over(Carried::Cards).await? {
-            cards.extend(approval::find_by_word(&self.0.readers, &id).await?);
+            cards.extend(approval::find_by_word(&self.0.lookup, &id).await?);
         }
         Ok(cards)
     }
 
     async fn keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<CallRecord>> {
-        call::keyed(&self.0.readers, actor, key).await
+        call::keyed(&self.0.lookup, actor, key).await
     }
 
     async fn repeats(
@@ -86,7 +86,7 @@ impl Ledger for Store {
         target: &Target,
         since: i64,
     ) -> Stored<u64> {
-        call::repeats(&self.0.readers, actor, tool, args, target, since).await
+        call::repeats(&self.0.lookup, actor, tool, args, target, since).await
     }
 
     async fn ask(&self, approval: &Approval, most_open: u32, draft: Draft) -> Stored<Asked> {
@@ -107,7 +107,7 @@ impl Ledger for Store {
     }
 
     async fn approval(&self, id: &ApprovalId) -> Stored<Option<Approval>> {
-        approval::find(&self.0.readers, id).await
+        approval::find(&self.0.lookup, id).await
     }
 
     async fn approvals(&self, states: &[ApprovalState], limit: u32) -> Stored<Vec<Approval>> {
@@ -115,12 +115,12 @@ impl Ledger for Store {
     }
 
     async fn card_keyed(&self, actor: &ActorId, key: &str) -> Stored<Option<Approval>> {
-        approval::keyed(&self.0.readers, actor, key).await
+        approval::keyed(&self.0.lookup, actor, key).await
     }
 
     async fn hand_over(&self, actor: &ActorId, question: &Digest, since: i64) -> Stored<Option<Approval>> {
         let change = HandOver { actor: actor.clone(), question: question.clone(), since, now: self.0.clock.now() };
-        if !change.is_there(&self.0.readers).await? {
+        if !change.is_there(&self.0.lookup).await? {
             return Ok(None);
         }
         self.0.writer.submit(change).await

@@ -1,10 +1,10 @@
 //! Migrations: numbered SQL files that are only ever added, each applied in one transaction.
 
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use jarvis_safety::Digest;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Connection, Dialect};
 use crate::error::OpenError;
 
 /// All of them, in order; the number is the position from 1.
@@ -27,7 +27,7 @@ const ALL: [&str; 15] = [
 ];
 
 /// Brings a database to the newest version.
-pub(crate) async fn migrate(connection: &mut AnyConnection, dialect: Dialect, now: i64) -> Result<(), OpenError> {
+pub(crate) async fn migrate(connection: &mut Connection, dialect: Dialect, now: i64) -> Result<(), OpenError> {
     // On an error the connection is dropped, and the lock with it.
     dialect.lock_schema(connection).await?;
     bring(connection, dialect, now).await?;
@@ -35,7 +35,7 @@ pub(crate) async fn migrate(connection: &mut AnyConnection, dialect: Dialect, no
     Ok(())
 }
 
-async fn bring(connection: &mut AnyConnection, dialect: Dialect, now: i64) -> Result<(), OpenError> {
+async fn bring(connection: &mut Connection, dialect: Dialect, now: i64) -> Result<(), OpenError> {
     sqlx::raw_sql(
         "create table if not exists migration (version bigint not null primary key, digest text not null, \
          applied_at bigint not null)",
@@ -61,7 +61,7 @@ async fn bring(connection: &mut AnyConnection, dialect: Dialect, now: i64) -> Re
 }
 
 async fn apply(
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     dialect: Dialect,
     version: i64,
     text: &str,

@@ -7,11 +7,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use async_trait::async_trait;
 use jarvis_safety::port::{StoreError, Stored};
-use sqlx::{AnyConnection, AnyPool, Row as _};
+use sqlx::{AnyPool, Row as _};
 use tokio::sync::Semaphore;
 
 use crate::chain;
 use crate::change::{Change, Tx};
+use crate::dialect::Connection;
 use crate::directory;
 use crate::error::OpenError;
 use crate::factor;
@@ -61,7 +62,7 @@ impl Operator {
     }
 
     /// Lets what is known here become what another replica made of it.
-    pub(crate) async fn follow(&self, connection: &mut AnyConnection) -> Result<(), Halt> {
+    pub(crate) async fn follow(&self, connection: &mut Connection) -> Result<(), Halt> {
         let exists = sqlx::query("select id from operator").fetch_optional(connection).await?.is_some();
         match (exists, self.exists()) {
             (true, _) => self.password_is_set(),

@@ -11,11 +11,10 @@ use jarvis_safety::{ActorId, Tier};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ToSql, params_from_iter};
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
+use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
 use crate::chain::{self, Chain, Fields, Head};
-use crate::change::Statement;
-use crate::dialect::{self, Dialect};
+use crate::dialect::{Connection, Dialect};
 use crate::stored::{clean, from_word, to_json, unreadable};
 
 /// Longest summary, in characters.
@@ -24,8 +23,8 @@ const SUMMARY: usize = 300;
 /// Most rows in one statement: beyond it nothing is won.
 const CHUNK: usize = 64;
 
-/// Moves the stored head of SQLite.
-const MOVE_HEAD: &str = "update head set seq = ?, at = ?, hash = ? where id = 1";
+/// Moves the stored head.
+const MOVE_HEAD: &str = "update head set seq = $1, at = $2, hash = $3 where id = 1";
 
 /// A body with the salt and the digest that stand for it in the chain.
 #[derive(Clone)]
@@ -256,12 +255,6 @@ impl Shape {
         }
         sql
     }
-
-    /// The statement for one row that is inserted if the statement before it has written something.
-    fn if_written(self) -> String {
-        let places = vec!["?"; self.columns].join(", ");
-        format!("{} select {places} where {}", self.into, dialect::WRITTEN)
-    }
 }
 
 /// Statements for 1, 2, 4 … 64 rows: few enough that the connection keeps all of them prepared.
@@ -288,11 +281,10 @@ static EVENTS: Statements = Statements::new(EVENT);
 static BODIES: Statements = Statements::new(BODY);
 
 /// Inserts rows and their bodies.
-pub(crate) async fn insert(
-    connection: &mut AnyConnection,
-    dialect: Dialect,
-    rows: &[Linked],
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn insert(connection: &mut Connection, dialect: Dialect, rows: &[Linked]) -> Result<(), sqlx::Error> {
+    if let Some(local) = connection.local() {
+        return local.insert(rows);
+    }
     let mut rest = rows;
     while !rest.is_empty() {
         let (size, sql) = EVENTS.largest(dialect, rest.len());
@@ -322,8 +314,8 @@ pub(crate) async fn insert(
 }
 
 /// Moves the stored head.
-pub(crate) async fn move_head(connection: &mut AnyConnection, head: &Head) -> Result<(), sqlx::Error> {
-    sqlx::query("update head set seq = $1, at = $2, hash = $3 where id = 1")
+pub(crate) async fn move_head(connection: &mut Connection, head: &Head) -> Result<(), sqlx::Error> {
+    sqlx::query(MOVE_HEAD)
         .bind(head.seq.cast_signed())
         .bind(head.at)
         .bind(head.hash.as_str())
@@ -332,8 +324,8 @@ pub(crate) async fn move_head(connection: &mut AnyConnection, head: &Head) -> Re
     Ok(())
 }
 
-/// Inserts rows and their bodies and moves the head, in a transaction of SQLite that has begun, on this very thread.
-pub(crate) fn append(connection: &rusqlite::Connection, rows: &[Linked], head: &Head) -> rusqlite::Result<()> {
+/// Inserts rows and their bodies into SQLite.
+pub(crate) fn insert_here(connection: &rusqlite::Connection, rows: &[Linked]) -> rusqlite::Result<()> {
     let one = |statements: &Statements| statements.largest(Dialect::Sqlite, 1).1;
     let mut events = connection.prepare_cached(&one(&EVENTS))?;
     let mut bodies = connection.prepare_cached(&one(&BODIES))?;
@@ -343,32 +335,12 @@ pub(crate) fn append(connection: &rusqlite::Connection, rows: &[Linked], head: &
             bodies.execute(params_from_iter(row.body_columns(body)))?;
         }
     }
-    connection.prepare_cached(MOVE_HEAD)?.execute(params_from_iter(head_columns(head)))?;
     Ok(())
 }
 
-/// Inserts a row and moves the head if a statement has written something, as a transaction of its own, in one message to
-/// a database that takes scripts: what a message costs is more than what a row does. Answers whether it has.
-pub(crate) async fn insert_if(
-    connection: &mut AnyConnection,
-    dialect: Dialect,
-    statement: Statement,
-    row: &Linked,
-    head: &Head,
-) -> Result<bool, sqlx::Error> {
-    let Statement { sql, mut arguments, .. } = statement;
-    arguments.reserve(EVENT.columns + BODY.columns + 3, 0);
-    bind(row.event_columns(), &mut arguments)?;
-    let mut statements = vec![sql, EVENT.if_written()];
-    if let Some(body) = &row.row.body {
-        bind(row.body_columns(body), &mut arguments)?;
-        statements.push(BODY.if_written());
-    }
-    bind(head_columns(head), &mut arguments)?;
-    statements.push(format!("{MOVE_HEAD} and {}", dialect::WRITTEN));
-    let query = sqlx::query_with(AssertSqlSafe(dialect.at_once(&statements)), arguments);
-    // All of them: what is not fetched is not carried out.
-    Ok(!query.fetch_all(connection).await?.is_empty())
+/// Moves the stored head of SQLite.
+pub(crate) fn move_head_here(connection: &rusqlite::Connection, head: &Head) -> rusqlite::Result<()> {
+    connection.prepare_cached(MOVE_HEAD)?.execute(params_from_iter(head_columns(head))).map(|_| ())
 }
 
 /// The columns of an event in the order that [`event`] and [`fields`] read them; the digest of its body comes next.

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AnyConnection, Row as _};
+use sqlx::Row as _;
 use tokio::sync::watch;
 
 use crate::chain::{Chain, Head};
-use crate::dialect::Dialect;
+use crate::dialect::{Connection, Dialect};
 use crate::directory::{self, Directory};
 use crate::error::OpenError;
 use crate::sealed::{self, Sealed};
@@ -64,7 +64,7 @@ async fn gone(mut durable: watch::Receiver<Head>) {
 pub(crate) async fn compare(
     directory: &Directory,
     chain: &Chain,
-    connection: &mut AnyConnection,
+    connection: &mut Connection,
     dialect: Dialect,
     stored: Head,
 ) -> Result<(Head, bool), OpenError> {

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use jarvis_safety::id::SessionId;
 use jarvis_safety::identity::{Session, Whence};
 use jarvis_safety::port::StoreError;
-use sqlx::{AnyConnection, AnyPool, Row as _};
+use sqlx::Row as _;
 use tokio::sync::broadcast;
 
 use crate::chain::secret_digest;
 use crate::change::{Change, Durability, Tx};
+use crate::dialect::{Connection, Lookup};
 use crate::error::OpenError;
 use crate::row::Row;
 use crate::stored::{Halt, clean, from_word};
@@ -46,8 +47,8 @@ impl Open {
 }
 
 impl Sessions {
-    pub(crate) async fn open(readers: &AnyPool, now: i64, ended: broadcast::Sender<String>) -> Result<Self, OpenError> {
-        let mut connection = readers.acquire().await?;
+    pub(crate) async fn open(lookup: &Lookup, now: i64, ended: broadcast::Sender<String>) -> Result<Self, OpenError> {
+        let mut connection = lookup.connection().await?;
         let mut open = stored(&mut connection).await.map_err(|halt| OpenError::Unreadable {
             what: "session".to_owned(),
             why: StoreError::from(halt).to_string(),
@@ -58,7 +59,7 @@ impl Sessions {
     }
 
     /// Lets the sessions in memory become what their rows say.
-    pub(crate) async fn follow(&self, connection: &mut AnyConnection) -> Result<(), Halt> {
+    pub(crate) async fn follow(&self, connection: &mut Connection) -> Result<(), Halt> {
         let stored = stored(connection).await?;
         self.end_where(|session| !stored.values().any(|kept| kept.id == session.id));
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +117,7 @@ impl Sessions {
 }
 
 /// What is kept, by the digest of its secret. Few: the operator's browsers of one day.
-async fn stored(connection: &mut AnyConnection) -> Result<HashMap<String, Session>, Halt> {
+async fn stored(connection: &mut Connection) -> Result<HashMap<String, Session>, Halt> {
     let rows = sqlx::query("select secret, id, created_at, expires_at, face, place, used_at from session")
         .fetch_all(connection)
         .await?;

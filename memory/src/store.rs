@@ -9,13 +9,13 @@ use std::time::Duration;
 use jarvis_safety::event::Event;
 use jarvis_safety::port::{Clock, Ids, StoreError};
 use jarvis_safety::secret::Redactor;
-use sqlx::{AnyConnection, AnyPool};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use sqlx::AnyPool;
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::chain::{Chain, Head};
 use crate::change::{Durability, Job};
-use crate::dialect::{Database, Engine, Listening};
+use crate::dialect::{Connection, Database, Engine, Listening, Lookup};
 use crate::directory::{self, Directory};
 use crate::error::OpenError;
 use crate::feed::stored_head;
@@ -25,11 +25,8 @@ use crate::session::Sessions;
 use crate::sync::{self, Alarm};
 use crate::token::Tokens;
 use crate::transfer::is_unfinished;
-use crate::writer::{Handle, Look, Outlets, QUEUE, Writer};
+use crate::writer::{self, Handle, Look, Observers, Outlets, QUEUE, Writer};
 use crate::{grant, key, migration, seal, setting};
-
-/// Events that a slow subscriber may lag behind before it must read on from the database.
-const LAG: usize = 4096;
 
 /// Ended sessions and tokens that a slow stream may lag behind.
 const ENDED: usize = 256;
@@ -61,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) directory: Arc<Directory>,
     pub(crate) chain: Arc<Chain>,
     pub(crate) readers: AnyPool,
+    pub(crate) lookup: Lookup,
     pub(crate) writer: Handle,
     pub(crate) redactor: Redactor,
     /// This process, where others may use the same database.
@@ -68,6 +66,7 @@ pub(crate) struct Inner {
     /// Since when its lease has been renewed without a gap.
     pub(crate) renewing_since: AtomicI64,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
+    pub(crate) observers: Observers,
     pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) operator: Arc<Operator>,
@@ -103,30 +102,30 @@ impl Store {
         let Opened { engine, connection, chain, head } = opened(database, &directory, clock.now()).await?;
 
         let readers = engine.readers().await?;
+        let lookup = engine.lookup(&readers).await?;
         setting::check(&readers).await?;
         let (ended, _) = broadcast::channel(ENDED);
         let followers = Followers {
             operator: Arc::new(Operator::open(&readers, directory.setup_code()).await?),
-            sessions: Arc::new(Sessions::open(&readers, clock.now(), ended.clone()).await?),
+            sessions: Arc::new(Sessions::open(&lookup, clock.now(), ended.clone()).await?),
             tokens: Arc::new(Tokens::open(&readers, ended.clone()).await?),
         };
         let Followers { operator, sessions, tokens } = followers.clone();
 
-        let (events, elsewhere) = (broadcast::Sender::new(LAG), broadcast::Sender::new(LAG));
-        let (torn, seq) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(head.seq)));
+        let outlets = Outlets::new(&head);
+        let (events, elsewhere, observers) =
+            (outlets.events.clone(), outlets.elsewhere.clone(), Arc::clone(&outlets.observers));
+        let (torn, seq) = (Arc::new(AtomicBool::new(false)), Arc::clone(&outlets.seq));
         let (queue, received) = mpsc::channel(QUEUE);
-        let (written, written_seen) = watch::channel(head.clone());
-        let durable = Arc::new(watch::Sender::new(head.clone()));
-        let durable_seen = durable.subscribe();
+        let (written_seen, durable_seen) = (outlets.written.subscribe(), outlets.durable.subscribe());
         let look = || Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
         let alarm = Alarm { torn: Arc::clone(&torn), look: look() };
         if let Some(log) = log(&engine, &directory)? {
-            tokio::spawn(sync::run(log, alarm, written_seen, Arc::clone(&durable)));
+            tokio::spawn(sync::run(log, alarm, written_seen, Arc::clone(&outlets.durable)));
         }
         let replica = engine.dialect().is_shared().then(|| Arc::from(format!("replica_{:x}", ids.next())));
         let listening = engine.listen(look());
         let writer = Writer {
-            appender: engine.appender()?,
             engine,
             connection,
             chain: Arc::clone(&chain),
@@ -139,29 +138,29 @@ impl Store {
             lost: false,
             purging: false,
             torn,
-            queue: received,
-            outlets: Outlets {
-                events: events.clone(),
-                elsewhere: elsewhere.clone(),
-                seq: Arc::clone(&seq),
-                written,
-                durable,
-            },
+            unlooked: 0,
+            long: false,
+            lone: 0,
+            answers: Vec::new(),
+            outlets,
             followers,
             directory: Arc::clone(&directory),
         };
-        writer.start().map_err(|error| OpenError::Database(format!("the system gives no thread to write: {error}")))?;
+        let writer = writer::start(writer, received)
+            .map_err(|error| OpenError::Database(format!("the system gives no thread to write: {error}")))?;
         // The sealer holds the directory: its lock goes when the last seal is written.
         let sealer = tokio::spawn(seal::run(Arc::clone(&directory), Arc::clone(&chain), durable_seen));
         let inner = Arc::new(Inner {
             directory,
             chain,
             readers,
-            writer: Handle { queue, redactor: redactor.clone() },
+            lookup,
+            writer: Handle { queue, redactor: redactor.clone(), writer },
             redactor,
             replica,
             renewing_since: AtomicI64::new(i64::MAX),
             events,
+            observers,
             elsewhere,
             seq,
             operator,
@@ -191,6 +190,7 @@ impl Store {
     pub async fn close(&self) {
         self.leave().await;
         // The readers first, so that the writer is the last to leave and folds the log into the database.
+        self.0.lookup.close().await;
         self.0.readers.close().await;
         drop(self.0.listening.lock().unwrap_or_else(PoisonError::into_inner).take());
         let (done, finished) = oneshot::channel();
@@ -211,7 +211,7 @@ impl Store {
 /// What a database and a directory are once they were found to fit together.
 struct Opened {
     engine: Engine,
-    connection: AnyConnection,
+    connection: Connection,
     chain: Arc<Chain>,
     head: Head,
 }

@@ -3,9 +3,9 @@
 use jarvis_safety::digest::hex;
 use sha2::{Digest as _, Sha256};
 use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::{AnyConnection, AnyPool, Arguments as _, AssertSqlSafe, Row as _};
+use sqlx::{AnyPool, Arguments as _, AssertSqlSafe, Row as _};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Connection, Dialect};
 
 /// Rows that are read at once: of the largest texts that are kept still no more than some dozen megabytes.
 const PAGE: usize = 256;
@@ -126,7 +126,7 @@ impl Table {
     /// Inserts rows with one statement.
     pub(crate) async fn insert(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         dialect: Dialect,
         rows: &[Vec<Value>],
     ) -> Result<(), sqlx::Error> {

@@ -10,11 +10,12 @@ use jarvis_safety::id::TokenId;
 use jarvis_safety::identity::{Token, TokenGrant};
 use jarvis_safety::port::Stored;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AnyPool, Row as _};
+use sqlx::{AnyPool, Row as _};
 use tokio::sync::broadcast;
 
 use crate::chain::secret_digest;
 use crate::change::{Change, Durability, Tx};
+use crate::dialect::Connection;
 use crate::error::OpenError;
 use crate::pace::Pace;
 use crate::row::Row;
@@ -92,7 +93,7 @@ impl Tokens {
     }
 
     /// Lets the token in memory become what its row says.
-    pub(crate) async fn follow(&self, connection: &mut AnyConnection, id: &str) -> Result<(), Halt> {
+    pub(crate) async fn follow(&self, connection: &mut Connection, id: &str) -> Result<(), Halt> {
         let Ok(id) = id.parse::<TokenId>() else { return Ok(()) };
         let sql = format!("select {COLUMNS}, secret from token where id = $1 and revoked_at is null");
         let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str()).fetch_optional(connection).await?;

@@ -8,9 +8,9 @@
 use std::path::PathBuf;
 
 use jarvis_safety::port::{Feed as _, StoreError, Verification};
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row as _};
+use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 
-use crate::dialect::{Database, Engine};
+use crate::dialect::{Connection, Database, Engine};
 use crate::error::OpenError;
 use crate::migration;
 use crate::seal;
@@ -197,13 +197,13 @@ fn failed(table: &Table, error: &sqlx::Error) -> TransferError {
 }
 
 /// Whether a move to this database was begun and not carried through.
-pub(crate) async fn is_unfinished(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+pub(crate) async fn is_unfinished(connection: &mut Connection) -> Result<bool, sqlx::Error> {
     let found = sqlx::query("select name from setting where name = $1").bind(MARK).fetch_optional(connection).await?;
     Ok(found.is_some())
 }
 
 /// Sets the mark, if there is nothing in the way.
-async fn begin(connection: &mut AnyConnection, engine: &Engine, tables: &[Table]) -> Result<(), TransferError> {
+async fn begin(connection: &mut Connection, engine: &Engine, tables: &[Table]) -> Result<(), TransferError> {
     engine.dialect().begin(connection).await?;
     if !is_unfinished(connection).await? {
         for table in tables {
@@ -226,7 +226,7 @@ async fn begin(connection: &mut AnyConnection, engine: &Engine, tables: &[Table]
 
 async fn copy(
     source: &AnyPool,
-    target: &mut AnyConnection,
+    target: &mut Connection,
     engine: &Engine,
     table: &Table,
     progress: &(impl Fn(Progress<'_>) + Send + Sync),

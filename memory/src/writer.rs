@@ -9,25 +9,26 @@
 //! others wrote meanwhile are published before its own, so that a subscriber of any replica sees every row once and in
 //! its order.
 //!
-//! A batch of nothing but rows is what most batches are. On SQLite the writer appends those itself ([`Appender`]) and waits
-//! for the disk while it does, which is why it has a thread of its own there.
+//! On SQLite the writer waits for the disk itself, which is why it has a thread of its own there. To hand something to a
+//! thread and back takes as long as a disk does, so whoever comes alone takes the writer and does it
+//! ([`Handle::carry_out_now`]); a row that need not be fsynced does not even wait for a disk ([`Writer::append_now`]).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jarvis_safety::event::{Draft, Event};
-use jarvis_safety::port::{Clock, StoreError, Stored};
+use jarvis_safety::port::{Clock, Observer, StoreError, Stored};
 use jarvis_safety::secret::Redactor;
-use sqlx::{AnyConnection, Connection as _};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::runtime::RuntimeFlavor;
+use tokio::sync::{Mutex, MutexGuard, broadcast, mpsc, oneshot, watch};
 
 use crate::chain::{Chain, Head};
-use crate::change::{Append, Change, Context, Durability, End, Job, Operation, Tx};
-use crate::dialect::{Appender, Dialect, Engine, Unappended};
+use crate::change::{Append, Change, Context, Durability, End, Job, Tx};
+use crate::dialect::{Connection, Dialect, Engine, LONG_LOG, Unappended};
 use crate::directory::Directory;
 use crate::feed::{self, stored_head};
 use crate::follow::Followers;
-use crate::row::{self, Linked, Row};
+use crate::row::{Linked, Row};
 use crate::stored::Halt;
 
 /// Most changes in one transaction: bounds how long the last of them waits.
@@ -36,22 +37,80 @@ const BATCH: usize = 512;
 /// Changes that may queue up; beyond it callers wait to hand theirs in.
 pub(crate) const QUEUE: usize = 4096;
 
+/// Events that a slow subscriber may lag behind before it must read on from the database.
+const LAG: usize = 4096;
+
 /// Rows of others that are read at once.
 const PAGE: usize = 1000;
+
+/// Batches after which the length of the log is looked at.
+const LOOKED: u32 = 16;
+
+/// Batches of one in a row after which whoever comes alone need not wait for the writer's thread: where several come at
+/// once, one commit for all of them is cheaper.
+const QUIET: u32 = 32;
+
+/// The writer, where others than its thread reach it.
+pub(crate) struct Shared {
+    /// There until it stops.
+    writer: Mutex<Option<Writer>>,
+    /// Whether somebody found it at work.
+    crowded: AtomicBool,
+}
 
 /// Where changes are handed in.
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) queue: mpsc::Sender<Job>,
     pub(crate) redactor: Redactor,
+    /// Where rows can be appended without waiting for its thread.
+    pub(crate) writer: Option<Arc<Shared>>,
 }
 
 impl Handle {
     pub(crate) async fn append(&self, draft: Draft, durability: Durability) -> Stored<u64> {
-        let row = Some(Row::new(&self.redactor, draft)?);
+        let mut row = Some(Row::new(&self.redactor, draft)?);
+        if durability == Durability::Wal
+            && let Some(appended) = self.append_now(&mut row)
+        {
+            return appended;
+        }
         let (reply, answer) = oneshot::channel();
         self.hand_in(Job::Append(Box::new(Append { row, seq: 0, durability, reply }))).await?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    fn append_now(&self, row: &mut Option<Row>) -> Option<Stored<u64>> {
+        self.alone()?.as_mut()?.append_now(row)
+    }
+
+    /// The writer, if nothing is under way and nobody comes at the same time.
+    fn alone(&self) -> Option<MutexGuard<'_, Option<Writer>>> {
+        let shared = self.writer.as_ref()?;
+        // What waits already comes first, and shares a commit.
+        let waiting = self.queue.capacity() < self.queue.max_capacity();
+        let held = if waiting { None } else { shared.writer.try_lock().ok() };
+        if held.is_none() {
+            shared.crowded.store(true, Ordering::Relaxed);
+        }
+        held.filter(|held| held.as_ref().is_some_and(Writer::is_quiet))
+    }
+
+    /// Carries a change out on this thread, if it comes alone: to hand it to another and back takes as long as a disk
+    /// does. Whatever else this thread had to do others take over meanwhile.
+    fn carry_out_now(&self, job: Job) -> Result<(), Job> {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Err(job) };
+        if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+            return Err(job);
+        }
+        let Some(mut held) = self.alone() else { return Err(job) };
+        let Some(writer) = held.as_mut() else { return Err(job) };
+        let mut jobs = vec![job];
+        tokio::task::block_in_place(|| runtime.block_on(writer.carry_out(&mut jobs)));
+        let answers = std::mem::take(&mut writer.answers);
+        drop(held);
+        answer(answers);
+        Ok(())
     }
 
     pub(crate) async fn submit<C: Change>(&self, change: C) -> Stored<C::Answer> {
@@ -67,6 +126,7 @@ impl Handle {
     }
 
     async fn hand_in(&self, job: Job) -> Stored<()> {
+        let Err(job) = self.carry_out_now(job) else { return Ok(()) };
         self.queue.send(job).await.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))
     }
 }
@@ -99,6 +159,8 @@ fn stopped() -> StoreError {
 pub(crate) struct Outlets {
     /// Newly committed rows.
     pub(crate) events: broadcast::Sender<Arc<Event>>,
+    /// Who sees them before.
+    pub(crate) observers: Observers,
     /// Those of them that other replicas wrote.
     pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
     /// Sequence of the newest row.
@@ -109,10 +171,36 @@ pub(crate) struct Outlets {
     pub(crate) durable: Arc<watch::Sender<Head>>,
 }
 
+/// Jobs, and how each of them ended.
+pub(crate) type Answers = Vec<(Job, End)>;
+
+/// Whoever sees each row as it is committed.
+pub(crate) type Observers = Arc<RwLock<Vec<Observer>>>;
+
+impl Outlets {
+    pub(crate) fn new(head: &Head) -> Self {
+        Self {
+            events: broadcast::Sender::new(LAG),
+            observers: Observers::default(),
+            elsewhere: broadcast::Sender::new(LAG),
+            seq: Arc::new(AtomicU64::new(head.seq)),
+            written: watch::Sender::new(head.clone()),
+            durable: Arc::new(watch::Sender::new(head.clone())),
+        }
+    }
+
+    fn tell(&self, event: Arc<Event>) {
+        for observer in self.observers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            observer(&event);
+        }
+        // Nobody may be listening; that is no fault.
+        let _ = self.events.send(event);
+    }
+}
+
 pub(crate) struct Writer {
     pub(crate) engine: Engine,
-    pub(crate) connection: AnyConnection,
-    pub(crate) appender: Option<Appender>,
+    pub(crate) connection: Connection,
     pub(crate) chain: Arc<Chain>,
     pub(crate) clock: Arc<dyn Clock>,
     /// This process, where others may use the same database.
@@ -131,7 +219,14 @@ pub(crate) struct Writer {
     /// Whether the log file may have a gap on the disk: what the system could not write it forgets, and the next fsync
     /// goes well. Rows behind a gap are lost with a power cut, so nothing is acknowledged before the log has begun anew.
     pub(crate) torn: Arc<AtomicBool>,
-    pub(crate) queue: mpsc::Receiver<Job>,
+    /// Batches since the length of the log was looked at.
+    pub(crate) unlooked: u32,
+    /// Whether the log shall be brought into the database.
+    pub(crate) long: bool,
+    /// How many batches of one there were in a row.
+    pub(crate) lone: u32,
+    /// What is to be answered as soon as the writer is free again: who is answered comes again at once.
+    pub(crate) answers: Answers,
     pub(crate) outlets: Outlets,
     pub(crate) followers: Followers,
     /// Held until the last write: a thread may outlive the runtime.
@@ -147,59 +242,63 @@ enum Failure {
     Unknown(sqlx::Error),
 }
 
-impl From<Unappended> for Failure {
-    fn from(unappended: Unappended) -> Self {
-        match unappended {
-            Unappended::NotBegun(error) => Self::NotBegun(error),
-            Unappended::Broken(error) => Self::Broken(error),
-            Unappended::Unknown(error) => Self::Unknown(error),
+/// Begins to [`run`]. Answers the writer where rows can be appended without waiting for its thread.
+///
+/// # Errors
+/// If the system gives no thread.
+pub(crate) fn start(writer: Writer, queue: mpsc::Receiver<Job>) -> std::io::Result<Option<Arc<Shared>>> {
+    let blocks = writer.connection.local().is_some();
+    let shared = Arc::new(Shared { writer: Mutex::new(Some(writer)), crowded: AtomicBool::new(false) });
+    let running = run(Arc::clone(&shared), queue);
+    if !blocks {
+        tokio::spawn(running);
+        return Ok(None);
+    }
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new().name("writer".to_owned()).spawn(move || runtime.block_on(running))?;
+    Ok(Some(shared))
+}
+
+/// Runs until it is closed or nobody is left who could hand anything in.
+async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
+    let mut jobs = Vec::with_capacity(BATCH);
+    let mut closers = Vec::new();
+    while queue.recv_many(&mut jobs, BATCH).await > 0 {
+        if jobs.iter().any(|job| matches!(job, Job::Close(_))) {
+            queue.close();
+            closers.extend(jobs.extract_if(.., |job| matches!(job, Job::Close(_))));
         }
+        let mut held = shared.writer.lock().await;
+        let Some(writer) = held.as_mut() else { return };
+        if jobs.extract_if(.., |job| matches!(job, Job::Look)).count() > 0 {
+            writer.look().await;
+        }
+        let crowded = shared.crowded.swap(false, Ordering::Relaxed) || jobs.len() > 1;
+        writer.lone = if crowded { 0 } else { writer.lone.saturating_add(1) };
+        writer.carry_out(&mut jobs).await;
+        let (answers, long) = (std::mem::take(&mut writer.answers), writer.long);
+        drop(held);
+        answer(answers);
+        if long && let Some(writer) = shared.writer.lock().await.as_mut() {
+            writer.shorten().await;
+        }
+    }
+    if let Some(writer) = shared.writer.lock().await.take() {
+        writer.stop().await;
+    }
+    for closer in closers {
+        closer.answer(End::Kept);
     }
 }
 
 impl Writer {
-    /// Begins to [`run`](Self::run).
-    ///
-    /// # Errors
-    /// If the system gives no thread.
-    pub(crate) fn start(self) -> std::io::Result<()> {
-        if self.appender.is_none() {
-            tokio::spawn(self.run());
-            return Ok(());
-        }
-        let runtime = tokio::runtime::Handle::current();
-        let thread = std::thread::Builder::new().name("writer".to_owned());
-        thread.spawn(move || runtime.block_on(self.run())).map(|_| ())
-    }
-
-    /// Runs until it is closed or nobody is left who could hand anything in.
-    async fn run(mut self) {
-        let mut jobs = Vec::with_capacity(BATCH);
-        let mut closers = Vec::new();
-        while self.queue.recv_many(&mut jobs, BATCH).await > 0 {
-            if jobs.iter().any(|job| matches!(job, Job::Close(_))) {
-                self.queue.close();
-                closers.extend(jobs.extract_if(.., |job| matches!(job, Job::Close(_))));
-            }
-            if jobs.extract_if(.., |job| matches!(job, Job::Look)).count() > 0 {
-                self.look().await;
-            }
-            self.carry_out(&mut jobs).await;
-        }
-        self.stop().await;
-        for closer in closers {
-            closer.answer(End::Kept);
-        }
-    }
-
     const fn dialect(&self) -> Dialect {
         self.engine.dialect()
     }
 
     async fn stop(self) {
-        let Self { engine, mut connection, appender, head, outlets, certain, directory, .. } = self;
-        drop(appender);
-        match engine.dialect().checkpoint(&mut connection).await {
+        let Self { engine, mut connection, head, outlets, certain, directory, .. } = self;
+        match engine.dialect().finish(&mut connection).await {
             Ok(()) if certain => {
                 outlets.durable.send_replace(head);
             }
@@ -212,19 +311,57 @@ impl Writer {
         drop(directory);
     }
 
+    /// Whether changes come one by one of late, and nothing is to be put right before the next.
+    fn is_quiet(&self) -> bool {
+        let usual = self.certain && !self.purging && !self.long && self.published == self.head.seq;
+        usual && self.lone >= QUIET && !self.torn.load(Ordering::Acquire)
+    }
+
+    /// Appends a row on the thread that brings it, without an fsync: what a green call does. Answers nothing, and leaves
+    /// the row, if that does not go at once.
+    fn append_now(&mut self, row: &mut Option<Row>) -> Option<Stored<u64>> {
+        if self.durability != Durability::Wal {
+            return None;
+        }
+        let local = self.connection.local()?;
+        let mut head = self.head.clone();
+        let mut buffer = Vec::with_capacity(512);
+        let linked = [Linked::next(row.take()?, &mut head, self.clock.now(), &self.chain, &mut buffer)];
+        match local.append(&linked, &head) {
+            Ok(()) => {}
+            Err(Unappended::Unknown(error)) => {
+                tracing::error!(%error, "a commit failed");
+                self.doubt(&error);
+                self.torn.store(true, Ordering::Release);
+                return Some(Err(StoreError::Unknown(error.to_string())));
+            }
+            Err(why @ (Unappended::NotBegun | Unappended::Broken)) => {
+                // Somebody else may have moved the head.
+                self.certain &= matches!(why, Unappended::NotBegun);
+                *row = linked.into_iter().next().map(Linked::unlink);
+                return None;
+            }
+        }
+        self.head = head;
+        self.outlets.written.send_replace(self.head.clone());
+        self.publish_own(linked);
+        self.look_at_log();
+        Some(Ok(self.head.seq))
+    }
+
     async fn carry_out(&mut self, jobs: &mut Vec<Job>) {
         if jobs.is_empty() {
             return;
         }
         let Some(error) = self.batch(jobs).await else { return };
         if jobs.len() == 1 {
-            return fail_all(jobs, &StoreError::Unavailable(error.to_string()));
+            return self.fail_all(jobs, &StoreError::Unavailable(error.to_string()));
         }
         tracing::warn!(%error, changes = jobs.len(), "a batch failed; trying each change alone");
         for job in std::mem::take(jobs) {
             let mut alone = vec![job];
             if let Some(error) = self.batch(&mut alone).await {
-                fail_all(&mut alone, &StoreError::Unavailable(error.to_string()));
+                self.fail_all(&mut alone, &StoreError::Unavailable(error.to_string()));
             }
         }
     }
@@ -234,13 +371,13 @@ impl Writer {
         let mut again = true;
         loop {
             if let Err(error) = self.become_certain().await {
-                fail_all(jobs, &error);
+                self.fail_all(jobs, &error);
                 return None;
             }
             match self.attempt(jobs).await {
                 Ok((rows, durability)) => {
                     if let Err(error) = self.unbroken(durability).await {
-                        fail_all(jobs, &error);
+                        self.fail_all(jobs, &error);
                         return None;
                     }
                     self.purging |= jobs.iter().any(Job::erases);
@@ -254,14 +391,14 @@ impl Writer {
                 Err(Failure::NotBegun(error)) if again && self.doubt(&error) => again = false,
                 Err(Failure::NotBegun(error)) => {
                     self.doubt(&error);
-                    fail_all(jobs, &StoreError::Unavailable(error.to_string()));
+                    self.fail_all(jobs, &StoreError::Unavailable(error.to_string()));
                     return None;
                 }
                 Err(Failure::Unknown(error)) => {
                     tracing::error!(%error, "a commit failed");
                     self.doubt(&error);
                     self.torn.store(true, Ordering::Release);
-                    fail_all(jobs, &StoreError::Unknown(error.to_string()));
+                    self.fail_all(jobs, &StoreError::Unknown(error.to_string()));
                     return None;
                 }
                 Err(Failure::Broken(error)) => return Some(error),
@@ -278,53 +415,13 @@ impl Writer {
 
     /// Carries out a batch; answers its rows and what they survive.
     async fn attempt(&mut self, jobs: &mut [Job]) -> Result<(Vec<Linked>, Durability), Failure> {
-        let durability = jobs.iter().map(Job::durability).max().unwrap_or(Durability::Wal);
-        let durability = self.dialect().durability(durability);
-        let rows = if self.appender.is_some() && jobs.iter().all(|job| matches!(job, Job::Append(_))) {
-            self.append(jobs, durability)?
-        } else {
-            self.change(jobs, durability).await?
-        };
-        Ok((rows, durability))
-    }
-
-    /// Carries out a batch of nothing but rows on this thread.
-    fn append(&mut self, jobs: &mut [Job], durability: Durability) -> Result<Vec<Linked>, Failure> {
-        let (mut head, now, mut buffer) = (self.head.clone(), self.clock.now(), Vec::with_capacity(512));
-        let mut rows = Vec::with_capacity(jobs.len());
-        for job in &mut *jobs {
-            if let Job::Append(append) = job
-                && let Some(row) = append.row.take()
-            {
-                let linked = Linked::next(row, &mut head, now, &self.chain, &mut buffer);
-                append.seq = linked.seq();
-                rows.push(linked);
-            }
-        }
-        let Some(appender) = &mut self.appender else { return Ok(rows) };
-        if let Err(unappended) = appender.append(&rows, &head, durability) {
-            give_back(jobs, rows);
-            // Somebody else may have moved the head.
-            self.certain = false;
-            return Err(unappended.into());
-        }
-        self.head = head;
-        Ok(rows)
-    }
-
-    /// Carries out a batch over the connection.
-    async fn change(&mut self, jobs: &mut [Job], durability: Durability) -> Result<Vec<Linked>, Failure> {
         let dialect = self.dialect();
+        let durability = jobs.iter().map(Job::durability).max().unwrap_or(Durability::Wal);
+        let durability = dialect.durability(durability);
         if durability != self.durability {
             // Outside a transaction: inside one it has no effect.
             dialect.set_durability(&mut self.connection, durability).await.map_err(Failure::NotBegun)?;
             self.durability = durability;
-        }
-        if let [Job::Change(operation)] = jobs
-            && dialect.takes_scripts()
-            && let Some(row) = self.usual(operation).await?
-        {
-            return Ok(vec![row]);
         }
         let begun = dialect.patiently(dialect.begin(&mut self.connection)).await.map_err(Failure::NotBegun)?;
         self.move_on(begun);
@@ -334,18 +431,19 @@ impl Writer {
         let (rows, head) = tx.into_rows();
         if let Err(error) = applied {
             give_back(jobs, rows);
-            // If even this fails the connection is in doubt and is looked at before the next batch.
-            if self.doubt(&error) {
-                return Err(Failure::Broken(error));
+            // Somebody else may have moved the head: it is read anew before the next batch.
+            if !self.doubt(&error)
+                && let Err(error) = dialect.patiently(sqlx::query("rollback").execute(&mut self.connection)).await
+            {
+                tracing::warn!(%error, "a transaction could not be rolled back");
             }
-            let rollback = sqlx::query("rollback").execute(&mut self.connection);
-            self.certain = dialect.patiently(rollback).await.is_ok();
             return Err(Failure::Broken(error));
         }
         let told = rows.last().map(Linked::seq);
         dialect.patiently(dialect.commit(&mut self.connection, told)).await.map_err(Failure::Unknown)?;
         self.head = head;
-        Ok(rows)
+        self.look_at_log();
+        Ok((rows, durability))
     }
 
     /// Goes on from where others have moved the head. Never back: the head of an audit whose end was cut off, or of a
@@ -370,20 +468,27 @@ impl Writer {
         }
     }
 
-    /// Carries out a change that is alone in its batch, as it usually is, in one message. Answers nothing if it is not as
-    /// usual; then nothing was done.
-    async fn usual(&mut self, operation: &mut Box<dyn Operation>) -> Result<Option<Linked>, Failure> {
-        let context = Context { dialect: self.dialect(), replica: self.replica.as_deref() };
-        let Some((statement, row)) = operation.usual(context).map_err(Failure::NotBegun)? else { return Ok(None) };
-        let mut head = self.head.clone();
-        let linked = Linked::next(row, &mut head, self.clock.now(), &self.chain, &mut Vec::with_capacity(512));
-        // An error of one of its statements cannot be told from one of its commit.
-        let inserted = row::insert_if(&mut self.connection, context.dialect, statement, &linked, &head);
-        if !inserted.await.map_err(Failure::Unknown)? {
-            return Ok(None);
+    /// From time to time sees how long the log has become.
+    fn look_at_log(&mut self) {
+        self.unlooked += 1;
+        if self.unlooked < LOOKED {
+            return;
         }
-        self.head = head;
-        Ok(Some(linked))
+        self.unlooked = 0;
+        let Some(local) = self.connection.local() else { return };
+        // What cannot even be looked at is told by whoever writes to it.
+        self.long = local.log().is_ok_and(|pages| pages >= LONG_LOG);
+    }
+
+    /// Brings a long log into the database.
+    async fn shorten(&mut self) {
+        if std::mem::take(&mut self.long)
+            && let Err(error) = self.dialect().checkpoint(&mut self.connection).await
+        {
+            tracing::error!(%error, "the database's log could not be written back");
+            self.doubt(&error);
+            self.torn.store(true, Ordering::Release);
+        }
     }
 
     async fn publish(&mut self, jobs: &mut Vec<Job>, rows: Vec<Linked>, durability: Durability) {
@@ -406,17 +511,18 @@ impl Writer {
                 tracing::warn!(%error, "what other replicas wrote cannot be read yet");
             }
         }
-        for job in jobs.drain(..) {
-            job.answer(End::Kept);
-        }
+        self.answers.extend(jobs.drain(..).map(|job| (job, End::Kept)));
     }
 
-    fn publish_own(&mut self, rows: Vec<Linked>) {
+    fn fail_all(&mut self, jobs: &mut Vec<Job>, error: &StoreError) {
+        self.answers.extend(jobs.drain(..).map(|job| (job, End::Failed(error.clone()))));
+    }
+
+    fn publish_own(&mut self, rows: impl IntoIterator<Item = Linked>) {
         self.published = self.head.seq;
         self.outlets.seq.store(self.published, Ordering::Release);
         for row in rows {
-            // Nobody may be listening; that is no fault.
-            let _ = self.outlets.events.send(Arc::new(row.event()));
+            self.outlets.tell(Arc::new(row.event()));
         }
     }
 
@@ -448,7 +554,7 @@ impl Writer {
                 self.outlets.seq.store(event.seq, Ordering::Release);
                 let event = Arc::new(event);
                 let _ = self.outlets.elsewhere.send(Arc::clone(&event));
-                let _ = self.outlets.events.send(event);
+                self.outlets.tell(event);
             }
             // What is missing at the end was cut off, and verification tells of it.
             self.published = last.unwrap_or(until);
@@ -530,8 +636,6 @@ impl Writer {
     /// After a failed commit: ends whatever is open and reads the head anew, over a new connection if need be.
     async fn read_head(&mut self) -> Stored<()> {
         let dialect = self.dialect();
-        // What it left open would keep the connection from writing.
-        self.appender = None;
         let mut head = None;
         if !self.lost {
             let _ = dialect.patiently(sqlx::query("rollback").execute(&mut self.connection)).await;
@@ -546,13 +650,15 @@ impl Writer {
             head = Some(found.map_err(|error| unavailable(error.to_string()))?);
         }
         self.move_on(head);
-        self.appender = self.engine.appender().unwrap_or_else(|error| {
-            tracing::warn!(%error, "rows go over the connection of changes until this is tried again");
-            None
-        });
         self.certain = true;
         // What was committed although nobody was told.
         self.catch_up(self.head.seq).await.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+}
+
+fn answer(answers: Answers) {
+    for (job, end) in answers {
+        job.answer(end);
     }
 }
 
@@ -580,11 +686,5 @@ fn give_back(jobs: &mut [Job], rows: Vec<Linked>) {
         {
             append.row = rows.find(|row| row.seq() == append.seq).map(Linked::unlink);
         }
-    }
-}
-
-fn fail_all(jobs: &mut Vec<Job>, error: &StoreError) {
-    for job in jobs.drain(..) {
-        job.answer(End::Failed(error.clone()));
     }
 }

@@ -261,8 +261,11 @@ pub struct Verification {
 pub trait Feed: Send + Sync {
     /// Sequence of the newest row.
     fn head(&self) -> u64;
-    /// Newly committed rows, in order. A receiver that lags reads on with [`Feed::after`].
+    /// Newly committed rows, in order. A receiver that lags reads on with [`Feed::after`]. Each row wakes whoever waits for
+    /// one: what only counts, or wants few of them, rather [observes](Feed::observe).
     fn subscribe(&self) -> broadcast::Receiver<Arc<Event>>;
+    /// Lets an observer see every row that is committed from now on.
+    fn observe(&self, observer: Observer);
     /// Rows after a sequence, oldest first.
     async fn after(&self, seq: u64, filter: &EventFilter, limit: u32) -> Stored<Vec<Event>>;
     /// Rows before a sequence, newest first.
@@ -272,6 +275,9 @@ pub trait Feed: Send + Sync {
     /// Checks every row, every kept body, and the seal.
     async fn verify(&self) -> Stored<Verification>;
 }
+
+/// Sees each row, in order, on the thread that committed it: it must neither wait nor ask the store.
+pub type Observer = Box<dyn Fn(&Arc<Event>) + Send + Sync>;
 
 /// Live frames.
 pub trait Live: Send + Sync {

@@ -5,24 +5,25 @@
 //! PostgreSQL is shared by replicas. There a transaction begins with the lock on the head of the chain, so that all
 //! writing is one after the other on both, and a change may look first and write afterwards.
 
-mod appender;
+mod connection;
+mod local;
 mod postgres;
 mod sqlite;
 
 use std::path::PathBuf;
 
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Executor};
 
 use crate::chain::Head;
 use crate::change::Durability;
 use crate::error::OpenError;
 use crate::writer::Look;
 
-pub(crate) use appender::{Appender, Unappended};
+pub(crate) use connection::{Connection, Lookup};
+pub(crate) use local::Unappended;
 pub(crate) use postgres::Listening;
 use postgres::Postgres;
-/// In a script: whether the statement before this one has written something.
-pub(crate) use sqlite::WRITTEN;
+pub(crate) use sqlite::LONG_LOG;
 /// Opens a file of SQLite to write, wherever it lies: a backup, or the source of a move.
 pub(crate) use sqlite::writer;
 
@@ -91,7 +92,7 @@ impl Engine {
     }
 
     /// The one connection that writes and makes the checkpoints, beside or instead of others of this process.
-    pub(crate) async fn another_writer(&self) -> Result<AnyConnection, OpenError> {
+    pub(crate) async fn another_writer(&self) -> Result<Connection, OpenError> {
         match self {
             Self::Sqlite(file) => sqlite::another_writer(file).await,
             Self::Postgres(server) => server.writer().await,
@@ -99,7 +100,7 @@ impl Engine {
     }
 
     /// The first connection of this process: the one that writes and makes the checkpoints.
-    pub(crate) async fn writer(&self) -> Result<AnyConnection, OpenError> {
+    pub(crate) async fn writer(&self) -> Result<Connection, OpenError> {
         match self {
             Self::Sqlite(file) => writer(file).await,
             Self::Postgres(server) => server.writer().await,
@@ -114,12 +115,13 @@ impl Engine {
         }
     }
 
-    /// Where the writer's own thread appends rows, once the database is there.
-    pub(crate) fn appender(&self) -> Result<Option<Appender>, OpenError> {
-        match self {
-            Self::Sqlite(file) => Appender::open(file).map(Some),
-            Self::Postgres(_) => Ok(None),
-        }
+    /// Where something is looked up, beside the connections that read.
+    pub(crate) async fn lookup(&self, readers: &AnyPool) -> Result<Lookup, OpenError> {
+        let local = match self {
+            Self::Sqlite(file) => Some(sqlite::lookup(file).await?),
+            Self::Postgres(_) => None,
+        };
+        Ok(Lookup::new(local, readers.clone()))
     }
 
     /// Hears of what others write, for as long as the answer is held. Nobody else writes to SQLite.
@@ -167,17 +169,6 @@ impl Dialect {
         }
     }
 
-    /// Whether several statements with parameters can be sent as one: a single client then waits for one thread to
-    /// answer instead of five.
-    pub(crate) const fn takes_scripts(self) -> bool {
-        matches!(self, Self::Sqlite)
-    }
-
-    /// Statements as one script, in a transaction of their own. Their parameters are a `?` each.
-    pub(crate) fn at_once(self, statements: &[String]) -> String {
-        format!("{}; {}; commit", self.begin_schema(), statements.join("; "))
-    }
-
     /// Begins a transaction in which there may be no head yet.
     pub(crate) const fn begin_schema(self) -> &'static str {
         match self {
@@ -188,7 +179,7 @@ impl Dialect {
 
     /// Begins a transaction that will write, so that it cannot fail for that later; and nobody else writes until it
     /// ends. Answers the stored head where others may have moved it.
-    pub(crate) async fn begin(self, connection: &mut AnyConnection) -> Result<Option<Head>, sqlx::Error> {
+    pub(crate) async fn begin(self, connection: &mut Connection) -> Result<Option<Head>, sqlx::Error> {
         match self {
             Self::Sqlite => sqlx::query(sqlite::BEGIN).execute(connection).await.map(|_| None),
             Self::Postgres => postgres::begin(connection).await.map(Some),
@@ -196,7 +187,7 @@ impl Dialect {
     }
 
     /// Commits, and tells the others how far the rows go if any were added.
-    pub(crate) async fn commit(self, connection: &mut AnyConnection, told: Option<u64>) -> Result<(), sqlx::Error> {
+    pub(crate) async fn commit(self, connection: &mut Connection, told: Option<u64>) -> Result<(), sqlx::Error> {
         match self {
             // Not raw: this one stays prepared.
             Self::Sqlite => sqlx::query("commit").execute(connection).await.map(|_| ()),
@@ -218,7 +209,7 @@ impl Dialect {
     /// Says for the transactions that follow how durable they are before their commit returns.
     pub(crate) async fn set_durability(
         self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         durability: Durability,
     ) -> Result<(), sqlx::Error> {
         match self {
@@ -249,14 +240,14 @@ impl Dialect {
     }
 
     /// Waits until nobody else brings the database to the newest version.
-    pub(crate) async fn lock_schema(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    pub(crate) async fn lock_schema(self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite => Ok(()),
             Self::Postgres => postgres::lock_schema(connection).await,
         }
     }
 
-    pub(crate) async fn unlock_schema(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    pub(crate) async fn unlock_schema(self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite => Ok(()),
             Self::Postgres => postgres::unlock_schema(connection).await,
@@ -264,7 +255,7 @@ impl Dialect {
     }
 
     /// Whether this connection alone moves everything to this database, for as long as it lives.
-    pub(crate) async fn claim_transfer(self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn claim_transfer(self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
         match self {
             Self::Sqlite => Ok(false),
             Self::Postgres => postgres::claim_transfer(connection).await,
@@ -273,24 +264,35 @@ impl Dialect {
 
     /// Sees that nothing that was erased is left in the database's log. Answers whether that could be done. The log of
     /// PostgreSQL is its administrator's.
-    pub(crate) async fn purge(self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn purge(self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
         match self {
             Self::Sqlite => sqlite::purge(connection).await,
             Self::Postgres => Ok(true),
         }
     }
 
-    /// Writes the log back into the database and fsyncs both, if that is ours to do.
-    pub(crate) async fn checkpoint(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    /// Writes what can be written of the log back into the database, if that is ours to do.
+    pub(crate) async fn checkpoint(self, connection: &mut Connection) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite => sqlite::checkpoint(connection).await,
+            Self::Postgres => Ok(()),
+        }
+    }
+
+    /// Writes all of the log back into the database and fsyncs both, if that is ours to do.
+    pub(crate) async fn finish(self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite => sqlite::finish(connection).await,
             Self::Postgres => Ok(()),
         }
     }
 }
 
 /// Carries out statements that have neither parameters nor an answer.
-async fn run(connection: &mut AnyConnection, statements: &[&'static str]) -> Result<(), sqlx::Error> {
+async fn run<C>(connection: &mut C, statements: &[&'static str]) -> Result<(), sqlx::Error>
+where
+    for<'c> &'c mut C: Executor<'c, Database = Any>,
+{
     for statement in statements {
         sqlx::raw_sql(*statement).execute(&mut *connection).await?;
     }

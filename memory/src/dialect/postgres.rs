@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgListener};
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions as _, Row as _};
+use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Row as _};
 use tokio::task::AbortHandle;
 
-use super::run;
+use super::{Connection, run};
 use crate::chain::Head;
 use crate::error::OpenError;
 use crate::writer::Look;
@@ -80,10 +80,10 @@ impl Postgres {
         Ok(AnyConnectOptions::from_str(&self.url)?.disable_statement_logging())
     }
 
-    pub(super) async fn writer(&self) -> Result<AnyConnection, OpenError> {
+    pub(super) async fn writer(&self) -> Result<Connection, OpenError> {
         let connecting = self.options()?;
         let connected = tokio::time::timeout(PATIENCE, async {
-            let mut connection = connecting.connect().await?;
+            let mut connection = Connection::from(connecting.connect().await?);
             run(&mut connection, &["set synchronous_commit = on", "set jit = off", IDLE]).await?;
             run(&mut connection, &WAITS).await?;
             // The server notices that this process is gone although nothing says so.
@@ -137,7 +137,7 @@ fn unreachable(why: impl std::fmt::Display) -> OpenError {
 }
 
 /// Looks whether the server is one that can be trusted.
-async fn fit(connection: &mut AnyConnection) -> Result<(), OpenError> {
+async fn fit(connection: &mut Connection) -> Result<(), OpenError> {
     let found = sqlx::query(
         "select current_setting('server_version_num')::bigint / 10000, current_setting('server_encoding'), \
          current_setting('fsync'), current_setting('full_page_writes')",
@@ -187,7 +187,7 @@ pub(super) fn schema(text: &str) -> String {
 pub(super) const BEGIN: &str = "begin isolation level read committed read write";
 
 /// Begins a transaction and takes the lock. From here on it sees all that was committed, and nobody else commits.
-pub(super) async fn begin(connection: &mut AnyConnection) -> Result<Head, sqlx::Error> {
+pub(super) async fn begin(connection: &mut Connection) -> Result<Head, sqlx::Error> {
     let sql = format!("{BEGIN}; select seq, at, hash from head where id = 1 for update");
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await?;
     let Some(row) = rows.first() else {
@@ -218,7 +218,7 @@ pub(super) fn lost(error: &sqlx::Error) -> bool {
     }
 }
 
-pub(super) async fn lock_schema(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn lock_schema(connection: &mut Connection) -> Result<(), sqlx::Error> {
     // Another replica may be at it, and that may take a while.
     run(connection, &["set lock_timeout = '10min'", "set statement_timeout = 0"]).await?;
     sqlx::query("select pg_advisory_lock($1, hashtext(current_schema()))")
@@ -228,7 +228,7 @@ pub(super) async fn lock_schema(connection: &mut AnyConnection) -> Result<(), sq
         .map(|_| ())
 }
 
-pub(super) async fn unlock_schema(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn unlock_schema(connection: &mut Connection) -> Result<(), sqlx::Error> {
     sqlx::query("select pg_advisory_unlock($1, hashtext(current_schema()))")
         .bind(SCHEMA_LOCK)
         .execute(&mut *connection)
@@ -236,7 +236,7 @@ pub(super) async fn unlock_schema(connection: &mut AnyConnection) -> Result<(), 
     run(connection, &WAITS).await
 }
 
-pub(super) async fn claim_transfer(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn claim_transfer(connection: &mut Connection) -> Result<bool, sqlx::Error> {
     let claimed = sqlx::query("select pg_try_advisory_lock($1, hashtext(current_schema()))")
         .bind(TRANSFER_LOCK)
         .fetch_one(&mut *connection)

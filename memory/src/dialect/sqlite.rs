@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Row as _};
+use sqlx::{AnyPool, ConnectOptions as _, Row as _};
 
-use super::run;
+use super::local::Local;
+use super::{Connection, run};
 use crate::change::Durability;
 use crate::error::OpenError;
 
@@ -14,13 +16,16 @@ use crate::error::OpenError;
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
 /// Another process that writes is waited for so long.
-const PATIENCE: &str = "pragma busy_timeout = 10000";
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENTLY: &str = "pragma busy_timeout = 10000";
 
 /// What every connection that writes is told.
-pub(super) const WRITING: [&str; 6] = [
-    PATIENCE,
+const WRITING: [&str; 7] = [
+    PATIENTLY,
     durability(Durability::Fsync),
     "pragma foreign_keys = on",
+    // SQLite's own checkpoint keeps to itself that it failed; see `checkpoint`.
+    "pragma wal_autocheckpoint = 0",
     // What is erased is overwritten, and not only unlinked.
     "pragma secure_delete = on",
     "pragma mmap_size = 0",
@@ -34,8 +39,8 @@ const READERS: u32 = 4;
 /// Begins a transaction that will write.
 pub(super) const BEGIN: &str = "begin immediate";
 
-/// Whether the statement before this one has written something.
-pub(crate) const WRITTEN: &str = "changes() > 0";
+/// Pages of the log from which on it is brought into the database.
+pub(crate) const LONG_LOG: i64 = 1000;
 
 /// A migration: only `integer` is SQLite's own row number.
 pub(super) fn schema(text: &str) -> String {
@@ -60,13 +65,13 @@ fn options(database: &Path) -> Result<AnyConnectOptions, OpenError> {
     Ok(AnyConnectOptions::from_str(&url)?.disable_statement_logging())
 }
 
-/// The first connection of this process.
+/// The first connection of this process to a file: one that works on the thread that asks.
 ///
 /// One that could not be made ready is left open until the process ends. SQLite (seen with 3.51.3) may lose everything when it
 /// closes the only connection of a database whose shared memory could not be opened at first and can be by then: it
 /// removes the log without having written it back, and answers that all is well.
-pub(crate) async fn writer(database: &Path) -> Result<AnyConnection, OpenError> {
-    let mut connection = options(database)?.connect().await?;
+pub(crate) async fn writer(database: &Path) -> Result<Connection, OpenError> {
+    let mut connection = Connection::Local(Local::open(database)?);
     match make_ready(&mut connection, database).await {
         Ok(()) => Ok(connection),
         Err(error) => {
@@ -77,13 +82,13 @@ pub(crate) async fn writer(database: &Path) -> Result<AnyConnection, OpenError> 
 }
 
 /// One beside others, which keep the shared memory open.
-pub(super) async fn another_writer(database: &Path) -> Result<AnyConnection, OpenError> {
-    let mut connection = options(database)?.connect().await?;
+pub(super) async fn another_writer(database: &Path) -> Result<Connection, OpenError> {
+    let mut connection = Connection::Local(Local::open(database)?);
     make_ready(&mut connection, database).await?;
     Ok(connection)
 }
 
-async fn make_ready(connection: &mut AnyConnection, database: &Path) -> Result<(), OpenError> {
+async fn make_ready(connection: &mut Connection, database: &Path) -> Result<(), OpenError> {
     let found: String = sqlx::query("select sqlite_version()").fetch_one(&mut *connection).await?.try_get(0)?;
     if version(&found) < OLDEST {
         let (major, minor, patch) = OLDEST;
@@ -110,20 +115,27 @@ fn version(text: &str) -> (u32, u32, u32) {
     (next(), next(), next())
 }
 
+/// What every connection that reads is told.
+const READING: [&str; 4] =
+    [PATIENTLY, "pragma query_only = on", "pragma wal_autocheckpoint = 0", "pragma mmap_size = 0"];
+
+/// A connection that reads on the thread that asks.
+pub(super) async fn lookup(database: &Path) -> Result<Local, OpenError> {
+    let mut connection = Connection::Local(Local::open(database)?);
+    run(&mut connection, &READING).await?;
+    run(&mut connection, &["pragma cache_size = -1024"]).await?;
+    match connection {
+        Connection::Local(local) => Ok(local),
+        _ => Err(OpenError::Database("a connection to a file is one to a server".to_owned())),
+    }
+}
+
 pub(super) async fn readers(database: &Path) -> Result<AnyPool, OpenError> {
     let pool = AnyPoolOptions::new()
         .max_connections(READERS)
         .test_before_acquire(false)
-        .acquire_timeout(std::time::Duration::from_secs(10))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                run(
-                    connection,
-                    &[PATIENCE, "pragma query_only = on", "pragma wal_autocheckpoint = 0", "pragma mmap_size = 0"],
-                )
-                .await
-            })
-        })
+        .acquire_timeout(PATIENCE)
+        .after_connect(|connection, _| Box::pin(async move { run(connection, &READING).await }))
         .connect_with(options(database)?)
         .await?;
     Ok(pool)
@@ -137,20 +149,26 @@ pub(super) const fn durability(durability: Durability) -> &'static str {
     }
 }
 
-pub(super) async fn set_durability(connection: &mut AnyConnection, wanted: Durability) -> Result<(), sqlx::Error> {
+pub(super) async fn set_durability(connection: &mut Connection, wanted: Durability) -> Result<(), sqlx::Error> {
     run(connection, &[durability(wanted)]).await
 }
 
 /// Writes the log back and empties its file. Somebody who reads holds it up, and is waited for only shortly.
-pub(super) async fn purge(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn purge(connection: &mut Connection) -> Result<bool, sqlx::Error> {
     run(connection, &["pragma busy_timeout = 500"]).await?;
     let busy: Result<i32, _> =
         async { sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut *connection).await?.try_get(0) }.await;
-    run(connection, &[PATIENCE]).await?;
+    run(connection, &[PATIENTLY]).await?;
     busy.map(|busy| busy == 0)
 }
 
-pub(super) async fn checkpoint(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+/// Brings what of the log can be brought into the database, fsynced, without waiting for anybody.
+pub(super) async fn checkpoint(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    run(connection, &["pragma wal_checkpoint(passive)"]).await
+}
+
+/// Brings all of the log into the database and empties it.
+pub(super) async fn finish(connection: &mut Connection) -> Result<(), sqlx::Error> {
     run(connection, &["pragma synchronous = full", "pragma wal_checkpoint(truncate)"]).await
 }
 

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use jarvis_safety::port::Stored;
-use sqlx::{AnyConnection, AnyPool, Row as _};
+use sqlx::{AnyPool, Row as _};
 
 use crate::change::{Change, Tx};
+use crate::dialect::Connection;
 use crate::row::Row;
 use crate::stored::{Halt, conflict, unavailable};
 
@@ -72,7 +73,7 @@ impl Change for TurnOff {
 }
 
 /// Takes it away with its key and its recovery codes: whoever resets the password has neither.
-pub(crate) async fn forget(connection: &mut AnyConnection) -> Result<(), Halt> {
+pub(crate) async fn forget(connection: &mut Connection) -> Result<(), Halt> {
     sqlx::query("delete from second_factor").execute(&mut *connection).await?;
     sqlx::query("delete from recovery_code").execute(&mut *connection).await?;
     sqlx::query("delete from secret where name = $1").bind(super::NAME).execute(&mut *connection).await?;

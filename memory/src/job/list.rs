@@ -6,6 +6,7 @@ use jarvis_safety::{ActorId, JobId};
 use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 
 use super::record::{COLUMNS, HELD, by_id, record};
+use crate::dialect::Lookup;
 use crate::stored::{clean, unavailable};
 
 /// Most jobs, or pieces of output, in one answer.
@@ -23,8 +24,8 @@ pub(super) const DUE: &str = "select \
      (select lease_until from job where state in ('running', 'waiting') order by lease_until limit 1), \
      (select next_at from schedule where next_at is not null order by next_at limit 1)";
 
-pub(super) async fn find(readers: &AnyPool, id: &JobId) -> Stored<Option<JobRecord>> {
-    let mut connection = readers.acquire().await.map_err(|error| unavailable(&error))?;
+pub(super) async fn find(lookup: &Lookup, id: &JobId) -> Stored<Option<JobRecord>> {
+    let mut connection = lookup.connection().await.map_err(|error| unavailable(&error))?;
     Ok(by_id(&mut connection, id.as_str()).await?)
 }
 

@@ -126,7 +126,7 @@ impl Jobs for JobStore {
     }
 
     async fn job(&self, id: &JobId) -> Stored<Option<JobRecord>> {
-        list::find(&self.store.0.readers, id).await
+        list::find(&self.store.0.lookup, id).await
     }
 
     async fn jobs(&self, filter: &JobFilter, before: Option<&JobId>, limit: u32) -> Stored<Vec<JobRecord>> {

@@ -9,8 +9,9 @@ use jarvis_safety::{ActorId, ScheduleId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 
+use crate::dialect::Connection;
 use crate::stored::{Halt, from_json, from_word, to_json};
 
 /// The columns of a job in the order that [`record`] reads them.
@@ -81,7 +82,7 @@ pub(super) fn record(row: &AnyRow) -> Result<JobRecord, Halt> {
     })
 }
 
-pub(super) async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<JobRecord>, Halt> {
+pub(super) async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<JobRecord>, Halt> {
     let sql = format!("select {COLUMNS} from job where id = $1");
     let found = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?;
     found.as_ref().map(record).transpose()

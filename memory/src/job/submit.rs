@@ -11,11 +11,11 @@ use jarvis_safety::port::Stored;
 use jarvis_safety::secret::Redactor;
 use jarvis_safety::{ConversationId, ScheduleId};
 use sqlx::any::AnyArguments;
-use sqlx::{AnyConnection, Arguments as _, AssertSqlSafe, Row as _};
+use sqlx::{Arguments as _, AssertSqlSafe, Row as _};
 
 use super::record::{COLUMNS, by_id, fixed, record};
 use crate::change::Tx;
-use crate::dialect::Dialect;
+use crate::dialect::{Connection, Dialect};
 use crate::row::Row;
 use crate::stored::{Halt, clean, conflict};
 
@@ -104,7 +104,7 @@ impl Submitting {
     }
 
     /// The job that this submission is already, by its key or because an open one is the same.
-    async fn known(&self, connection: &mut AnyConnection) -> Result<Option<Submitted>, Halt> {
+    async fn known(&self, connection: &mut Connection) -> Result<Option<Submitted>, Halt> {
         if let Some(key) = &self.job.key
             && let Some(job) = keyed(connection, &clean(self.job.actor.as_str()), &clean(key)).await?
         {
@@ -128,7 +128,7 @@ impl Submitting {
     }
 
     /// Remembers that its key stands for a job that it joined.
-    async fn remember(&self, connection: &mut AnyConnection, known: &Submitted) -> Result<(), sqlx::Error> {
+    async fn remember(&self, connection: &mut Connection, known: &Submitted) -> Result<(), sqlx::Error> {
         let (Some(key), Submitted::Known(job)) = (&self.job.key, known) else { return Ok(()) };
         if job.key.as_ref() == Some(key) {
             return Ok(());
@@ -143,7 +143,7 @@ impl Submitting {
     }
 }
 
-async fn keyed(connection: &mut AnyConnection, actor: &str, key: &str) -> Result<Option<JobRecord>, Halt> {
+async fn keyed(connection: &mut Connection, actor: &str, key: &str) -> Result<Option<JobRecord>, Halt> {
     let sql = format!("select {COLUMNS} from job where actor = $1 and idempotency = $2 and idempotency is not null");
     let found = sqlx::query(AssertSqlSafe(sql)).bind(actor).bind(key).fetch_optional(&mut *connection).await?;
     if let Some(found) = &found {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jarvis_safety::port::StoreError;
 use jarvis_safety::secret::{Secret, SecretChange, SecretName, SecretRecord};
-use sqlx::{AnyConnection, Row as _};
+use sqlx::Row as _;
 
 use crate::change::{Change, Tx};
+use crate::dialect::Connection;
 use crate::row::Row;
 use crate::stored::{Halt, clean, conflict, to_json};
 
@@ -20,13 +21,13 @@ const STRUCK: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Most secrets.
 const MOST: i64 = 500;
 
-async fn current(connection: &mut AnyConnection, name: &SecretName) -> Result<Option<Sealed>, Halt> {
+async fn current(connection: &mut Connection, name: &SecretName) -> Result<Option<Sealed>, Halt> {
     let sql = format!("select {COLUMNS} from secret where name = $1 and retired_at is null");
     let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(name.as_str()).fetch_optional(connection).await?;
     found.as_ref().map(Sealed::read).transpose()
 }
 
-async fn number(connection: &mut AnyConnection, sql: &'static str, value: &str) -> Result<i64, Halt> {
+async fn number(connection: &mut Connection, sql: &'static str, value: &str) -> Result<i64, Halt> {
     Ok(sqlx::query(sql).bind(value).fetch_one(connection).await?.try_get(0)?)
 }
 
@@ -41,7 +42,7 @@ pub(super) struct Keep {
 
 impl Keep {
     /// What it becomes, and its value. Nothing is written.
-    async fn judged(&self, connection: &mut AnyConnection) -> Result<(SecretRecord, Secret, bool), Halt> {
+    async fn judged(&self, connection: &mut Connection) -> Result<(SecretRecord, Secret, bool), Halt> {
         let name = self.name.as_str();
         // Another replica with another key would keep what nobody could open any more.
         let foreign = number(
@@ -131,7 +132,7 @@ impl Change for Keep {
 }
 
 /// What was replaced long ago is forgotten.
-async fn prune(connection: &mut AnyConnection, now: i64) -> Result<(), Halt> {
+async fn prune(connection: &mut Connection, now: i64) -> Result<(), Halt> {
     sqlx::query("delete from secret where retired_at < $1").bind(now - STRUCK).execute(connection).await?;
     Ok(())
 }

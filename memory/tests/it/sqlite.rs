@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jarvis_safety::event::EventKind;
-use jarvis_safety::port::{Conversations as _, Feed as _, Ledger as _};
+use jarvis_safety::port::{Conversations as _, EventFilter, Feed as _, Ledger as _};
 use jarvis_safety::setting::AuditReads;
 
 use crate::chain::found_after;
@@ -60,7 +60,7 @@ async fn rows_that_are_appended_and_rows_of_changes_are_one_chain() {
 #[tokio::test]
 async fn a_row_waits_for_whoever_else_holds_the_database_and_holds_nobody_up() {
     let world = World::new().await;
-    let first = in_turn(&world, 0).await;
+    let last = quietly(&world).await;
     let mut other = world.burglar().await;
     sqlx::raw_sql("begin immediate").execute(&mut other).await.unwrap();
     let store = world.store.clone();
@@ -69,8 +69,8 @@ async fn a_row_waits_for_whoever_else_holds_the_database_and_holds_nobody_up() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!waiting.is_finished());
     sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
-    assert_eq!(waiting.await.unwrap().unwrap(), first + 1);
-    assert_eq!(in_turn(&world, 0).await, first + 2);
+    assert_eq!(waiting.await.unwrap().unwrap(), last + 1);
+    assert_eq!(in_turn(&world, 0).await, last + 2);
     assert_eq!(world.verify().await.faults, [""; 0]);
 }
 
@@ -85,18 +85,52 @@ async fn the_log_of_rows_that_are_written_one_by_one_stays_small() {
     assert!(log < 8 << 20, "{log} bytes");
 }
 
+/// Somebody else adds a row and moves the head.
+const MOVED: &str = "insert into event select seq + 1, at, kind, actor, owner, subject, correlation, tool, tier, summary, \
+                     null, hash from event where seq = (select seq from head); \
+                     update head set seq = seq + 1 where id = 1";
+
 #[tokio::test]
-async fn a_head_that_somebody_else_moved_is_found_after_one_refusal() {
+async fn a_head_that_somebody_else_moved_is_found_at_once_or_after_one_refusal() {
     let world = World::new().await;
-    let first = in_turn(&world, 0).await;
-    world
-        .tamper(
-            "insert into event select seq + 1, at, kind, actor, owner, subject, correlation, tool, tier, summary, null, \
-             hash from event where seq = (select seq from head); update head set seq = seq + 1 where id = 1",
-        )
-        .await;
-    assert!(world.store.append(read("x"), AuditReads::Wal).await.is_err());
-    assert_eq!(in_turn(&world, 0).await, first + 2);
+    let last = quietly(&world).await;
+    world.tamper(MOVED).await;
+    // Whoever appends it there and then leaves it to the writer, which looks first.
+    assert_eq!(world.store.append(read("x"), AuditReads::Wal).await.unwrap(), last + 2);
+    world.tamper(MOVED).await;
+    assert!(world.store.append(read("x"), AuditReads::Fsync).await.is_err());
+    assert_eq!(world.store.append(read("x"), AuditReads::Fsync).await.unwrap(), last + 4);
+}
+
+/// Rows one by one, until each is appended by whoever brings it.
+async fn quietly(world: &World) -> u64 {
+    let mut last = 0;
+    for _ in 0..40 {
+        last = world.store.append(read("x"), AuditReads::Wal).await.unwrap();
+    }
+    last
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_comes_alone_and_many_at_once_write_one_chain() {
+    let world = World::new().await;
+    for round in 0..10 {
+        let before = quietly(&world).await;
+        // Changes too are carried out where they come.
+        assert_eq!(in_turn(&world, 1).await, before + 1);
+        let mut together = tokio::task::JoinSet::new();
+        for index in 0..50 {
+            let store = world.store.clone();
+            let reads = if index % 3 == round % 3 { AuditReads::Fsync } else { AuditReads::Wal };
+            together.spawn(async move { store.append(read("x"), reads).await.unwrap() });
+        }
+        let mut given = together.join_all().await;
+        given.sort_unstable();
+        assert_eq!(given, (before + 2..before + 52).collect::<Vec<_>>());
+    }
+    let seen = world.store.after(0, &EventFilter::default(), 1000).await.unwrap();
+    assert!(seen.iter().zip(1..).all(|(event, seq)| event.seq == seq), "one after the other");
+    assert_eq!(world.verify().await.faults, [""; 0]);
 }
 
 #[tokio::test]
