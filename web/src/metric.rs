@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use jarvis_safety::event::{Event, EventKind};
-use jarvis_safety::port::{EventFilter, Feed};
+use jarvis_safety::port::Feed;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -17,12 +17,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
-use tokio_util::sync::CancellationToken;
-
-/// Rows that are read at once when counting fell behind.
-const PAGE: u32 = 1_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -99,55 +93,9 @@ impl Metrics {
         self.latency.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// Counts events from now on until the server stops.
-    pub(crate) fn count(
-        self: Arc<Self>,
-        feed: Arc<dyn Feed>,
-        shutdown: CancellationToken,
-    ) -> impl Future<Output = ()> + Send {
-        // Here and not in the future: events between now and its first turn count too.
-        let live = feed.subscribe();
-        let seen = feed.head();
-        self.follow(feed, live, seen, shutdown)
-    }
-
-    async fn follow(
-        self: Arc<Self>,
-        feed: Arc<dyn Feed>,
-        mut live: broadcast::Receiver<Arc<Event>>,
-        mut seen: u64,
-        shutdown: CancellationToken,
-    ) {
-        loop {
-            let received = tokio::select! {
-                () = shutdown.cancelled() => return,
-                received = live.recv() => received,
-            };
-            match received {
-                Ok(event) if event.seq > seen => {
-                    seen = event.seq;
-                    self.event(&event);
-                }
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => self.catch_up(&*feed, &mut seen).await,
-                Err(RecvError::Closed) => return,
-            }
-        }
-    }
-
-    async fn catch_up(&self, feed: &dyn Feed, seen: &mut u64) {
-        loop {
-            let page = match feed.after(*seen, &EventFilter::default(), PAGE).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::warn!(%error, "events cannot be read for counting; they are counted later");
-                    return;
-                }
-            };
-            let Some(last) = page.last() else { return };
-            *seen = last.seq;
-            page.iter().for_each(|event| self.event(event));
-        }
+    /// Counts events from now on.
+    pub(crate) fn count(self: Arc<Self>, feed: &dyn Feed) {
+        feed.observe(Box::new(move |event| self.event(event)));
     }
 
     fn event(&self, event: &Event) {

@@ -54,7 +54,7 @@ impl Web {
     #[must_use]
     pub fn new(parts: WebParts) -> Self {
         let metrics = Arc::new(Metrics::new(&parts.version));
-        tokio::spawn(Arc::clone(&metrics).count(Arc::clone(&parts.feed), parts.shutdown.clone()));
+        Arc::clone(&metrics).count(&*parts.feed);
         let names = Arc::new(Names::new(&parts.allowed_hosts, parts.public_url.clone()));
         Self(Arc::new(Shared {
             parts,

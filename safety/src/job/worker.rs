@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,12 +22,16 @@ use super::record::JobRecord;
 use super::run::{Grip, Run, millis};
 use crate::event::{Event, EventKind};
 use crate::id::{ActorId, JobId};
+use crate::port::Feed;
 
 /// Longest rest: a clock that was set is noticed after it.
 const REST: Duration = Duration::from_secs(60);
 
 /// How long an answer about what is due is good for.
 const GLANCE: Duration = Duration::from_millis(20);
+
+/// Rows that may wait for a worker; if there are more it looks anyway.
+const LAG: usize = 1_024;
 
 /// Pause before something is tried again that should have worked.
 const AGAIN_MS: i64 = 1_000;
@@ -136,7 +140,7 @@ impl Worker {
     /// Works until it is told to stop; then takes nothing more, waits for what runs as long as its grace, and gives back
     /// the rest.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut rows = Rows { rows: self.inner.feed.subscribe(), open: true };
+        let mut rows = Rows::of(&*self.inner.feed);
         if self.options.peers == Peers::None {
             self.take_over().await;
         }
@@ -365,13 +369,30 @@ fn next(due: Due, open: bool, now: i64) -> i64 {
     all.into_iter().flatten().min().unwrap_or(i64::MAX)
 }
 
-/// The rows of the audit as they come; `None` for a gap.
+/// Whether a row of this kind is a reason to look, or to stop something.
+const fn concerns(kind: EventKind) -> bool {
+    matches!(kind, EventKind::JobSubmitted | EventKind::JobRetried | EventKind::ScheduleSaved | EventKind::JobStopping)
+}
+
+/// The rows of the audit that concern a worker, as they come; `None` for a gap.
 struct Rows {
     rows: Receiver<Arc<Event>>,
     open: bool,
 }
 
 impl Rows {
+    /// Most rows are no reason to wake up.
+    fn of(feed: &dyn Feed) -> Self {
+        let (tell, rows) = broadcast::channel(LAG);
+        feed.observe(Box::new(move |row| {
+            if concerns(row.kind) {
+                // A worker that has ended hears nothing any more.
+                let _ = tell.send(Arc::clone(row));
+            }
+        }));
+        Self { rows, open: true }
+    }
+
     async fn next(&mut self) -> Option<Arc<Event>> {
         if !self.open {
             // The store is closed: nothing more will be told.
