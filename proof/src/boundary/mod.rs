@@ -1,7 +1,7 @@
 //! Death at every boundary: the program is killed at the first call that writes to its database's log, then at the second,
 //! and so on, until a script comes to its end alive. There are two: effects, jobs and approvals that a client asks for,
-//! and a turn that a model answers. Two threads write: changes come from the one of the database's driver, rows alone from
-//! the writer's. Calls are counted by thread, so each script dies at those of the one and then at those of the other.
+//! and a turn that a model answers. Threads of two kinds write: the writer's, and, where a row of a look comes alone, the one
+//! that carried the call. Calls are counted by thread, so each script dies at those of the one and then at those of the others.
 //!
 //! Each commit is a row of such calls, so every state that a kill can leave behind lies between two of them. After each
 //! death the program is started again, everything that was begun must come to one end, and nothing may happen twice.
@@ -49,24 +49,24 @@ enum Script {
 /// Whose call it dies at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hand {
-    /// Whichever thread comes to that number first, from its start on: the one that writes changes.
-    Changes,
-    /// The one that appends rows, from when it listens on.
-    Rows,
+    /// Whichever thread comes to that number first, from its start on: the one that starts, and then the writer.
+    Writer,
+    /// One of those that carry calls, from when it listens on: whichever comes to that number first.
+    Carrier,
 }
 
-/// The name of the thread that appends rows.
-const WRITER: &str = "writer";
+/// The name of the threads that carry calls.
+const CARRIER: &str = "tokio-rt-worker";
 
 /// More than the calls of any script.
 const WORDS: u64 = 100_000;
 
 /// In this order.
 const COURSES: [(Script, Hand); 4] = [
-    (Script::Work, Hand::Changes),
-    (Script::Turn, Hand::Changes),
-    (Script::Work, Hand::Rows),
-    (Script::Turn, Hand::Rows),
+    (Script::Work, Hand::Writer),
+    (Script::Turn, Hand::Writer),
+    (Script::Work, Hand::Carrier),
+    (Script::Turn, Hand::Carrier),
 ];
 
 /// How far a script is.
@@ -110,7 +110,7 @@ impl Shared {
         let course = self.courses.iter().position(|course| !course.beyond.load(Ordering::Relaxed))?;
         // What dies before it listens dies in the same way whatever comes then.
         let first =
-            if COURSES[course] == (Script::Turn, Hand::Changes) { self.listened.load(Ordering::Relaxed) } else { 1 };
+            if COURSES[course] == (Script::Turn, Hand::Writer) { self.listened.load(Ordering::Relaxed) } else { 1 };
         Some((course, first + self.courses[course].chosen.fetch_add(1, Ordering::Relaxed)))
     }
 
@@ -198,7 +198,7 @@ async fn die_at(shared: &Shared, chance: &mut Chance, course: usize, number: u64
         Script::Work => None,
         // The model knows a turn by its words, and the two courses of turns come by the same numbers.
         Script::Turn => {
-            Some(Telling::new(&life, Arc::clone(&shared.model), number + WORDS * u64::from(hand == Hand::Rows)))
+            Some(Telling::new(&life, Arc::clone(&shared.model), number + WORDS * u64::from(hand == Hand::Carrier)))
         }
     };
     live(shared, &life, chance, course, number, &mut telling).await?;
@@ -232,7 +232,7 @@ async fn live(
     telling: &mut Option<Telling>,
 ) -> anyhow::Result<()> {
     let (_, hand) = COURSES[course];
-    let before = hand == Hand::Changes && shared.sabotage.is_none();
+    let before = hand == Hand::Writer && shared.sabotage.is_none();
     let words = if before { death(&life.house.data, LOG, number) } else { Vec::new() };
     let progress = &shared.courses[course];
     let Ok(server) = life.house.start_under(&words).await else {
@@ -242,11 +242,11 @@ async fn live(
         return Ok(());
     };
     let _attached = match hand {
-        Hand::Changes => {
+        Hand::Writer => {
             shared.listened.fetch_min(number, Ordering::Relaxed);
             None
         }
-        Hand::Rows => Some(death_of(server.thread(WRITER)?, &life.house.data, LOG, number).await?),
+        Hand::Carrier => Some(death_of(&server.threads(CARRIER)?, &life.house.data, LOG, number).await?),
     };
     let died = play(life, &server.host, chance, telling).await.is_err();
     server.kill().await?;

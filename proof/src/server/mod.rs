@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -113,15 +113,18 @@ impl Server {
         self.child.id().context("it has ended already")
     }
 
-    /// The process id of the system for its thread of this name.
-    pub(crate) fn thread(&self, name: &str) -> anyhow::Result<u32> {
+    /// The process ids of the system for its threads of this name.
+    pub(crate) fn threads(&self, name: &str) -> anyhow::Result<Vec<u32>> {
+        let mut threads = Vec::new();
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.id()?))? {
             let thread = thread?;
-            if std::fs::read_to_string(thread.path().join("comm"))?.trim_end() == name {
-                return Ok(thread.file_name().to_string_lossy().parse()?);
+            // One that has ended meanwhile has no name.
+            if std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|found| found.trim_end() == name) {
+                threads.push(thread.file_name().to_string_lossy().parse()?);
             }
         }
-        bail!("it has no thread `{name}`")
+        ensure!(!threads.is_empty(), "it has no thread `{name}`");
+        Ok(threads)
     }
 
     /// Kill -9, and waits until it is gone.
