@@ -1,7 +1,8 @@
 //! Death at every boundary: the program is killed at the first call that writes to its database's log, then at the second,
 //! and so on, until a script comes to its end alive. There are two: effects, jobs and approvals that a client asks for,
-//! and a turn that a model answers. Threads of two kinds write: the writer's, and, where a row of a look comes alone, the one
-//! that carried the call. Calls are counted by thread, so each script dies at those of the one and then at those of the others.
+//! and a turn that a model answers. Threads of two kinds write: the writer's, and, once changes come one by one for a while, those
+//! that carry the calls. Calls are counted by thread, so each script dies at those of the one, and then, when it has been quiet
+//! for a while, at those of whichever thread comes to that number first.
 //!
 //! Each commit is a row of such calls, so every state that a kill can leave behind lies between two of them. After each
 //! death the program is started again, everything that was begun must come to one end, and nothing may happen twice.
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use tokio::task::JoinSet;
 
 use self::first::first;
@@ -51,12 +52,12 @@ enum Script {
 enum Hand {
     /// Whichever thread comes to that number first, from its start on: the one that starts, and then the writer.
     Writer,
-    /// One of those that carry calls, from when it listens on: whichever comes to that number first.
+    /// Whichever thread comes to that number first, once changes have come one by one for a while.
     Carrier,
 }
 
-/// The name of the threads that carry calls.
-const CARRIER: &str = "tokio-rt-worker";
+/// Calls one by one after which whoever carries one writes what comes of it.
+const QUIET: u32 = 48;
 
 /// More than the calls of any script.
 const WORDS: u64 = 100_000;
@@ -156,7 +157,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
     let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
     let (deaths, acks) = (shared.courses.iter().map(|course| of(&course.deaths)).sum(), of(&shared.acks));
     say(&format!(
-        "boundary: deaths at a change: {} of effects, jobs and approvals, {} of a turn; at a row: {} and {}; {acks} \
+        "boundary: deaths in the writer: {} of effects, jobs and approvals, {} of a turn; in whoever carries a call: {} and {}; {acks} \
          acknowledgements, {} effects seen not to have begun, {} in doubt, {} answers broken off",
         shared.told(0),
         shared.told(1),
@@ -246,7 +247,10 @@ async fn live(
             shared.listened.fetch_min(number, Ordering::Relaxed);
             None
         }
-        Hand::Carrier => Some(death_of(&server.threads(CARRIER)?, &life.house.data, LOG, number).await?),
+        Hand::Carrier => {
+            calm(life, &server.host, chance).await?;
+            Some(death_of(server.id()?, &life.house.data, LOG, number).await?)
+        }
     };
     let died = play(life, &server.host, chance, telling).await.is_err();
     server.kill().await?;
@@ -287,6 +291,16 @@ async fn look(
     shared.doubts.fetch_add(counted.doubts, Ordering::Relaxed);
     shared.stopped.fetch_add(counted.stopped, Ordering::Relaxed);
     Ok(found)
+}
+
+/// Looks, one after the other.
+async fn calm(life: &Life, host: &str, chance: &mut Chance) -> anyhow::Result<()> {
+    let mut client = client(life, host, chance);
+    let mut wire = Wire::connect(host).await?;
+    for _ in 0..QUIET {
+        client.green(&mut wire).await.map_err(|_| anyhow!("a look broke off although nothing was done to it"))?;
+    }
+    Ok(())
 }
 
 /// The script, until it ends or the program is dead.

@@ -95,9 +95,10 @@ pub(crate) fn death(data: &Path, file: &str, number: u64) -> Vec<std::ffi::OsStr
     words.chain(deadly(data, file, number)).map(Into::into).collect()
 }
 
-/// Lets a program that runs be killed at a call of these threads alone, by its number of each from now on.
-pub(crate) async fn death_of(threads: &[u32], data: &Path, file: &str, number: u64) -> anyhow::Result<Attached> {
-    Attached::begin(deadly(data, file, number), threads, Path::new("/dev/null")).await
+/// Lets a program that runs be killed at such a call, by its number of each thread from now on.
+pub(crate) async fn death_of(process: u32, data: &Path, file: &str, number: u64) -> anyhow::Result<Attached> {
+    let words = std::iter::once("-f".to_owned()).chain(deadly(data, file, number));
+    Attached::begin(words.collect(), process, Path::new("/dev/null")).await
 }
 
 fn deadly(data: &Path, file: &str, number: u64) -> Vec<String> {
@@ -143,16 +144,15 @@ impl Injection {
 
     /// Begins to interfere with a process that runs, and returns once every thread of it is held.
     pub(crate) async fn attach(&self, id: u32, data: &Path, log: &Path) -> anyhow::Result<Attached> {
-        Attached::begin(self.words(data, log, ""), &[id], log).await
+        Attached::begin(self.words(data, log, ""), id, log).await
     }
 }
 
 impl Attached {
-    /// Of a process, or of some threads.
-    async fn begin(words: Vec<String>, ids: &[u32], log: &Path) -> anyhow::Result<Self> {
+    async fn begin(words: Vec<String>, id: u32, log: &Path) -> anyhow::Result<Self> {
         let mut strace = Command::new("strace")
             .args(words)
-            .args(ids.iter().flat_map(|id| ["-p".to_owned(), id.to_string()]))
+            .args(["-p", &id.to_string()])
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -160,10 +160,8 @@ impl Attached {
         let messages = strace.stderr.take().context("strace says nothing")?;
         let mut lines = BufReader::new(messages).lines();
         let attached = async {
-            let mut left = ids.len();
             while let Some(line) = lines.next_line().await? {
-                left -= usize::from(line.contains("attached"));
-                if left == 0 {
+                if line.contains("attached") {
                     return Ok(());
                 }
             }

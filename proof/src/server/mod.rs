@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -111,20 +111,6 @@ impl Server {
     /// Id of its process.
     pub(crate) fn id(&self) -> anyhow::Result<u32> {
         self.child.id().context("it has ended already")
-    }
-
-    /// The process ids of the system for its threads of this name.
-    pub(crate) fn threads(&self, name: &str) -> anyhow::Result<Vec<u32>> {
-        let mut threads = Vec::new();
-        for thread in std::fs::read_dir(format!("/proc/{}/task", self.id()?))? {
-            let thread = thread?;
-            // One that has ended meanwhile has no name.
-            if std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|found| found.trim_end() == name) {
-                threads.push(thread.file_name().to_string_lossy().parse()?);
-            }
-        }
-        ensure!(!threads.is_empty(), "it has no thread `{name}`");
-        Ok(threads)
     }
 
     /// Kill -9, and waits until it is gone.
