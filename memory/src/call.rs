@@ -356,9 +356,7 @@ impl Settle {
             bare: to_json("outcome", &without_texts(outcome.clone()))?,
         })
     }
-}
 
-impl Settle {
     /// Settles a call without a card that runs; answers a row if it did.
     fn update(&self, context: Context<'_>) -> Result<Statement, sqlx::Error> {
         let mut statement = Statement::new(context.dialect, "update call set state = ");

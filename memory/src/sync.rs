@@ -55,6 +55,11 @@ pub(crate) async fn run(
         tokio::time::sleep(GATHER).await;
         // Taken before the fsync: what is committed during it may not be covered.
         let head = written.borrow_and_update().clone();
+        if alarm.torn.load(Ordering::Acquire) {
+            // An fsync would go well and tell nothing.
+            alarm.look.look();
+            continue;
+        }
         if durable.borrow().seq >= head.seq {
             continue;
         }

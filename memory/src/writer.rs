@@ -10,8 +10,8 @@
 //! its order.
 //!
 //! On SQLite the writer waits for the disk itself, which is why it has a thread of its own there. To hand something to a
-//! thread and back takes as long as a disk does, so whoever comes alone takes the writer and does it
-//! ([`Handle::carry_out_now`]); a row that need not be fsynced does not even wait for a disk ([`Writer::append_now`]).
+//! thread and back takes as long as a disk does, so once changes come one by one for a while, whoever brings one takes the
+//! writer and does it ([`Handle::carry_out_now`]); a row that need not be fsynced waits for nothing ([`Writer::append_now`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -43,7 +43,7 @@ const LAG: usize = 4096;
 /// Rows of others that are read at once.
 const PAGE: usize = 1000;
 
-/// Batches after which the length of the log is looked at.
+/// Changes after which the length of the log is looked at.
 const LOOKED: u32 = 16;
 
 /// Batches of one in a row after which whoever comes alone need not wait for the writer's thread: where several come at
@@ -219,7 +219,7 @@ pub(crate) struct Writer {
     /// Whether the log file may have a gap on the disk: what the system could not write it forgets, and the next fsync
     /// goes well. Rows behind a gap are lost with a power cut, so nothing is acknowledged before the log has begun anew.
     pub(crate) torn: Arc<AtomicBool>,
-    /// Batches since the length of the log was looked at.
+    /// Changes since the length of the log was looked at.
     pub(crate) unlooked: u32,
     /// Whether the log shall be brought into the database.
     pub(crate) long: bool,
@@ -259,17 +259,35 @@ pub(crate) fn start(writer: Writer, queue: mpsc::Receiver<Job>) -> std::io::Resu
     Ok(Some(shared))
 }
 
+/// Takes the writer away when its thread is gone, however that came: it holds the directory and what others wait for.
+struct Leaving<'s>(&'s Shared);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut held) = self.0.writer.try_lock() {
+            drop(held.take());
+        }
+    }
+}
+
 /// Runs until it is closed or nobody is left who could hand anything in.
 async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
+    let _leaving = Leaving(&shared);
     let mut jobs = Vec::with_capacity(BATCH);
     let mut closers = Vec::new();
     while queue.recv_many(&mut jobs, BATCH).await > 0 {
+        let mut held = shared.writer.lock().await;
+        let Some(writer) = held.as_mut() else { return };
+        // Who came while somebody else wrote shares the commit.
+        while jobs.len() < BATCH
+            && let Ok(job) = queue.try_recv()
+        {
+            jobs.push(job);
+        }
         if jobs.iter().any(|job| matches!(job, Job::Close(_))) {
             queue.close();
             closers.extend(jobs.extract_if(.., |job| matches!(job, Job::Close(_))));
         }
-        let mut held = shared.writer.lock().await;
-        let Some(writer) = held.as_mut() else { return };
         if jobs.extract_if(.., |job| matches!(job, Job::Look)).count() > 0 {
             writer.look().await;
         }
@@ -283,7 +301,8 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
             writer.shorten().await;
         }
     }
-    if let Some(writer) = shared.writer.lock().await.take() {
+    let writer = shared.writer.lock().await.take();
+    if let Some(writer) = writer {
         writer.stop().await;
     }
     for closer in closers {
@@ -292,6 +311,12 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
 }
 
 impl Writer {
+    /// The log may have a gap. Whoever fsyncs it has it looked after.
+    fn tear(&self) {
+        self.torn.store(true, Ordering::Release);
+        self.outlets.written.send_modify(|_| {});
+    }
+
     const fn dialect(&self) -> Dialect {
         self.engine.dialect()
     }
@@ -332,7 +357,7 @@ impl Writer {
             Err(Unappended::Unknown(error)) => {
                 tracing::error!(%error, "a commit failed");
                 self.doubt(&error);
-                self.torn.store(true, Ordering::Release);
+                self.tear();
                 return Some(Err(StoreError::Unknown(error.to_string())));
             }
             Err(why @ (Unappended::NotBegun | Unappended::Broken)) => {
@@ -345,7 +370,7 @@ impl Writer {
         self.head = head;
         self.outlets.written.send_replace(self.head.clone());
         self.publish_own(linked);
-        self.look_at_log();
+        self.look_at_log(1);
         Some(Ok(self.head.seq))
     }
 
@@ -363,6 +388,8 @@ impl Writer {
             if let Some(error) = self.batch(&mut alone).await {
                 self.fail_all(&mut alone, &StoreError::Unavailable(error.to_string()));
             }
+            // Nobody waits for those that come after it.
+            answer(std::mem::take(&mut self.answers));
         }
     }
 
@@ -397,7 +424,7 @@ impl Writer {
                 Err(Failure::Unknown(error)) => {
                     tracing::error!(%error, "a commit failed");
                     self.doubt(&error);
-                    self.torn.store(true, Ordering::Release);
+                    self.tear();
                     self.fail_all(jobs, &StoreError::Unknown(error.to_string()));
                     return None;
                 }
@@ -442,7 +469,7 @@ impl Writer {
         let told = rows.last().map(Linked::seq);
         dialect.patiently(dialect.commit(&mut self.connection, told)).await.map_err(Failure::Unknown)?;
         self.head = head;
-        self.look_at_log();
+        self.look_at_log(jobs.len());
         Ok((rows, durability))
     }
 
@@ -459,18 +486,21 @@ impl Writer {
     /// Takes what was erased out of the log file too; if a reader holds that up, after the next batch.
     async fn purge(&mut self) {
         match self.dialect().purge(&mut self.connection).await {
-            Ok(done) => self.purging = !done,
+            Ok(done) => {
+                self.purging = !done;
+                self.lone = 0;
+            }
             Err(error) => {
                 self.doubt(&error);
-                self.torn.store(true, Ordering::Release);
+                self.tear();
                 tracing::warn!(%error, "erased texts still stand in the database's log; trying again");
             }
         }
     }
 
     /// From time to time sees how long the log has become.
-    fn look_at_log(&mut self) {
-        self.unlooked += 1;
+    fn look_at_log(&mut self, jobs: usize) {
+        self.unlooked += u32::try_from(jobs).unwrap_or(LOOKED);
         if self.unlooked < LOOKED {
             return;
         }
@@ -480,14 +510,16 @@ impl Writer {
         self.long = local.log().is_ok_and(|pages| pages >= LONG_LOG);
     }
 
-    /// Brings a long log into the database.
+    /// Brings a long log into the database. The first write after it begins the log anew and waits for the disk, so nobody
+    /// writes on its own thread then.
     async fn shorten(&mut self) {
+        self.lone = 0;
         if std::mem::take(&mut self.long)
             && let Err(error) = self.dialect().checkpoint(&mut self.connection).await
         {
             tracing::error!(%error, "the database's log could not be written back");
             self.doubt(&error);
-            self.torn.store(true, Ordering::Release);
+            self.tear();
         }
     }
 
@@ -519,9 +551,10 @@ impl Writer {
     }
 
     fn publish_own(&mut self, rows: impl IntoIterator<Item = Linked>) {
-        self.published = self.head.seq;
+        let before = std::mem::replace(&mut self.published, self.head.seq);
         self.outlets.seq.store(self.published, Ordering::Release);
-        for row in rows {
+        // What was read back after a fault is told already.
+        for row in rows.into_iter().filter(|row| row.seq() > before) {
             self.outlets.tell(Arc::new(row.event()));
         }
     }
@@ -620,13 +653,14 @@ impl Writer {
         self.torn.store(false, Ordering::Release);
         let why = match self.dialect().purge(&mut self.connection).await {
             Ok(true) => {
+                self.lone = 0;
                 self.outlets.durable.send_replace(self.head.clone());
                 return Ok(());
             }
             Ok(false) => "somebody reads it".to_owned(),
             Err(error) => error.to_string(),
         };
-        self.torn.store(true, Ordering::Release);
+        self.tear();
         Err(StoreError::Unavailable(format!(
             "after a fault of the disk the database's log must begin anew, and cannot yet ({why}); nothing was done, ask \
              again in a moment"

@@ -2,8 +2,8 @@
 //!
 //! sqlx keeps a thread for each of its connections to SQLite. To wake it and be woken by it takes longer than most
 //! statements do, and the writer has a thread of its own anyway. So the writer, and whoever looks something up along an
-//! index, asks here; the statements are the same, and so are the rows. What waits for the disk or reads much must not be
-//! asked on a thread of the runtime.
+//! index, asks here; the statements are the same, and so are the rows. What waits for the disk or reads much is not for a
+//! thread of the runtime, except at a start.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -35,7 +35,7 @@ pub(super) type Answer = (Vec<AnyRow>, AnyQueryResult);
 
 /// Why rows were not appended.
 pub(crate) enum Unappended {
-    /// Somebody else holds the database; nothing was tried.
+    /// The database could not be had at once; nothing was tried.
     NotBegun,
     /// A statement failed; all was rolled back.
     Broken,
@@ -60,10 +60,9 @@ impl Local {
     ) -> Result<Answer, sqlx::Error> {
         let mut rows = Vec::new();
         let ran = match arguments {
-            Some(arguments) => self
-                .0
-                .prepare_cached(sql)
-                .and_then(|mut statement| bind(&mut statement, arguments).and(take(&mut statement, most, &mut rows))),
+            Some(arguments) => self.0.prepare_cached(sql).and_then(|mut statement| {
+                bind(&mut statement, arguments).and_then(|()| take(&mut statement, most, &mut rows))
+            }),
             None => script(&self.0, sql, most, &mut rows),
         };
         ran.map_err(told)?;

@@ -162,7 +162,7 @@ pub(super) async fn purge(connection: &mut Connection) -> Result<bool, sqlx::Err
     busy.map(|busy| busy == 0)
 }
 
-/// Brings what of the log can be brought into the database, fsynced, without waiting for anybody.
+/// Brings what can be brought of the log into the database, without waiting for anybody who reads.
 pub(super) async fn checkpoint(connection: &mut Connection) -> Result<(), sqlx::Error> {
     run(connection, &["pragma wal_checkpoint(passive)"]).await
 }

@@ -89,7 +89,15 @@ impl Bus {
         B: serde::Serialize + DynamicType,
     {
         let connection = self.connection().await?;
-        self.call_on(&connection, path, interface, method, arguments).await.map_err(|error| self.explained(&error))
+        let called = self.call_on(&connection, path, interface, method, arguments).await;
+        // Whoever writes may find out sooner than whoever reads.
+        if let Err(zbus::Error::InputOutput(_)) = &called {
+            let mut held = self.0.connection.lock().await;
+            if held.as_ref().is_some_and(|held| held.unique_name() == connection.unique_name()) {
+                *held = None;
+            }
+        }
+        called.map_err(|error| self.explained(&error))
     }
 
     /// Calls a method on a connection that the caller also listens to; the error is still systemd's own.
