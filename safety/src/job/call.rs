@@ -133,8 +133,8 @@ impl ToolCall {
                 Ok(()) = progress.changed() => pass_on(&mut progress, &mut told, cx).await,
             }
         };
-        // What was told last came with the answer.
-        if progress.has_changed().unwrap_or(false) {
+        // What was told last came with the answer; whoever told it may be gone.
+        if progress.borrow().has_changed() {
             pass_on(&mut progress, &mut told, cx).await;
         }
         answer
