@@ -138,6 +138,8 @@ impl Store {
             lost: false,
             purging: false,
             torn,
+            begun: false,
+            halted: false,
             unlooked: 0,
             long: false,
             lone: 0,

@@ -50,6 +50,10 @@ const LOOKED: u32 = 16;
 /// once, one commit for all of them is cheaper.
 const QUIET: u32 = 32;
 
+/// What is answered once pages of the database may be lost.
+const LOST: &str = "the disk lost what was written to the database; its log still has it, and a restart of Jarvis brings \
+                    it back; nothing was done";
+
 /// The writer, where others than its thread reach it.
 pub(crate) struct Shared {
     /// There until it stops.
@@ -63,7 +67,7 @@ pub(crate) struct Shared {
 pub(crate) struct Handle {
     pub(crate) queue: mpsc::Sender<Job>,
     pub(crate) redactor: Redactor,
-    /// Where rows can be appended without waiting for its thread.
+    /// The writer, where whoever comes alone can do what its thread does.
     pub(crate) writer: Option<Arc<Shared>>,
 }
 
@@ -219,6 +223,11 @@ pub(crate) struct Writer {
     /// Whether the log file may have a gap on the disk: what the system could not write it forgets, and the next fsync
     /// goes well. Rows behind a gap are lost with a power cut, so nothing is acknowledged before the log has begun anew.
     pub(crate) torn: Arc<AtomicBool>,
+    /// Whether a checkpoint wrote pages into the database that are not fsynced yet, since a reader held up the rest.
+    pub(crate) begun: bool,
+    /// Whether some of those may be lost. Only the next start, whose recovery reads the whole log again, puts that right:
+    /// until then the log stays as it is, and nothing is acknowledged.
+    pub(crate) halted: bool,
     /// Changes since the length of the log was looked at.
     pub(crate) unlooked: u32,
     /// Whether the log shall be brought into the database.
@@ -242,7 +251,7 @@ enum Failure {
     Unknown(sqlx::Error),
 }
 
-/// Begins to [`run`]. Answers the writer where rows can be appended without waiting for its thread.
+/// Begins to [`run`]. Answers the writer where others than its thread may take it.
 ///
 /// # Errors
 /// If the system gives no thread.
@@ -321,19 +330,40 @@ impl Writer {
         self.engine.dialect()
     }
 
-    async fn stop(self) {
-        let Self { engine, mut connection, head, outlets, certain, directory, .. } = self;
-        match engine.dialect().finish(&mut connection).await {
-            Ok(()) if certain => {
-                outlets.durable.send_replace(head);
+    async fn stop(mut self) {
+        if !self.halted {
+            let finished = self.dialect().finish(&mut self.connection).await;
+            match self.brought(finished) {
+                Ok(true) if self.certain => {
+                    self.outlets.durable.send_replace(self.head.clone());
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "the database's log could not be written back; the next start does");
+                }
             }
-            Ok(()) => {}
-            Err(error) => tracing::error!(%error, "the database's log could not be written back; the next start does"),
         }
-        if let Err(error) = engine.dialect().patiently(connection.close()).await {
+        let Self { engine, connection, directory, halted, .. } = self;
+        if halted {
+            // Whoever closes the last connection empties the log.
+            std::mem::forget(connection);
+        } else if let Err(error) = engine.dialect().patiently(connection.close()).await {
             tracing::warn!(%error, "the database was not closed in order");
         }
         drop(directory);
+    }
+
+    /// Takes in what a checkpoint came to.
+    fn brought(&mut self, came: Result<bool, sqlx::Error>) -> Result<bool, sqlx::Error> {
+        match &came {
+            Ok(all) => self.begun = !all,
+            Err(error) if self.begun && self.dialect().unsynced(error) => {
+                tracing::error!("the disk lost what was written to the database; restart Jarvis, which brings it back");
+                self.halted = true;
+            }
+            Err(_) => {}
+        }
+        came
     }
 
     /// Whether changes come one by one of late, and nothing is to be put right before the next.
@@ -485,7 +515,8 @@ impl Writer {
 
     /// Takes what was erased out of the log file too; if a reader holds that up, after the next batch.
     async fn purge(&mut self) {
-        match self.dialect().purge(&mut self.connection).await {
+        let came = self.dialect().purge(&mut self.connection).await;
+        match self.brought(came) {
             Ok(done) => {
                 self.purging = !done;
                 self.lone = 0;
@@ -514,9 +545,11 @@ impl Writer {
     /// writes on its own thread then.
     async fn shorten(&mut self) {
         self.lone = 0;
-        if std::mem::take(&mut self.long)
-            && let Err(error) = self.dialect().checkpoint(&mut self.connection).await
-        {
+        if !std::mem::take(&mut self.long) {
+            return;
+        }
+        let came = self.dialect().checkpoint(&mut self.connection).await;
+        if let Err(error) = self.brought(came) {
             tracing::error!(%error, "the database's log could not be written back");
             self.doubt(&error);
             self.tear();
@@ -649,9 +682,13 @@ impl Writer {
 
     /// Brings everything in the log into the database, fsynced, and empties it.
     async fn begin_log_anew(&mut self) -> Stored<()> {
+        if self.halted {
+            return Err(StoreError::Unavailable(LOST.to_owned()));
+        }
         // Whatever tears from here on is another gap.
         self.torn.store(false, Ordering::Release);
-        let why = match self.dialect().purge(&mut self.connection).await {
+        let came = self.dialect().purge(&mut self.connection).await;
+        let why = match self.brought(came) {
             Ok(true) => {
                 self.lone = 0;
                 self.outlets.durable.send_replace(self.head.clone());

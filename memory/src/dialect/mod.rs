@@ -271,20 +271,27 @@ impl Dialect {
         }
     }
 
-    /// Writes what can be written of the log back into the database, if that is ours to do.
-    pub(crate) async fn checkpoint(self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+    /// Writes what can be written of the log back into the database, if that is ours to do. Answers whether that was all;
+    /// if not, what was written is not fsynced.
+    pub(crate) async fn checkpoint(self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
         match self {
             Self::Sqlite => sqlite::checkpoint(connection).await,
-            Self::Postgres => Ok(()),
+            Self::Postgres => Ok(true),
         }
     }
 
-    /// Writes all of the log back into the database and fsyncs both, if that is ours to do.
-    pub(crate) async fn finish(self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+    /// Writes all of the log back into the database and fsyncs both, if that is ours to do. Answers whether that could be
+    /// done.
+    pub(crate) async fn finish(self, connection: &mut Connection) -> Result<bool, sqlx::Error> {
         match self {
             Self::Sqlite => sqlite::finish(connection).await,
-            Self::Postgres => Ok(()),
+            Self::Postgres => Ok(true),
         }
+    }
+
+    /// Whether an error of these says that the database could not be fsynced.
+    pub(crate) fn unsynced(self, error: &sqlx::Error) -> bool {
+        matches!(self, Self::Sqlite) && sqlite::unsynced(error)
     }
 }
 

@@ -156,20 +156,34 @@ pub(super) async fn set_durability(connection: &mut Connection, wanted: Durabili
 /// Writes the log back and empties its file. Somebody who reads holds it up, and is waited for only shortly.
 pub(super) async fn purge(connection: &mut Connection) -> Result<bool, sqlx::Error> {
     run(connection, &["pragma busy_timeout = 500"]).await?;
-    let busy: Result<i32, _> =
-        async { sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut *connection).await?.try_get(0) }.await;
+    let emptied = empty(connection).await;
     run(connection, &[PATIENTLY]).await?;
-    busy.map(|busy| busy == 0)
+    emptied
 }
 
-/// Brings what can be brought of the log into the database, without waiting for anybody who reads.
-pub(super) async fn checkpoint(connection: &mut Connection) -> Result<(), sqlx::Error> {
-    run(connection, &["pragma wal_checkpoint(passive)"]).await
+/// Brings what can be brought of the log into the database, without waiting for anybody who reads. Answers whether that
+/// was all; if not, what was brought is not fsynced.
+pub(super) async fn checkpoint(connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("pragma wal_checkpoint(passive)").fetch_one(connection).await?;
+    let (log, brought): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+    Ok(brought >= log)
 }
 
-/// Brings all of the log into the database and empties it.
-pub(super) async fn finish(connection: &mut Connection) -> Result<(), sqlx::Error> {
-    run(connection, &["pragma synchronous = full", "pragma wal_checkpoint(truncate)"]).await
+/// Brings all of the log into the database and empties it. Answers whether that could be done.
+pub(super) async fn finish(connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    run(connection, &["pragma synchronous = full"]).await?;
+    empty(connection).await
+}
+
+async fn empty(connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    let busy: i64 = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(connection).await?.try_get(0)?;
+    Ok(busy == 0)
+}
+
+/// Whether a file could not be fsynced.
+pub(super) fn unsynced(error: &sqlx::Error) -> bool {
+    const IOERR_FSYNC: &str = "1034";
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == IOERR_FSYNC)
 }
 
 #[cfg(test)]

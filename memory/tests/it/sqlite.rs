@@ -1,10 +1,13 @@
 //! What is so on SQLite alone: its files, and columns that hold what they were not declared for.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jarvis_safety::event::EventKind;
 use jarvis_safety::port::{Conversations as _, EventFilter, Feed as _, Ledger as _};
 use jarvis_safety::setting::AuditReads;
+use sqlx::Row as _;
 
 use crate::chain::found_after;
 use crate::conversation::{SECRET, talkative};
@@ -173,4 +176,72 @@ async fn after_a_failed_commit_the_log_begins_anew_before_anything_is_acknowledg
     world.append(read("after")).await;
     assert_ne!(salts(), before);
     assert_eq!(world.whole().await.rows, 3);
+}
+
+/// Lets no fsync of a file of this process go well, for as long as it lives. Tests run each in a process of its own.
+struct Unsynced(std::process::Child);
+
+impl Unsynced {
+    #[expect(clippy::print_stdout, reason = "whoever runs the tests must see what was not tested")]
+    fn begin(file: &std::path::Path) -> Option<Self> {
+        let words = ["-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"];
+        let process = std::process::id().to_string();
+        let begun = Command::new("strace")
+            .args(words)
+            .arg("-P")
+            .arg(file)
+            .args(["-p", &process])
+            .stderr(Stdio::piped())
+            .spawn();
+        let Ok(mut strace) = begun else {
+            assert!(std::env::var_os("JARVIS_CI").is_none(), "strace must be there in CI");
+            println!("skipped: needs strace");
+            return None;
+        };
+        let messages = BufReader::new(strace.stderr.take().unwrap());
+        let attached = messages.lines().map_while(Result::ok).any(|line| line.contains("attached"));
+        assert!(attached, "strace must be allowed to trace (kernel.yama.ptrace_scope)");
+        Some(Self(strace))
+    }
+}
+
+impl Drop for Unsynced {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_checkpoint_began_and_the_disk_lost_is_kept_in_the_log_until_a_restart() {
+    let world = World::new().await;
+    let rows = async |count: u32| {
+        for _ in 0..count {
+            world.store.append(read("x"), AuditReads::Wal).await.unwrap();
+        }
+    };
+    rows(100).await;
+    let mut reader = world.burglar().await;
+    sqlx::raw_sql("begin; select count(*) from event").execute(&mut reader).await.unwrap();
+    rows(600).await;
+    let mut other = world.burglar().await;
+    let looked = sqlx::query("pragma wal_checkpoint(noop)").fetch_one(&mut other).await.unwrap();
+    let (log, brought): (i64, i64) = (looked.get(1), looked.get(2));
+    assert!(0 < brought && brought < log, "a checkpoint has begun and cannot end: {brought} of {log}");
+    let Some(unsynced) = Unsynced::begin(&world.data.join("jarvis.db")) else { return };
+    sqlx::raw_sql("rollback").execute(&mut reader).await.unwrap();
+    let refused = loop {
+        if let Err(error) = world.store.append(read("y"), AuditReads::Fsync).await {
+            break error;
+        }
+    };
+    drop(unsynced);
+    // The next fsync of the database would go well, and what it did not write be gone with the log.
+    for reads in [AuditReads::Wal, AuditReads::Fsync] {
+        let error = world.store.append(read("z"), reads).await.unwrap_err();
+        assert!(error.to_string().contains("restart of Jarvis"), "{refused} {error}");
+    }
+    let kept = std::fs::metadata(world.data.join("jarvis.db-wal")).unwrap().len();
+    world.store.close().await;
+    assert_eq!(std::fs::metadata(world.data.join("jarvis.db-wal")).unwrap().len(), kept);
 }
