@@ -2,6 +2,8 @@
 //! measured there too.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a measurement, not a product")]
 
+#[path = "../tests/it/scratch.rs"]
+mod scratch;
 #[path = "../tests/it/world.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod world;
@@ -13,7 +15,8 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::port::{Feed as _, Ledger as _};
 use jarvis_safety::setting::AuditReads;
 
-use world::{Scratch, World, read, row};
+use scratch::Scratch;
+use world::{World, read, row};
 
 #[tokio::main]
 async fn main() {

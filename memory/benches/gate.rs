@@ -2,6 +2,8 @@
 //! reference of the same run appends the same kind of row without a gate. Prints and asserts nothing.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a measurement, not a product")]
 
+#[path = "../tests/it/scratch.rs"]
+mod scratch;
 #[path = "../tests/it/world.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod world;

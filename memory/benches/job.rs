@@ -4,6 +4,8 @@
 //! `JARVIS_TEST_POSTGRES` names. Prints and asserts nothing.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a measurement, not a product")]
 
+#[path = "../tests/it/scratch.rs"]
+mod scratch;
 #[path = "../tests/it/world.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod world;
@@ -298,11 +300,11 @@ async fn main() {
 
 async fn on_postgres() {
     println!("PostgreSQL:");
-    let bench = Bench::new(World::on(Some(Arc::new(world::Scratch::new().await))).await).await;
+    let bench = Bench::new(World::on(Some(Arc::new(scratch::Scratch::new().await))).await).await;
     bench.submissions(&[(1, 500), (16, 8_000), (256, 51_200)]).await;
     bench.world.store.close().await;
 
-    let bench = Bench::new(World::on(Some(Arc::new(world::Scratch::new().await))).await).await;
+    let bench = Bench::new(World::on(Some(Arc::new(scratch::Scratch::new().await))).await).await;
     bench.lifecycles(51_200, 1024).await;
     bench.pickup(500, 3_000).await;
     bench.world.store.close().await;

@@ -1,7 +1,6 @@
 //! A small world of lamps behind the real gate and the real store, with a clock that is turned by hand.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,6 +19,8 @@ use jarvis_safety::{Actor, ActorId, ApprovalId, Effects, Refusal, Target, Tier};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::place::Place;
 
 /// A clock that stands until it is turned, unless it ticks: then every look at it takes it so many milliseconds on.
 pub(crate) struct HandClock {
@@ -168,7 +169,7 @@ pub(crate) struct House {
     pub(crate) world: World,
     pub(crate) ids: Arc<Counted>,
     fit: Fit,
-    directory: tempfile::TempDir,
+    place: Place,
 }
 
 impl House {
@@ -185,15 +186,15 @@ impl House {
 
     /// A house in which nobody can approve yet.
     pub(crate) async fn without_operator(fit: Fit) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let place = Place::new().await;
         let clock = Arc::new(HandClock { at: AtomicI64::new(1_800_000_000_000), tick: AtomicI64::new(0) });
         let ids = Arc::new(Counted(Mutex::new(1)));
         let lamps = ["kitchen", "hall", "cellar", "broken", "cursed"];
         let ids_of = lamps.iter().map(|name| ((*name).to_owned(), format!("id-{name}"))).collect();
         let world: World = Arc::new(Mutex::new(Lamps { ids: ids_of, ..Lamps::default() }));
-        let store = open(directory.path(), &clock, &ids).await;
+        let store = open(&place, &clock, &ids).await;
         let gate = build(&store, &clock, &ids, &world, &fit, Ok(Policy::default())).await;
-        Self { gate, store, clock, world, ids, fit, directory }
+        Self { gate, store, clock, world, ids, fit, place }
     }
 
     /// The same house after the process was killed: what was in memory is gone.
@@ -202,14 +203,14 @@ impl House {
     }
 
     pub(crate) async fn killed_under(self, policy: Result<Policy, String>) -> Self {
-        let Self { gate, store, clock, world, ids, fit, directory } = self;
+        let Self { gate, store, clock, world, ids, fit, place } = self;
         drop(gate);
         store.close().await;
         drop(store);
-        let store = open(directory.path(), &clock, &ids).await;
+        let store = open(&place, &clock, &ids).await;
         let gate = build(&store, &clock, &ids, &world, &fit, policy).await;
         gate.recover().await.unwrap();
-        Self { gate, store, clock, world, ids, fit, directory }
+        Self { gate, store, clock, world, ids, fit, place }
     }
 
     /// Puts another lamp under the same name.
@@ -266,9 +267,10 @@ impl House {
     }
 }
 
-async fn open(directory: &Path, clock: &Arc<HandClock>, ids: &Arc<Counted>) -> Store {
+async fn open(place: &Place, clock: &Arc<HandClock>, ids: &Arc<Counted>) -> Store {
     let (clock, ids) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::clone(ids) as Arc<dyn Ids>);
-    Store::open(Options { data: directory.to_owned(), clock, ids, redactor: Redactor::default() }).await.unwrap()
+    let options = Options { data: place.data(), clock, ids, redactor: Redactor::default() };
+    Store::open_on(place.database(), options).await.unwrap()
 }
 
 async fn build(

@@ -11,6 +11,7 @@ mod combination;
 mod grant;
 mod lamp;
 mod level;
+mod place;
 mod plan;
 mod race;
 mod reach;

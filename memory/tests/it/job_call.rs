@@ -649,6 +649,10 @@ async fn what_a_tool_quotes_of_a_secret_is_struck_out_of_answers_errors_cards_an
         marked(&calling.jobbing.world.store, kind).await;
     }
     marked(&calling.jobbing.world.store, EventKind::ApprovalAsked).await;
+    // What is longer than what is kept is cut after that: of half a secret nobody would know that it is one.
+    let because = format!("{} {SECRET}", "x".repeat(490));
+    let denied = calling.console.deny(&operator(), &card.id, &because, &Origin::default()).await.unwrap();
+    assert!(denied.because.unwrap().ends_with(" [secret d…"));
 }
 
 #[tokio::test]

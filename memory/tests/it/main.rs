@@ -27,6 +27,7 @@ mod live;
 mod mcp_session;
 mod migration;
 mod retention;
+mod scratch;
 mod setting;
 mod space;
 mod sqlite;

@@ -87,6 +87,14 @@ async fn what_is_kept_or_was_replaced_is_struck_out_of_the_audit_for_thirty_days
     let both = format!("{VALUE} and another-Value-1");
     let struck = "[secret token] and [secret token]";
     assert!(told(&world, &both).await.contains(&format!("{struck} {struck}")));
+    // What is longer than what is kept is cut after that: of half a secret nobody would know that it is one.
+    let long = |most: usize| format!("{} {VALUE}", "x".repeat(most - 10));
+    let draft = Draft { tool: Some(long(64)), summary: long(300), ..row(EventKind::CallRefused, &long(300)) };
+    let seq = world.append(draft).await;
+    let cut = world.store.event(seq).await.unwrap().unwrap().0;
+    for text in [&cut.subject, &cut.summary, cut.tool.as_ref().unwrap()] {
+        assert!(text.ends_with(" [secret …"), "{text}");
+    }
     let world = world.restart().await;
     let vault = own(&world).await;
     assert_eq!(opened(&vault, "token").as_deref(), Some("another-Value-1"));

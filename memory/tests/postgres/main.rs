@@ -43,6 +43,8 @@ mod job_world;
 mod replica;
 #[path = "../it/retention.rs"]
 mod retention;
+#[path = "../it/scratch.rs"]
+mod scratch;
 #[path = "../it/setting.rs"]
 mod setting;
 mod transfer;

@@ -16,9 +16,10 @@ use jarvis_safety::port::{
 };
 use jarvis_safety::setting::AuditReads;
 use jarvis_safety::{ActorId, Tier};
-use sqlx::Executor as _;
+use sqlx::{Executor as _, Row as _};
 use tokio::sync::broadcast::Receiver;
 
+use crate::scratch::{Scratch, connect};
 use crate::world::{World, outcome, read, row};
 
 /// Far shorter than the wait after which a replica looks without having heard anything.
@@ -28,6 +29,12 @@ async fn two() -> (World, World) {
     let one = World::new().await;
     let other = one.replica().await;
     (one, other)
+}
+
+/// The number that a query answers.
+pub(crate) async fn number(of: &Scratch, sql: &'static str, parameter: &str) -> i64 {
+    let mut connection = connect(&of.url()).await;
+    sqlx::query(sql).bind(parameter).fetch_one(&mut connection).await.unwrap().get(0)
 }
 
 async fn next(events: &mut Receiver<Arc<Event>>) -> Arc<Event> {
@@ -246,7 +253,7 @@ async fn after_a_gap_in_its_own_lease_a_replica_believes_no_lapsed_one_for_as_lo
     other.clock.turn(60_000);
     let renewed = "select count(*) from replica where lapses_at > cast($1 as bigint)";
     let from = (crate::world::START + 60_000).to_string();
-    while other.scratch().number(renewed, &from).await == 0 {
+    while number(other.scratch(), renewed, &from).await == 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(other.store.abandoned_calls().await.unwrap().is_empty(), "the one may be about to renew");
@@ -389,7 +396,7 @@ async fn a_replica_without_the_audit_key_or_with_another_one_is_refused_and_told
 async fn of_two_that_begin_a_database_at_once_one_makes_the_key() {
     let one = World::new().await;
     one.store.close().await;
-    one.scratch().clear().await;
+    one.empty().await;
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [first, second] = dirs.each_ref().map(|dir| one.beside(dir.path().join("data")));
     let opened = tokio::join!(first, second);

@@ -12,7 +12,9 @@ use jarvis_safety::event::EventKind;
 use jarvis_safety::port::{Conversations as _, Decision, EventFilter, Feed as _, Identities as _, Ledger as _};
 use jarvis_safety::setting::AuditReads;
 
-use crate::world::{Scratch, World, outcome, read, row};
+use crate::replica::number;
+use crate::scratch::{Scratch, execute};
+use crate::world::{World, outcome, read, row};
 
 /// A house on SQLite with something in every room; closed.
 async fn lived_in(data: &Path) -> World {
@@ -74,7 +76,7 @@ async fn everything_arrives_and_the_chain_goes_on_there() {
     // None was forgotten, whatever a later migration adds.
     let sql =
         "select count(*) from information_schema.tables where table_schema = current_schema() and table_name <> $1";
-    let tables: i64 = scratch.number(sql, "migration").await;
+    let tables: i64 = number(&scratch, sql, "migration").await;
     assert_eq!(result.tables.len() as i64, tables);
 
     let here = Store::open(world.options()).await.unwrap();
@@ -148,7 +150,7 @@ async fn a_row_that_arrives_otherwise_is_found_and_named() {
         }
     });
     broken.await.unwrap_err();
-    crate::world::execute(
+    execute(
         &scratch.url(),
         "create function alter_it() returns trigger language plpgsql as \
          $$ begin new.summary := new.summary || '.'; return new; end $$; \
