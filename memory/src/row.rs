@@ -17,8 +17,11 @@ use crate::chain::{self, Chain, Fields, Head};
 use crate::dialect::{Connection, Dialect};
 use crate::stored::{clean, from_word, to_json, unreadable};
 
-/// Longest summary, in characters.
-const SUMMARY: usize = 300;
+/// Longest subject and longest summary, in characters.
+const TEXT: usize = 300;
+
+/// Longest name of a tool that is not known, in characters: those that are have up to 64.
+const TOOL: usize = 64;
 
 /// Most rows in one statement: beyond it nothing is won.
 const CHUNK: usize = 64;
@@ -50,20 +53,21 @@ impl Row {
             redactor.strike(text);
         }
         if let Some(tool) = &mut draft.tool {
+            scrub(tool);
             redactor.strike(tool);
+            cut(tool, TOOL);
         }
         if let Some(body) = &mut draft.body {
             redactor.value(body);
         }
-        draft.tool.as_mut().map(scrub);
         for id in [&mut draft.actor, &mut draft.owner] {
             if id.as_str().contains('\0') {
                 *id = ActorId::new(clean(id.as_str()));
             }
         }
-        // Counting characters is only needed where there are more bytes than characters allowed.
-        if draft.summary.len() > SUMMARY && draft.summary.chars().count() > SUMMARY {
-            draft.summary = shorten(&draft.summary, SUMMARY - 1);
+        // Only now: of half a secret nobody would know that it is one.
+        for text in [&mut draft.subject, &mut draft.summary] {
+            cut(text, TEXT);
         }
         let body = match draft.body.take() {
             Some(value) => {
@@ -101,6 +105,13 @@ impl Row {
 fn scrub(text: &mut String) {
     if text.contains('\0') {
         *text = text.replace('\0', "\u{fffd}");
+    }
+}
+
+fn cut(text: &mut String, most: usize) {
+    // Counting characters is only needed where there are more bytes than characters allowed.
+    if text.len() > most && text.chars().count() > most {
+        *text = shorten(text, most - 1);
     }
 }
 

@@ -25,7 +25,7 @@ use crate::session::Sessions;
 use crate::sync::{self, Alarm};
 use crate::token::Tokens;
 use crate::transfer::is_unfinished;
-use crate::writer::{self, Handle, Look, Observers, Outlets, QUEUE, Writer};
+use crate::writer::{self, Handle, Log, Look, Observers, Outlets, QUEUE, Writer};
 use crate::{grant, key, migration, seal, setting};
 
 /// Ended sessions and tokens that a slow stream may lag behind.
@@ -136,12 +136,7 @@ impl Store {
             durability: Durability::Fsync,
             certain: true,
             lost: false,
-            purging: false,
-            torn,
-            begun: false,
-            halted: false,
-            unlooked: 0,
-            long: false,
+            log: Log::new(torn),
             lone: 0,
             answers: Vec::new(),
             outlets,

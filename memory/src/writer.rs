@@ -202,6 +202,30 @@ impl Outlets {
     }
 }
 
+/// What is known of the log of the database.
+pub(crate) struct Log {
+    /// Whether erased texts still stand in the log file.
+    purging: bool,
+    /// Whether the log file may have a gap on the disk: what the system could not write it forgets, and the next fsync
+    /// goes well. Rows behind a gap are lost with a power cut, so nothing is acknowledged before the log has begun anew.
+    torn: Arc<AtomicBool>,
+    /// Whether a checkpoint wrote pages into the database that are not fsynced yet, since a reader held up the rest.
+    begun: bool,
+    /// Whether some of those may be lost. Only the next start, whose recovery reads the whole log again, puts that right:
+    /// until then the log stays as it is, and nothing is acknowledged.
+    halted: bool,
+    /// Changes since the length of the log was looked at.
+    unlooked: u32,
+    /// Whether the log shall be brought into the database.
+    long: bool,
+}
+
+impl Log {
+    pub(crate) const fn new(torn: Arc<AtomicBool>) -> Self {
+        Self { purging: false, torn, begun: false, halted: false, unlooked: 0, long: false }
+    }
+}
+
 pub(crate) struct Writer {
     pub(crate) engine: Engine,
     pub(crate) connection: Connection,
@@ -218,20 +242,7 @@ pub(crate) struct Writer {
     pub(crate) certain: bool,
     /// Whether the connection is of no use any more.
     pub(crate) lost: bool,
-    /// Whether erased texts still stand in the log file.
-    pub(crate) purging: bool,
-    /// Whether the log file may have a gap on the disk: what the system could not write it forgets, and the next fsync
-    /// goes well. Rows behind a gap are lost with a power cut, so nothing is acknowledged before the log has begun anew.
-    pub(crate) torn: Arc<AtomicBool>,
-    /// Whether a checkpoint wrote pages into the database that are not fsynced yet, since a reader held up the rest.
-    pub(crate) begun: bool,
-    /// Whether some of those may be lost. Only the next start, whose recovery reads the whole log again, puts that right:
-    /// until then the log stays as it is, and nothing is acknowledged.
-    pub(crate) halted: bool,
-    /// Changes since the length of the log was looked at.
-    pub(crate) unlooked: u32,
-    /// Whether the log shall be brought into the database.
-    pub(crate) long: bool,
+    pub(crate) log: Log,
     /// How many batches of one there were in a row.
     pub(crate) lone: u32,
     /// What is to be answered as soon as the writer is free again: who is answered comes again at once.
@@ -303,7 +314,7 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
         let crowded = shared.crowded.swap(false, Ordering::Relaxed) || jobs.len() > 1;
         writer.lone = if crowded { 0 } else { writer.lone.saturating_add(1) };
         writer.carry_out(&mut jobs).await;
-        let (answers, long) = (std::mem::take(&mut writer.answers), writer.long);
+        let (answers, long) = (std::mem::take(&mut writer.answers), writer.log.long);
         drop(held);
         answer(answers);
         if long && let Some(writer) = shared.writer.lock().await.as_mut() {
@@ -322,7 +333,7 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
 impl Writer {
     /// The log may have a gap. Whoever fsyncs it has it looked after.
     fn tear(&self) {
-        self.torn.store(true, Ordering::Release);
+        self.log.torn.store(true, Ordering::Release);
         self.outlets.written.send_modify(|_| {});
     }
 
@@ -331,20 +342,9 @@ impl Writer {
     }
 
     async fn stop(mut self) {
-        if !self.halted {
-            let finished = self.dialect().finish(&mut self.connection).await;
-            match self.brought(finished) {
-                Ok(true) if self.certain => {
-                    self.outlets.durable.send_replace(self.head.clone());
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(%error, "the database's log could not be written back; the next start does");
-                }
-            }
-        }
-        let Self { engine, connection, directory, halted, .. } = self;
-        if halted {
+        self.finish().await;
+        let Self { engine, connection, directory, log, .. } = self;
+        if log.halted {
             // Whoever closes the last connection empties the log.
             std::mem::forget(connection);
         } else if let Err(error) = engine.dialect().patiently(connection.close()).await {
@@ -353,13 +353,27 @@ impl Writer {
         drop(directory);
     }
 
+    async fn finish(&mut self) {
+        if self.log.halted {
+            return;
+        }
+        let came = self.dialect().finish(&mut self.connection).await;
+        match self.brought(came) {
+            Ok(true) if self.certain => {
+                self.outlets.durable.send_replace(self.head.clone());
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "the database's log could not be written back; the next start does"),
+        }
+    }
+
     /// Takes in what a checkpoint came to.
     fn brought(&mut self, came: Result<bool, sqlx::Error>) -> Result<bool, sqlx::Error> {
         match &came {
-            Ok(all) => self.begun = !all,
-            Err(error) if self.begun && self.dialect().unsynced(error) => {
+            Ok(all) => self.log.begun = !all,
+            Err(error) if self.log.begun && self.dialect().unsynced(error) => {
                 tracing::error!("the disk lost what was written to the database; restart Jarvis, which brings it back");
-                self.halted = true;
+                self.log.halted = true;
             }
             Err(_) => {}
         }
@@ -368,8 +382,8 @@ impl Writer {
 
     /// Whether changes come one by one of late, and nothing is to be put right before the next.
     fn is_quiet(&self) -> bool {
-        let usual = self.certain && !self.purging && !self.long && self.published == self.head.seq;
-        usual && self.lone >= QUIET && !self.torn.load(Ordering::Acquire)
+        let usual = self.certain && !self.log.purging && !self.log.long && self.published == self.head.seq;
+        usual && self.lone >= QUIET && !self.log.torn.load(Ordering::Acquire)
     }
 
     /// Appends a row on the thread that brings it, without an fsync: what a green call does. Answers nothing, and leaves
@@ -437,8 +451,8 @@ impl Writer {
                         self.fail_all(jobs, &error);
                         return None;
                     }
-                    self.purging |= jobs.iter().any(Job::erases);
-                    if self.purging {
+                    self.log.purging |= jobs.iter().any(Job::erases);
+                    if self.log.purging {
                         self.purge().await;
                     }
                     self.publish(jobs, rows, durability).await;
@@ -518,7 +532,7 @@ impl Writer {
         let came = self.dialect().purge(&mut self.connection).await;
         match self.brought(came) {
             Ok(done) => {
-                self.purging = !done;
+                self.log.purging = !done;
                 self.lone = 0;
             }
             Err(error) => {
@@ -531,21 +545,21 @@ impl Writer {
 
     /// From time to time sees how long the log has become.
     fn look_at_log(&mut self, jobs: usize) {
-        self.unlooked += u32::try_from(jobs).unwrap_or(LOOKED);
-        if self.unlooked < LOOKED {
+        self.log.unlooked += u32::try_from(jobs).unwrap_or(LOOKED);
+        if self.log.unlooked < LOOKED {
             return;
         }
-        self.unlooked = 0;
+        self.log.unlooked = 0;
         let Some(local) = self.connection.local() else { return };
         // What cannot even be looked at is told by whoever writes to it.
-        self.long = local.log().is_ok_and(|pages| pages >= LONG_LOG);
+        self.log.long = local.log().is_ok_and(|pages| pages >= LONG_LOG);
     }
 
     /// Brings a long log into the database. The first write after it begins the log anew and waits for the disk, so nobody
     /// writes on its own thread then.
     async fn shorten(&mut self) {
         self.lone = 0;
-        if !std::mem::take(&mut self.long) {
+        if !std::mem::take(&mut self.log.long) {
             return;
         }
         let came = self.dialect().checkpoint(&mut self.connection).await;
@@ -664,7 +678,7 @@ impl Writer {
         if !self.certain {
             self.read_head().await?;
         }
-        if self.torn.load(Ordering::Acquire) {
+        if self.log.torn.load(Ordering::Acquire) {
             self.begin_log_anew().await?;
         }
         Ok(())
@@ -672,7 +686,7 @@ impl Writer {
 
     /// What was fsynced just now stands behind no gap; else nobody knows whether it would survive.
     async fn unbroken(&mut self, durability: Durability) -> Stored<()> {
-        if durability != Durability::Fsync || !self.torn.load(Ordering::Acquire) {
+        if durability != Durability::Fsync || !self.log.torn.load(Ordering::Acquire) {
             return Ok(());
         }
         // Its rows are published when the head is read anew.
@@ -682,11 +696,11 @@ impl Writer {
 
     /// Brings everything in the log into the database, fsynced, and empties it.
     async fn begin_log_anew(&mut self) -> Stored<()> {
-        if self.halted {
+        if self.log.halted {
             return Err(StoreError::Unavailable(LOST.to_owned()));
         }
         // Whatever tears from here on is another gap.
-        self.torn.store(false, Ordering::Release);
+        self.log.torn.store(false, Ordering::Release);
         let came = self.dialect().purge(&mut self.connection).await;
         let why = match self.brought(came) {
             Ok(true) => {

@@ -34,7 +34,7 @@ pub(crate) fn row(kind: EventKind, actor: &Actor, subject: &str, origin: &Origin
 
 /// The gate said no.
 pub(crate) fn refused(request: &Request, call: Option<&Prepared>, refusal: &Refusal) -> Draft {
-    let name = shorten(&visible(&request.tool), 60);
+    let name = visible(&request.tool);
     let target = call.map_or("", |call| call.target.name.as_str());
     let said = format!("refused {name}: {}", refusal.message);
     Draft {

@@ -183,7 +183,7 @@ async fn empty(connection: &mut Connection) -> Result<bool, sqlx::Error> {
 /// Whether a file could not be fsynced.
 pub(super) fn unsynced(error: &sqlx::Error) -> bool {
     const IOERR_FSYNC: &str = "1034";
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == IOERR_FSYNC)
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == IOERR_FSYNC)
 }
 
 #[cfg(test)]

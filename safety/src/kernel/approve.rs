@@ -199,7 +199,8 @@ impl Inner {
                 (ApprovalState::Denied, EventKind::ApprovalDenied, because, Vec::new())
             }
         };
-        let because = Some(shorten(&visible(because.trim()), 500)).filter(|word| !word.is_empty());
+        let because = self.secrets.redactor.text(because.trim());
+        let because = Some(shorten(&visible(&because), 500)).filter(|word| !word.is_empty());
         let said = format!("{}: {}", state.as_str(), card.steps[0].sentence);
         let mut row = row::card(kind, &approver.actor.id, card, &said);
         row.correlation.clone_from(&origin.correlation);

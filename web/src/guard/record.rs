@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jarvis_safety::ActorId;
 use jarvis_safety::event::{Draft, EventKind};
-use jarvis_safety::plain::{shorten, visible};
+use jarvis_safety::plain::visible;
 
 /// Rows about nobody in particular within a minute: a scanner must not fill the audit.
 const NAMELESS: usize = 60;
@@ -17,7 +17,7 @@ pub(crate) fn row(kind: EventKind, actor: ActorId, subject: &str, correlation: &
         kind,
         owner: actor.clone(),
         actor,
-        subject: shorten(&visible(subject), 120),
+        subject: visible(subject),
         correlation: correlation.to_owned(),
         tool: None,
         tier: None,
