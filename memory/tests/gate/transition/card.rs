@@ -341,14 +341,14 @@ async fn every_event_in_every_state_of_a_card_is_what_the_table_says() {
             let card = place.card_in(state, &case).await;
             let card = place.card(&card.id).await;
             assert_eq!(word(&card), state, "it was not brought there");
-            let (since, switched) = (place.house.store.head(), place.wall.switched());
+            let (since, switched) = (place.house.store.head(), place.wall.switched(&case.lamp));
             let (after, answer) = place.happens(event, &case, &card).await;
             place = after;
             let seen = Seen {
                 becomes: word(&place.card(&card.id).await).to_owned(),
                 answer,
                 told: place.told(&case, since).await,
-                effects: place.wall.switched() - switched,
+                effects: place.wall.switched(&case.lamp) - switched,
             };
             table.compare(event, state, seen);
         }

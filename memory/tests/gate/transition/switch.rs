@@ -32,12 +32,12 @@ pub(super) struct Lamp {
     pub(super) replaced: bool,
 }
 
-/// The lamps, how often any of them was switched, and where a run stops: at `run LAMP`.
+/// The lamps, which of them were switched, and where a run stops: at `run LAMP`.
 #[derive(Default)]
 pub(super) struct Wall {
     pub(super) stage: Arc<Stage>,
     lamps: Mutex<BTreeMap<String, Lamp>>,
-    switched: Mutex<usize>,
+    switched: Mutex<Vec<String>>,
 }
 
 impl Wall {
@@ -45,8 +45,10 @@ impl Wall {
         change(self.lamps.lock().unwrap().entry(lamp.to_owned()).or_default());
     }
 
-    pub(super) fn switched(&self) -> usize {
-        *self.switched.lock().unwrap()
+    /// How often a lamp, or one that is named after it, was switched. Others may be switched at the same time.
+    pub(super) fn switched(&self, lamp: &str) -> usize {
+        let of = |name: &String| name.strip_prefix(lamp).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        self.switched.lock().unwrap().iter().filter(|name| of(name)).count()
     }
 
     fn lamp(&self, name: &str) -> Lamp {
@@ -102,8 +104,8 @@ impl Tool for Switch {
             End::LineBreaks => return Err(ToolError::new(ToolErrorKind::Interrupted, "the line broke")),
             End::BreaksOff => panic!("a defect"),
         }
-        *self.0.switched.lock().unwrap() += 1;
         let back = json!({ "lamp": format!("{} back", args.lamp), "tier": Tier::Yellow });
+        self.0.switched.lock().unwrap().push(args.lamp);
         Ok(Done::new("switched".to_owned()).undo_by("lamp_switch", back))
     }
 
