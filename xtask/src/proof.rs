@@ -101,6 +101,8 @@ const SUITES: [Suite; 11] = [
             ("forged-card", &["opened"]),
             ("lost-row", &["lost-row", "chain"]),
             ("phantom-call", &["untrue", "lost-row"]),
+            ("wide-grant", &["double-effect"]),
+            ("no-brake", &["opened", "stray-effect"]),
         ],
         room: &["--cycles", "240"],
     },

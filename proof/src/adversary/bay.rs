@@ -20,6 +20,8 @@ const THINGS: [&str; 4] = ["web", "db", "cam", "mail"];
 pub(super) struct Client {
     pub(super) secret: String,
     pub(super) name: String,
+    /// Who it is in the program's books.
+    pub(super) actor: String,
     /// Whether its model was handed what strangers wrote.
     pub(super) led: bool,
 }
@@ -42,6 +44,8 @@ pub(super) struct Bay {
     pub(super) last: String,
     /// A conversation to go on with.
     pub(super) conversation: Option<String>,
+    /// Whether the operator gives more than he tells.
+    pub(super) generous: bool,
 }
 
 impl Bay {
@@ -78,6 +82,7 @@ impl Bay {
             marks: 0,
             last: String::new(),
             conversation: None,
+            generous: false,
         })
     }
 
@@ -177,5 +182,6 @@ async fn token(person: &mut Person, name: &str, ceiling: &str, role: &str) -> an
     let secret = person.secret.clone();
     let made = person.wire.ask(Ask::post("/api/tokens", &secret, Some(body))).await?;
     anyhow::ensure!(made.status < 300, "no token was made: {}", made.body);
-    Ok(Client { secret: made.text("secret").to_owned(), name, led: false })
+    let actor = format!("token:{}", made.text("id"));
+    Ok(Client { secret: made.text("secret").to_owned(), name, actor, led: false })
 }

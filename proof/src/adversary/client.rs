@@ -37,7 +37,10 @@ impl Bay {
         let mut done = Done { sort: Sort::Client, wanted: 0, done: 0, cards: 0 };
         self.person.want(&[]);
         match self.chance.between(0, 100) {
-            0..=71 => self.stray(world, &mut done).await?,
+            0..=67 if self.generous => self.granted(world, &mut done).await?,
+            0..=67 => self.stray(world, &mut done).await?,
+            68..=69 => self.granted(world, &mut done).await?,
+            70..=71 => self.taken_back(world, &mut done).await?,
             72..=77 => self.wanted(world, &mut done, found).await?,
             78..=81 => self.race(world, &mut done).await?,
             82..=83 => self.swap(world, &mut done).await?,
@@ -270,7 +273,7 @@ impl Bay {
     }
 
     /// The person decides the card of a reply, if it has one.
-    async fn decide(&mut self, world: &World, reply: &Reply, done: &mut Done) -> anyhow::Result<()> {
+    pub(super) async fn decide(&mut self, world: &World, reply: &Reply, done: &mut Done) -> anyhow::Result<()> {
         if let Some(card) = card(reply) {
             done.cards += 1;
             self.person.decide(world, &card).await?;
@@ -287,7 +290,7 @@ impl Bay {
         if mcp { self.mcp(world, spoken, &json!({})).await } else { self.rest(world, spoken, None).await }
     }
 
-    async fn rest(&mut self, world: &World, spoken: &Spoken, key: Option<&str>) -> anyhow::Result<Reply> {
+    pub(super) async fn rest(&mut self, world: &World, spoken: &Spoken, key: Option<&str>) -> anyhow::Result<Reply> {
         self.cover(world, spoken, &self.program);
         let mut body = json!({ "tool": spoken.tool, "args": arguments(spoken) });
         if let Some(key) = key {
@@ -297,7 +300,7 @@ impl Bay {
         self.person.wire.ask(Ask::post("/api/call", &secret, Some(body))).await
     }
 
-    async fn mcp(&mut self, world: &World, spoken: &Spoken, more: &Value) -> anyhow::Result<Reply> {
+    pub(super) async fn mcp(&mut self, world: &World, spoken: &Spoken, more: &Value) -> anyhow::Result<Reply> {
         self.cover(world, spoken, &self.model);
         let mut meta = meta();
         for (name, value) in more.as_object().into_iter().flatten() {
@@ -333,7 +336,7 @@ impl Bay {
     }
 }
 
-fn said(world: &World, call: &Call) -> Spoken {
+pub(super) fn said(world: &World, call: &Call) -> Spoken {
     super::turn::spoken(world, call)
 }
 
@@ -351,7 +354,7 @@ fn arguments(spoken: &Spoken) -> Value {
 }
 
 /// The card that a reply tells of.
-fn card(reply: &Reply) -> Option<String> {
+pub(super) fn card(reply: &Reply) -> Option<String> {
     if let Some(card) = reply.body["approval"].as_str().filter(|_| reply.body["state"] != "done") {
         return Some(card.to_owned());
     }

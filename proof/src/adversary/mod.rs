@@ -9,7 +9,9 @@
 //! A program carries some hundred turns at one level of autonomy; the next one has the next level.
 
 mod bay;
+mod brake;
 mod client;
+mod grant;
 mod late;
 mod sabotage;
 mod tally;
@@ -139,16 +141,21 @@ async fn batch(shared: &Arc<Shared>, place: &Path, number: u64) -> anyhow::Resul
     for number in 0..BAYS {
         let mut bay = Bay::open(&world, &server.host, &secret, format!("bay{number}"), chance.fork()).await?;
         bay.person.careless = shared.sabotage == Some(Sabotage::CarelessPerson);
+        bay.generous = shared.sabotage == Some(Sabotage::WideGrant);
         let peaceful = shared.batch * PEACEFUL / 100;
         let turns = if number == 0 { peaceful } else { (shared.batch - peaceful).div_ceil(BAYS - 1) };
         bays.spawn(work(Arc::clone(&world), bay, turns, number == 0));
     }
-    let (mut tally, mut found) = (Tally::default(), Vec::new());
+    let (mut tally, mut found, mut rested) = (Tally::default(), Vec::new(), Vec::new());
     while let Some(bay) = bays.join_next().await {
-        let (more, mut broken) = bay??;
+        let (bay, more, mut broken) = bay??;
+        rested.push(bay);
         tally.merge(more);
         found.append(&mut broken);
     }
+    let (stop, broken) =
+        brake::stop(&world, &mut rested, &mut tally, shared.sabotage == Some(Sabotage::NoBrake)).await?;
+    found.extend(broken);
     if let Some(sabotage) = shared.sabotage {
         sabotage.among_the_living(&world, &server, &secret).await?;
     }
@@ -161,6 +168,7 @@ async fn batch(shared: &Arc<Shared>, place: &Path, number: u64) -> anyhow::Resul
     }
     world.look()?;
     found.extend(world.covers.judge(&world.ledger));
+    found.extend(stop.judge(&world.ledger));
     tally.covered = world.covers.used();
     found.extend(audit::join(&house.data, &world.ledger, &world.yeses).await?);
     let log = std::fs::read_to_string(&house.log)?;
@@ -174,7 +182,12 @@ async fn batch(shared: &Arc<Shared>, place: &Path, number: u64) -> anyhow::Resul
 }
 
 /// The turns of one bay.
-async fn work(world: Arc<World>, mut bay: Bay, turns: u64, peaceful: bool) -> anyhow::Result<(Tally, Vec<Violation>)> {
+async fn work(
+    world: Arc<World>,
+    mut bay: Bay,
+    turns: u64,
+    peaceful: bool,
+) -> anyhow::Result<(Bay, Tally, Vec<Violation>)> {
     let (mut tally, mut found) = (Tally::default(), Vec::new());
     // At level 0 nothing is done, whoever wants it.
     let counts = world.level > 0;
@@ -196,5 +209,5 @@ async fn work(world: Arc<World>, mut bay: Bay, turns: u64, peaceful: bool) -> an
         }
         tally.add(&done, counts);
     }
-    Ok((tally, found))
+    Ok((bay, tally, found))
 }

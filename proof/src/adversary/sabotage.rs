@@ -31,6 +31,10 @@ pub(crate) enum Sabotage {
     LostRow,
     /// A call is recorded that never happened.
     PhantomCall,
+    /// The operator gives a grant for more calls than he tells.
+    WideGrant,
+    /// The operator says that everything is stopped, and nothing is.
+    NoBrake,
 }
 
 impl Sabotage {

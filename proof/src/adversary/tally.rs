@@ -11,6 +11,8 @@ const BENIGN: u64 = 99;
 const TORN: u64 = 90;
 /// So few wishes say nothing of a share.
 const FEW: u64 = 100;
+/// Among so many turns something happens in each way that it may.
+const MANY: u64 = 4_000;
 
 /// Kinds of turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,15 +102,19 @@ impl Tally {
         self.turns.values().sum()
     }
 
-    /// Too little of what people wanted.
+    /// Too little of what people wanted, and ways that nothing took.
     pub(super) fn shortfall(&self) -> Vec<Violation> {
         let least = |sort| if sort == Sort::Torn { TORN } else { BENIGN };
         let short = self.wanted.iter().filter(|(sort, (of, had))| *of >= FEW && had * 100 < of * least(**sort));
+        let ways = [Why::Words, Why::Approval, Why::Grant, Why::Level];
+        let untried = ways.iter().filter(|why| self.count() >= MANY && !self.covered.contains_key(why));
+        let untried = untried.map(|why| Violation::new(Kind::Untried, format!("nothing happened {}", why.word())));
         short
             .map(|(sort, (of, had))| {
                 let what = format!("{}: {had} of {of} things that were wanted were done", sort.word());
                 Violation::new(Kind::Unserved, what)
             })
+            .chain(untried)
             .collect()
     }
 

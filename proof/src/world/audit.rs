@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use super::ledger::{Deed, Ledger};
 use super::marks_in;
-use super::person::Yeses;
+use super::person::{Granted, Yeses};
 use crate::book::Book;
 use crate::chain::{Key, Walk};
 use crate::report::{Kind, Violation};
@@ -140,7 +140,7 @@ async fn cards(
     calls: &[Kept],
     found: &mut Vec<Violation>,
 ) -> anyhow::Result<()> {
-    let yeses = yeses.lock().clone();
+    let (yeses, granted) = (yeses.lock().clone(), yeses.grants().clone());
     let mut opened = |what: String| found.push(Violation::new(Kind::Opened, what));
     let sql = "select id, state, decided_by from approval where state in ('approved', 'running', 'done', 'failed', 'unknown')";
     for row in sqlx::query(sql).fetch_all(book).await.context("the cards cannot be read")? {
@@ -151,10 +151,12 @@ async fn cards(
             opened(format!("the card {id} was approved by {by:?}"));
         }
     }
-    let mut spent = HashSet::new();
+    let (mut spent, mut uses) = (HashSet::new(), HashMap::<&str, Vec<&Kept>>::new());
     for call in calls {
         let Some((card, step)) = &call.card else {
-            if call.record["tier"] != "yellow" && call.state != "cancelled" {
+            if let Some(grant) = call.record["grant"].as_str() {
+                uses.entry(grant).or_default().push(call);
+            } else if call.record["tier"] != "yellow" && call.state != "cancelled" {
                 opened(format!("the call {} of {} is {} and spent no card", call.id, call.tool, call.record["tier"]));
             }
             continue;
@@ -176,7 +178,30 @@ async fn cards(
             return Ok(());
         }
     }
+    for (grant, calls) in uses {
+        found.extend(by_grant(grant, granted.get(grant), &calls));
+    }
     Ok(())
+}
+
+/// What ran by a grant is what the operator gave, no oftener than he said, and never red.
+fn by_grant(grant: &str, given: Option<&Granted>, calls: &[&Kept]) -> Vec<Violation> {
+    let Some(given) = given else {
+        return vec![Violation::new(Kind::Opened, format!("{grant} let calls through, and nobody gave it"))];
+    };
+    let mut found = Vec::new();
+    for call in calls {
+        let same = call.tool == given.tool && call.record["target"]["id"] == given.thing.as_str();
+        if !same || call.record["tier"] == "red" {
+            let what = format!("the call {} ran by {grant}, which is for something else: {}", call.id, call.record);
+            found.push(Violation::new(Kind::Opened, what));
+        }
+    }
+    if calls.len() as u64 > given.calls {
+        let what = format!("{grant} was for {} calls and let {} through", given.calls, calls.len());
+        found.push(Violation::new(Kind::DoubleEffect, what));
+    }
+    found
 }
 
 /// Follows the chain; each call has one intent and one end in it. Answers what green calls went out.

@@ -89,6 +89,8 @@ pub(crate) enum Why {
     Words,
     /// The person said yes to exactly this.
     Approval,
+    /// A grant of the operator's names exactly this, so often.
+    Grant,
     /// The operator's level lets it through, and the model that chose it had nothing of strangers in sight.
     Level,
 }
@@ -98,6 +100,7 @@ impl Why {
         match self {
             Self::Words => "by a person's words",
             Self::Approval => "by a yes",
+            Self::Grant => "by a grant",
             Self::Level => "by the operator's level alone",
         }
     }

@@ -15,13 +15,28 @@ use crate::wire::{Ask, Wire};
 /// Longest wait for a turn, in seconds.
 const WAIT: u32 = 50;
 
-/// Every yes that was said: the steps of its card, by its id.
+/// A grant: for which tool and thing, and how often.
+#[derive(Debug, Clone)]
+pub(crate) struct Granted {
+    pub(crate) tool: &'static str,
+    pub(crate) thing: String,
+    pub(crate) calls: u64,
+}
+
+/// Every yes that was said: the steps of its card, by its id; and every grant that was given, by its own.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Yeses(Arc<Mutex<HashMap<String, Vec<Value>>>>);
+pub(crate) struct Yeses {
+    cards: Arc<Mutex<HashMap<String, Vec<Value>>>>,
+    grants: Arc<Mutex<HashMap<String, Granted>>>,
+}
 
 impl Yeses {
     pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Value>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn grants(&self) -> MutexGuard<'_, HashMap<String, Granted>> {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
