@@ -66,8 +66,9 @@ fn words(moved: &Transferred) -> String {
     format!(
         "Moved {} tables with {rows} rows; each was read back and is the same, and the audit verifies there with {} \
          rows.\nNow set `database` in jarvis.toml, or JARVIS_DATABASE, to that address and start the server. Further \
-         servers need a data directory of their own with the same `keys/audit.key`. `jarvis.db` stays as it was: keep it \
-         until you have a backup of PostgreSQL, and never start a server on it again.",
+         servers need a data directory of their own with the same `keys/audit.key` and, where the vault's key lies there, \
+         `keys/vault.key`. `jarvis.db` stays as it was: keep it until you have a backup of PostgreSQL, and never start a \
+         server on it again.",
         moved.tables.len(),
         moved.verification.rows
     )
