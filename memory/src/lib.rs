@@ -51,6 +51,7 @@ mod store;
 mod stored;
 mod sync;
 mod table;
+mod tear;
 mod token;
 mod tool;
 mod transfer;

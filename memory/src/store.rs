@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::chain::{Chain, Head};
 use crate::change::{Durability, Job};
-use crate::dialect::{Connection, Database, Engine, Listening, Lookup};
+use crate::dialect::{Connection, Database, Dialect, Engine, Listening, Lookup};
 use crate::directory::{self, Directory};
 use crate::error::OpenError;
 use crate::feed::stored_head;
@@ -23,6 +23,7 @@ use crate::follow::Followers;
 use crate::password::Operator;
 use crate::session::Sessions;
 use crate::sync::{self, Alarm};
+use crate::tear::Tears;
 use crate::token::Tokens;
 use crate::transfer::is_unfinished;
 use crate::writer::{self, Handle, Log, Look, Observers, Outlets, QUEUE, Writer};
@@ -99,7 +100,7 @@ impl Store {
             .await
             .map_err(|error| OpenError::Database(error.to_string()))??;
         let directory = Arc::new(directory);
-        let Opened { engine, connection, chain, head } = opened(database, &directory, clock.now()).await?;
+        let Opened { engine, connection, chain, head, anew } = opened(database, &directory, clock.now()).await?;
 
         let readers = engine.readers().await?;
         let lookup = engine.lookup(&readers).await?;
@@ -115,11 +116,14 @@ impl Store {
         let outlets = Outlets::new(&head);
         let (events, elsewhere, observers) =
             (outlets.events.clone(), outlets.elsewhere.clone(), Arc::clone(&outlets.observers));
-        let (torn, seq) = (Arc::new(AtomicBool::new(false)), Arc::clone(&outlets.seq));
+        let (tears, seq) = (Arc::<Tears>::default(), Arc::clone(&outlets.seq));
         let (queue, received) = mpsc::channel(QUEUE);
         let (written_seen, durable_seen) = (outlets.written.subscribe(), outlets.durable.subscribe());
         let look = || Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
-        let alarm = Alarm { torn: Arc::clone(&torn), look: look() };
+        if anew.is_err() {
+            tears.meet();
+        }
+        let alarm = Alarm { tears: Arc::clone(&tears), look: look() };
         if let Some(log) = log(&engine, &directory)? {
             tokio::spawn(sync::run(log, alarm, written_seen, Arc::clone(&outlets.durable)));
         }
@@ -136,7 +140,7 @@ impl Store {
             durability: Durability::Fsync,
             certain: true,
             lost: false,
-            log: Log::new(torn),
+            log: Log::new(tears, !matches!(anew, Ok(true))),
             lone: 0,
             answers: Vec::new(),
             outlets,
@@ -211,6 +215,8 @@ struct Opened {
     connection: Connection,
     chain: Arc<Chain>,
     head: Head,
+    /// Whether the log that was left has begun anew.
+    anew: Result<bool, sqlx::Error>,
 }
 
 async fn opened(database: Database, directory: &Directory, now: i64) -> Result<Opened, OpenError> {
@@ -222,12 +228,7 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
     }
     let left = std::fs::metadata(directory.wal()).is_ok_and(|log| log.len() > 0);
     let mut connection = engine.writer().await?;
-    // Whoever wrote the log last may have died of a disk that lost a part of it.
-    if left && !dialect.purge(&mut connection).await.unwrap_or(false) {
-        tracing::warn!(
-            "the database's log was left by a kill and cannot begin anew yet: somebody reads it, or the disk fails"
-        );
-    }
+    let anew = if left { begin_anew(dialect, &mut connection).await } else { Ok(true) };
     migration::migrate(&mut connection, dialect, now).await?;
     if is_unfinished(&mut connection).await? {
         return Err(OpenError::Unfinished);
@@ -240,7 +241,18 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
         let revoked = grant::revoke_all(&mut connection, now).await.map_err(StoreError::from);
         revoked.map_err(|error| OpenError::Database(error.to_string()))?;
     }
-    Ok(Opened { engine, connection, chain: Arc::new(chain), head })
+    Ok(Opened { engine, connection, chain: Arc::new(chain), head, anew })
+}
+
+/// Lets the log begin anew that another process left: it may have died of a disk that lost a part of it.
+async fn begin_anew(dialect: Dialect, connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    let anew = dialect.purge(connection).await;
+    if !matches!(anew, Ok(true)) {
+        tracing::warn!(
+            "the database's log was left by a kill and cannot begin anew yet: somebody reads it, or the disk fails"
+        );
+    }
+    anew
 }
 
 /// The log file that is fsynced here, where that is not the server's.

@@ -6,12 +6,12 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::chain::Head;
+use crate::tear::Tears;
 use crate::writer::Look;
 
 /// Pause between the first unsynced commit and its fsync, in which others join it.
@@ -22,14 +22,14 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where it is told that the log could not be fsynced.
 pub(crate) struct Alarm {
-    pub(crate) torn: Arc<AtomicBool>,
+    pub(crate) tears: Arc<Tears>,
     /// The writer, which begins the log anew.
     pub(crate) look: Look,
 }
 
 impl Alarm {
     fn ring(&self) {
-        self.torn.store(true, Ordering::Release);
+        self.tears.meet();
         self.look.look();
     }
 }
@@ -47,7 +47,7 @@ pub(crate) async fn run(
             changed = written.changed() => if changed.is_err() {
                 return;
             },
-            () = tokio::time::sleep(AGAIN), if alarm.torn.load(Ordering::Acquire) => {
+            () = tokio::time::sleep(AGAIN), if alarm.tears.are_open() => {
                 alarm.look.look();
                 continue;
             }
@@ -55,7 +55,7 @@ pub(crate) async fn run(
         tokio::time::sleep(GATHER).await;
         // Taken before the fsync: what is committed during it may not be covered.
         let head = written.borrow_and_update().clone();
-        if alarm.torn.load(Ordering::Acquire) {
+        if alarm.tears.are_open() {
             // An fsync would go well and tell nothing.
             alarm.look.look();
             continue;
@@ -66,6 +66,9 @@ pub(crate) async fn run(
         if let Err(error) = fsync(&log).await {
             tracing::error!(%error, "the database's log could not be fsynced");
             alarm.ring();
+            continue;
+        }
+        if alarm.tears.are_open() {
             continue;
         }
         durable.send_if_modified(|known| {
@@ -102,7 +105,7 @@ mod tests {
         let look = Look { queue: queue.downgrade(), seq: Arc::new(AtomicU64::new(0)) };
         // The queue is open for as long as the test runs.
         std::mem::forget(queue);
-        (Alarm { torn: Arc::default(), look }, jobs)
+        (Alarm { tears: Arc::default(), look }, jobs)
     }
 
     #[tokio::test]
@@ -110,14 +113,14 @@ mod tests {
         let (written, seen) = watch::channel(Head::genesis());
         let durable = Arc::new(watch::channel(Head::genesis()).0);
         let (alarm, mut jobs) = alarm();
-        let torn = Arc::clone(&alarm.torn);
+        let tears = Arc::clone(&alarm.tears);
         // A pipe cannot be fsynced.
         let (mut reader, writer) = std::io::pipe().unwrap();
         let log = File::from(std::os::fd::OwnedFd::from(writer));
         let task = tokio::spawn(run(log, alarm, seen, Arc::clone(&durable)));
         written.send_replace(head(3));
         assert!(matches!(jobs.recv().await, Some(Job::Look)));
-        assert!(torn.load(Ordering::Acquire));
+        assert!(tears.are_open());
         assert_eq!(*durable.borrow(), Head::genesis());
         drop(written);
         task.await.unwrap();

@@ -30,6 +30,7 @@ use crate::feed::{self, stored_head};
 use crate::follow::Followers;
 use crate::row::{Linked, Row};
 use crate::stored::Halt;
+use crate::tear::Tears;
 
 /// Most changes in one transaction: bounds how long the last of them waits.
 const BATCH: usize = 512;
@@ -51,8 +52,9 @@ const LOOKED: u32 = 16;
 const QUIET: u32 = 32;
 
 /// What is answered once pages of the database may be lost.
-const LOST: &str = "the disk lost what was written to the database; its log still has it, and a restart of Jarvis brings \
-                    it back; nothing was done";
+const LOST: &str = "the disk lost what was written to the database; its log still has it: end whatever else has the \
+                    database open (a backup, a shell of SQLite) and restart Jarvis, which brings it back; nothing was \
+                    done";
 
 /// The writer, where others than its thread reach it.
 pub(crate) struct Shared {
@@ -90,7 +92,7 @@ impl Handle {
 
     /// The writer, if nothing is under way and nobody comes at the same time.
     fn alone(&self) -> Option<MutexGuard<'_, Option<Writer>>> {
-        let shared = self.writer.as_ref()?;
+        let shared = self.writer.as_ref().filter(|_| !self.queue.is_closed())?;
         // What waits already comes first, and shares a commit.
         let waiting = self.queue.capacity() < self.queue.max_capacity();
         let held = if waiting { None } else { shared.writer.try_lock().ok() };
@@ -109,9 +111,10 @@ impl Handle {
         }
         let Some(mut held) = self.alone() else { return Err(job) };
         let Some(writer) = held.as_mut() else { return Err(job) };
-        let mut jobs = vec![job];
-        tokio::task::block_in_place(|| runtime.block_on(writer.carry_out(&mut jobs)));
-        let answers = std::mem::take(&mut writer.answers);
+        let (writer, mut jobs) = (Careful(writer), vec![job]);
+        tokio::task::block_in_place(|| runtime.block_on(writer.0.carry_out(&mut jobs)));
+        let answers = std::mem::take(&mut writer.0.answers);
+        drop(writer);
         drop(held);
         answer(answers);
         Ok(())
@@ -132,6 +135,17 @@ impl Handle {
     async fn hand_in(&self, job: Job) -> Stored<()> {
         let Err(job) = self.carry_out_now(job) else { return Ok(()) };
         self.queue.send(job).await.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))
+    }
+}
+
+/// Whoever borrows the writer. If that panics, what is open is rolled back and the head read anew before the next batch.
+struct Careful<'w>(&'w mut Writer);
+
+impl Drop for Careful<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.certain = false;
+        }
     }
 }
 
@@ -206,13 +220,12 @@ impl Outlets {
 pub(crate) struct Log {
     /// Whether erased texts still stand in the log file.
     purging: bool,
-    /// Whether the log file may have a gap on the disk: what the system could not write it forgets, and the next fsync
-    /// goes well. Rows behind a gap are lost with a power cut, so nothing is acknowledged before the log has begun anew.
-    torn: Arc<AtomicBool>,
+    /// Gaps that it may have on the disk.
+    tears: Arc<Tears>,
     /// Whether a checkpoint wrote pages into the database that are not fsynced yet, since a reader held up the rest.
     begun: bool,
-    /// Whether some of those may be lost. Only the next start, whose recovery reads the whole log again, puts that right:
-    /// until then the log stays as it is, and nothing is acknowledged.
+    /// Whether some of those may be lost. Only the next start after every program has let go of the database, whose
+    /// recovery reads the whole log again, puts that right: until then the log stays as it is, and nothing is acknowledged.
     halted: bool,
     /// Changes since the length of the log was looked at.
     unlooked: u32,
@@ -221,8 +234,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) const fn new(torn: Arc<AtomicBool>) -> Self {
-        Self { purging: false, torn, begun: false, halted: false, unlooked: 0, long: false }
+    /// `begun`: another process left it and may have begun a checkpoint.
+    pub(crate) const fn new(tears: Arc<Tears>, begun: bool) -> Self {
+        Self { purging: false, tears, begun, halted: false, unlooked: 0, long: false }
     }
 }
 
@@ -333,7 +347,7 @@ async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
 impl Writer {
     /// The log may have a gap. Whoever fsyncs it has it looked after.
     fn tear(&self) {
-        self.log.torn.store(true, Ordering::Release);
+        self.log.tears.meet();
         self.outlets.written.send_modify(|_| {});
     }
 
@@ -372,7 +386,7 @@ impl Writer {
         match &came {
             Ok(all) => self.log.begun = !all,
             Err(error) if self.log.begun && self.dialect().unsynced(error) => {
-                tracing::error!("the disk lost what was written to the database; restart Jarvis, which brings it back");
+                tracing::error!("{LOST}");
                 self.log.halted = true;
             }
             Err(_) => {}
@@ -383,7 +397,7 @@ impl Writer {
     /// Whether changes come one by one of late, and nothing is to be put right before the next.
     fn is_quiet(&self) -> bool {
         let usual = self.certain && !self.log.purging && !self.log.long && self.published == self.head.seq;
-        usual && self.lone >= QUIET && !self.log.torn.load(Ordering::Acquire)
+        usual && self.lone >= QUIET && !self.log.tears.are_open()
     }
 
     /// Appends a row on the thread that brings it, without an fsync: what a green call does. Answers nothing, and leaves
@@ -678,7 +692,7 @@ impl Writer {
         if !self.certain {
             self.read_head().await?;
         }
-        if self.log.torn.load(Ordering::Acquire) {
+        if self.log.tears.are_open() {
             self.begin_log_anew().await?;
         }
         Ok(())
@@ -686,7 +700,7 @@ impl Writer {
 
     /// What was fsynced just now stands behind no gap; else nobody knows whether it would survive.
     async fn unbroken(&mut self, durability: Durability) -> Stored<()> {
-        if durability != Durability::Fsync || !self.log.torn.load(Ordering::Acquire) {
+        if durability != Durability::Fsync || !self.log.tears.are_open() {
             return Ok(());
         }
         // Its rows are published when the head is read anew.
@@ -699,11 +713,11 @@ impl Writer {
         if self.log.halted {
             return Err(StoreError::Unavailable(LOST.to_owned()));
         }
-        // Whatever tears from here on is another gap.
-        self.log.torn.store(false, Ordering::Release);
+        let met = self.log.tears.met();
         let came = self.dialect().purge(&mut self.connection).await;
         let why = match self.brought(came) {
             Ok(true) => {
+                self.log.tears.mend(met);
                 self.lone = 0;
                 self.outlets.durable.send_replace(self.head.clone());
                 return Ok(());
@@ -711,7 +725,6 @@ impl Writer {
             Ok(false) => "somebody reads it".to_owned(),
             Err(error) => error.to_string(),
         };
-        self.tear();
         Err(StoreError::Unavailable(format!(
             "after a fault of the disk the database's log must begin anew, and cannot yet ({why}); nothing was done, ask \
              again in a moment"

@@ -165,8 +165,8 @@ pub(super) async fn purge(connection: &mut Connection) -> Result<bool, sqlx::Err
 /// was all; if not, what was brought is not fsynced.
 pub(super) async fn checkpoint(connection: &mut Connection) -> Result<bool, sqlx::Error> {
     let row = sqlx::query("pragma wal_checkpoint(passive)").fetch_one(connection).await?;
-    let (log, brought): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-    Ok(brought >= log)
+    let (busy, log, brought): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    Ok(busy == 0 && brought >= log)
 }
 
 /// Brings all of the log into the database and empties it. Answers whether that could be done.

@@ -239,7 +239,7 @@ async fn what_a_checkpoint_began_and_the_disk_lost_is_kept_in_the_log_until_a_re
     // The next fsync of the database would go well, and what it did not write be gone with the log.
     for reads in [AuditReads::Wal, AuditReads::Fsync] {
         let error = world.store.append(read("z"), reads).await.unwrap_err();
-        assert!(error.to_string().contains("restart of Jarvis"), "{refused} {error}");
+        assert!(error.to_string().contains("restart Jarvis"), "{refused} {error}");
     }
     let kept = std::fs::metadata(world.data.join("jarvis.db-wal")).unwrap().len();
     world.store.close().await;

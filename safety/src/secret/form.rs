@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use crate::digest::hex;
+use crate::plain::visible;
 
 /// Shorter forms would strike out what only happens to look like it.
 const SHORTEST_FORM: usize = 6;
@@ -37,6 +38,8 @@ pub(super) fn forms(value: &str) -> BTreeSet<String> {
 
 fn add(value: &str, forms: &mut BTreeSet<String>) {
     forms.insert(value.to_owned());
+    // As it is shown to people.
+    forms.insert(visible(value));
     forms.insert(value.chars().rev().collect());
     for offset in 0..3 {
         let bytes = [&[0; 2][..offset], value.as_bytes()].concat();
