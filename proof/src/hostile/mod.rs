@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use self::judge::judge;
 use self::ledger::Fixed;
-use self::memory::{resident, settled};
+use self::memory::{forget, highest, resident, settled};
 use self::raw::Line;
 use self::relay::Saboteur;
 pub(crate) use self::relay::{Between, Relay, Sabotage};
@@ -81,6 +81,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
     let world = World::furnish(&server.host, &house.data).await?;
     let mut found = warm::warm(&world, seed).await?;
     let idle = resident(server.id()?)?;
+    forget(server.id()?)?;
     let before = Fixed::read(&Book::of(&house.data)).await?;
     let shared = beset(&options, world, seed).await?;
     let tally = std::mem::take(&mut *shared.tally.lock().unwrap_or_else(PoisonError::into_inner));
@@ -173,8 +174,14 @@ async fn lane(shared: Arc<Shared>) -> anyhow::Result<()> {
 
 /// Whether it holds more than it may, with all connections closed.
 async fn grown(server: &Server, idle: u64, held: bool) -> anyhow::Result<Option<Violation>> {
+    let most = highest(server.id()?)?;
     let after = settled(server.id()?, GROWTH * idle, held).await?;
-    say(&format!("hostile: {} MiB after some hundred sane requests, {} MiB at the end", idle >> 10, after >> 10));
+    say(&format!(
+        "hostile: {} MiB after some hundred sane requests, {} MiB at most since, {} MiB at the end",
+        idle >> 10,
+        most >> 10,
+        after >> 10
+    ));
     let what = format!("{after} KiB are held, and {idle} KiB were when it was idle");
     Ok((after > GROWTH * idle).then(|| Violation::new(Kind::Memory, what)))
 }

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use self::cluster::{Cluster, missing};
-use self::outage::Outage;
+use self::outage::{OUTAGES, Outage};
 use self::pair::Pair;
 use self::tally::Tally;
 use crate::budget::Budget;
@@ -54,6 +54,8 @@ struct Lane {
     budget: Arc<Budget>,
     /// What was seen by all.
     shared: Arc<Mutex<Tally>>,
+    /// Outages that none of them had yet.
+    unseen: Arc<Mutex<Vec<Outage>>>,
     cluster: Cluster,
     work: PathBuf,
     binary: PathBuf,
@@ -78,6 +80,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
     let options = Arc::new(options);
     let budget = Arc::new(Budget::new(options.cycles, options.minutes));
     let shared = Arc::new(Mutex::new(Tally::default()));
+    let unseen = Arc::new(Mutex::new(OUTAGES.map(|(outage, ..)| outage).to_vec()));
     let mut lanes = JoinSet::new();
     for number in 0..if options.sabotage.is_some() { 1 } else { options.lanes.max(1) } {
         let mut chance = chance.fork();
@@ -85,6 +88,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
             options: Arc::clone(&options),
             budget: Arc::clone(&budget),
             shared: Arc::clone(&shared),
+            unseen: Arc::clone(&unseen),
             cluster: Cluster::new(&mut chance).await?,
             work: work.join(format!("lane-{number}")),
             binary: binary.clone(),
@@ -179,6 +183,12 @@ impl Lane {
         self.end(pair).await
     }
 
+    /// Each outage once, and then as they come.
+    fn drawn(&mut self) -> Outage {
+        let first = self.chance.take(&mut self.unseen.lock().unwrap_or_else(PoisonError::into_inner));
+        first.unwrap_or_else(|| Outage::pick(&mut self.chance))
+    }
+
     /// Load, an outage in the midst of it, and a look at what is left.
     async fn cycle(&mut self, pair: &mut Pair, sabotage: Option<Sabotage>, last: bool) -> anyhow::Result<()> {
         let outage = match (self.options.sabotage, sabotage) {
@@ -187,7 +197,7 @@ impl Lane {
             (Some(_), None) => Outage::Terminated,
             // At the end often one that the other can be left alone with.
             (None, None) if last && self.chance.percent(50) => Outage::OneKilled,
-            (None, None) => Outage::pick(&mut self.chance),
+            (None, None) => self.drawn(),
         };
         self.tally.count_one(outage);
         if self.chance.percent(10) && self.options.sabotage.is_none() {
