@@ -85,6 +85,12 @@ fn every_form_is_struck_out_wherever_it_stands() {
 }
 
 #[test]
+fn what_is_shown_escaped_is_struck_out_escaped() {
+    let redactor = knowing(&[("token", "pass\u{200b}word\u{202e}-12")]);
+    assert_eq!(redactor.text("is pass\\u{200b}word\\u{202e}-12."), "is [secret token].");
+}
+
+#[test]
 fn space_around_a_secret_hides_nothing() {
     let redactor = knowing(&[("key", " Passw0rd-1\n")]);
     assert_eq!(redactor.text("is Passw0rd-1."), "is [secret key].");
