@@ -76,3 +76,18 @@ fn a_rule_fits_only_where_tool_target_actor_and_arguments_all_do() {
         assert!(!fits("tt", &other, "1", "web", "token:a"), "{other}");
     }
 }
+
+/// K-22.
+#[test]
+fn a_rule_may_want_a_tool_asked_that_its_pattern_fits_and_a_rule_that_refuses_wants_none() {
+    let rule = |tool: &str, then: &str| {
+        format!("[[rule]]\nname='r'\n{tool}target='web'\nthen='{then}'\nrefused=[{{tool='tt',target='web'}}]\n")
+    };
+    let asks = |text: &str, tool: &str| Policy::parse(text).unwrap().asks(tool);
+    let of_some = rule("tool='t*'\n", "ask");
+    assert!(asks(&of_some, "tt") && !asks(&of_some, "u"));
+    assert!(asks(&rule("", "ask"), "u"), "a rule without a tool is of each");
+    assert!(!asks(&rule("", "refuse"), "tt"));
+    assert!(asks(&format!("{}{of_some}", rule("", "refuse")), "tt"), "any of them");
+    assert!(!Policy::default().asks("tt"));
+}

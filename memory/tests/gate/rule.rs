@@ -240,6 +240,24 @@ async fn the_outcome_of_a_read_that_had_to_be_asked_is_handed_over_too() {
     assert_eq!(ran(house.gate.call(ask()).await).call, card.steps[0].call);
 }
 
+/// K-22.
+#[tokio::test]
+async fn the_outcome_of_a_look_that_only_a_rule_asks_is_handed_over_too() {
+    let rule = |tool: &str| {
+        let text = format!("[[rule]]\nname='ask'\n{tool}then='ask'\nrefused=[{{tool='lamp_see',target='hall'}}]\n");
+        Ok(Policy::parse(&text).unwrap())
+    };
+    for tool in ["tool='lamp_see'\n", "target='hall'\n"] {
+        let house = House::new().await.killed_under(rule(tool)).await;
+        let see = || house.call_local("lamp_see", lamp("hall"));
+        let Answer::Waiting(card) = see().await else { panic!("the rule asks") };
+        house.gate.approve(&Actor::operator(), &card.id, &Origin::default()).await.unwrap();
+        house.gate.follow(&card.id, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(ran(see().await).call, card.steps[0].call, "handed over");
+        assert!(matches!(see().await, Answer::Waiting(again) if again.id != card.id), "and once only");
+    }
+}
+
 /// K-23.
 #[tokio::test]
 async fn a_grant_counts_in_memory_what_the_store_counts_and_only_what_is_put_in_force_grants() {

@@ -235,7 +235,8 @@ impl Inner {
             }
         }
         // What can never be asked has nothing to fetch; most calls end here.
-        if spec.tier == Tier::Green && !spec.effects.network {
+        let ruled = || self.rules().policy.as_ref().is_ok_and(|policy| policy.asks(&request.tool));
+        if spec.tier == Tier::Green && !spec.effects.network && !ruled() {
             return Ok(None);
         }
         Ok(self.fetched(std::slice::from_ref(request)).await?.map(|card| answer_of(&card)))

@@ -163,6 +163,13 @@ impl Policy {
         &self.version
     }
 
+    /// Whether a rule may want calls of the tool asked: of some targets, actors or arguments at least.
+    #[must_use]
+    pub fn asks(&self, tool: &str) -> bool {
+        let asks = |rule: &Rule| rule.then == Then::Ask && rule.tool.as_ref().is_none_or(|glob| glob.is_match(tool));
+        self.rules.iter().any(asks)
+    }
+
     /// The strictest rule that fits; among equally strict ones the first.
     #[must_use]
     pub fn tightening(&self, tool: &str, args: &Value, target: &Target, actor: &str) -> Option<Tightening> {
