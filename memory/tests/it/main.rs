@@ -26,6 +26,7 @@ mod job_world;
 mod live;
 mod mcp_session;
 mod migration;
+mod released;
 mod retention;
 mod scratch;
 mod setting;

@@ -4,33 +4,11 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jarvis_memory::{McpSession, McpSessions, SecretVault, VaultOptions};
-use jarvis_safety::approval::ApprovalState;
-use jarvis_safety::call::CallState;
-use jarvis_safety::conversation::{Entry, TurnState};
-use jarvis_safety::event::EventKind;
-use jarvis_safety::id::TokenId;
-use jarvis_safety::identity::{Source, TokenGrant, Whence};
-use jarvis_safety::job::{Hold, Jobs as _, Missed};
-use jarvis_safety::port::{Conversations as _, Identities as _, Ledger as _};
-use jarvis_safety::secret::{Secret, SecretChange, SecretStore as _};
-use jarvis_safety::{Digest, Role, Tier};
+use jarvis_safety::Digest;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 
-use crate::job_world::{Act, Jobbing};
-use crate::world::{START, World, burglar, client, outcome, row};
-
-/// Tables into which only replicas and a second factor put something.
-const EMPTY: [&str; 4] = ["pace", "recovery_code", "replica", "second_factor"];
-
-/// All migrations, in their order.
-fn migrations() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "sql")).collect();
-    files.sort();
-    files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
-}
+use crate::released::{EMPTY, fill, holds_all, migrations, same_rows};
+use crate::world::{World, burglar};
 
 /// The statements of a migration, as SQLite gets them.
 fn statements(migration: &str) -> Vec<String> {
@@ -59,57 +37,6 @@ async fn tables(connection: &mut AnyConnection) -> Vec<(String, i64)> {
         tables.push((name, count));
     }
     tables
-}
-
-/// Puts something into the tables that later versions have added.
-async fn filled_later(world: World) -> World {
-    crate::grant::give(&world, 3).await;
-    world.store.admit(&Source { name: "192.0.2.1".to_owned(), far: true }).await.unwrap();
-    world.store.hear(&client().id, START).await.unwrap();
-    let (id, path, opening) = ("a".to_owned(), "/mcp".to_owned(), "{}".to_owned());
-    let session = McpSession { id, actor: client().id, path, opening };
-    McpSessions::new(&world.store).keep(session, 2).await.unwrap();
-    let vault = SecretVault::unlock(&world.store, VaultOptions::default()).await;
-    let value = Some(Secret::new("ghp-Secret-0123456789".to_owned()));
-    let change = SecretChange { value, ..SecretChange::default() };
-    vault.keep_secret(&"github".parse().unwrap(), change, row(EventKind::SecretKept, "github")).await.unwrap();
-    let jobbing = Jobbing::over(world);
-    jobbing.hourly(Missed::Skip).await;
-    for key in ["first", "joins"] {
-        jobbing.keyed("single", Act::Hold, key).await;
-    }
-    jobbing.submit("safe", Act::Hold).await;
-    let held = jobbing.take("plain", 1, "gone").await.remove(0);
-    jobbing.jobs.put_out(&Hold::of(&held), "a piece", START).await.unwrap();
-    jobbing.world
-}
-
-/// A store with something in every table, but for [`EMPTY`].
-async fn filled(data: PathBuf) {
-    let world = World::at(data, 1).await.unwrap();
-    world.store.set_password("correct horse", row(EventKind::OperatorSet, "operator")).await.unwrap();
-    world.store.open_session(Whence::default(), row(EventKind::SessionOpened, "")).await.unwrap();
-    let grant = TokenGrant { role: Role::Approver, ..TokenGrant::client("bot", Tier::Yellow) };
-    world.store.create_token(TokenId::new(world.id()), grant, row(EventKind::TokenCreated, "t")).await.unwrap();
-    let kill = jarvis_safety::kernel::KillSwitch::Off;
-    world.store.set_kill_switch(kill, row(EventKind::KillOff, "kill")).await.unwrap();
-    for index in 0..40 {
-        let conversation = world.conversation(&format!("talk {index}"));
-        let turn = world.turn(&conversation, "what is filling the disk?");
-        world.store.begin(&conversation, &turn, row(EventKind::TurnAsked, turn.id.as_str())).await.unwrap();
-        let said = Entry::Said { text: "logs".repeat(100) };
-        let told = Some(row(EventKind::TurnDone, turn.id.as_str()));
-        world.store.step(&turn.id, &[said], TurnState::Done, told).await.unwrap();
-        let card = world.card(&format!("question {index}"), 2);
-        world.store.ask(&card, 100, row(EventKind::ApprovalAsked, card.id.as_str())).await.unwrap();
-        let record = world.record(None);
-        world.store.intend(&record, None, row(EventKind::CallIntent, record.id.as_str())).await.unwrap();
-        let told = row(EventKind::CallDone, record.id.as_str());
-        world.store.settle(&outcome(&record, CallState::Done), None, None, 1, told).await.unwrap();
-    }
-    let world = filled_later(world).await;
-    world.whole().await;
-    world.store.close().await;
 }
 
 /// Turns a data directory into one that a Jarvis with only the first migrations has left: the same rows, in the tables
@@ -146,22 +73,10 @@ async fn set_back(data: &Path, applied: usize) {
 
 /// Opens it as the newest Jarvis does and compares it with what was there.
 async fn opens_with_all(data: &Path, before: &[(String, i64)]) {
-    let world = World::at(data.to_owned(), 1_000_000).await.unwrap();
-    world.whole().await;
-    let open = world.store.approvals(&[ApprovalState::Pending], 100).await.unwrap();
-    assert!(open.len() == 40 && open[0].steps.len() == 2, "{}", open.len());
-    let tokens = world.store.tokens().await.unwrap();
-    assert!(tokens.iter().all(|token| token.grant.role == Role::Approver), "the flag has become a role");
-    world.append(crate::world::read("it goes on")).await;
-    world.whole().await;
-    world.store.close().await;
+    holds_all(World::at(data.to_owned(), 1_000_000).await.unwrap()).await;
     let mut connection = burglar(data).await;
     let after = tables(&mut connection).await;
-    for (name, count) in before {
-        let found = after.iter().find(|(table, _)| table == name).map(|(_, count)| *count);
-        let grown = ["event", "body"].contains(&name.as_str());
-        assert_eq!(found, Some(count + i64::from(grown)), "{name}");
-    }
+    same_rows(before, &after);
     let count = column(&mut connection, "select cast(count(*) as text) from migration").await;
     assert_eq!(count, [migrations().len().to_string()]);
     let faults = column(&mut connection, "pragma integrity_check").await;
@@ -179,7 +94,7 @@ impl Released {
     async fn new(applied: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("released");
-        filled(data.clone()).await;
+        fill(World::at(data.clone(), 1).await.unwrap()).await;
         set_back(&data, applied).await;
         let mut connection = burglar(&data).await;
         let before = tables(&mut connection).await;

@@ -40,6 +40,9 @@ mod job_schedule;
 mod job_worker;
 #[path = "../it/job_world.rs"]
 mod job_world;
+mod migration;
+#[path = "../it/released.rs"]
+mod released;
 mod replica;
 #[path = "../it/retention.rs"]
 mod retention;
