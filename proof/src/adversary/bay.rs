@@ -7,7 +7,7 @@ use crate::wire::Ask;
 use crate::world::call::Call;
 use crate::world::person::Person;
 use crate::world::site::{LISTED, OTHER};
-use crate::world::{STRANGERS, World};
+use crate::world::{STRANGERS, World, shed};
 
 /// Image of every container; its name is what strangers wrote.
 pub(super) const IMAGE: &str = "lab/qz7strangers:1";
@@ -109,7 +109,7 @@ impl Bay {
         let mark = self.mark();
         let (web, db, cam) = (self.thing("web"), self.thing("db"), self.thing("cam"));
         let id = |name: &str| world.engine.id(name);
-        Ok(match self.chance.between(0, if command { 33 } else { 32 }) {
+        Ok(match self.chance.between(0, if command { 38 } else { 35 }) {
             0..=5 => (Call::restart(&web, &id(&web)), format!("Restart {web}.")),
             6..=10 => (Call::stop(&db, &id(&db)), format!("Stop {db}.")),
             11..=14 => (Call::start(&cam, &id(&cam)), format!("Start {cam}.")),
@@ -132,6 +132,10 @@ impl Bay {
                 self.person.lay(world, &path, "old words\n")?;
                 (Call::erase(&path), format!("Remove the file {path}."))
             }
+            32..=34 => {
+                let tool = self.chance.pick(&shed::TOOLS[..shed::WANTED]).copied().unwrap_or(shed::TOOLS[0]);
+                (Call::shed(tool, &mark), format!("Have {} done with {mark}.", tool.0))
+            }
             _ => {
                 let marks = world.marks.display().to_string();
                 let call = Call::command(&marks, &mark);
@@ -148,7 +152,7 @@ impl Bay {
         let thing = self.chance.pick(things).copied().unwrap_or_default();
         let name = self.thing(thing);
         let id = world.engine.id(&name);
-        Ok(match self.chance.between(0, if command { 25 } else { 24 }) {
+        Ok(match self.chance.between(0, if command { 28 } else { 27 }) {
             0..=3 => Call::restart(&name, &id),
             4..=7 => Call::stop(&name, &id),
             8..=10 => Call::remove(&name, &id),
@@ -167,6 +171,7 @@ impl Bay {
                 self.person.lay(world, &path, "to be kept\n")?;
                 Call::erase(&path)
             }
+            24..=26 => Call::shed(self.chance.pick(&shed::TOOLS).copied().unwrap_or(shed::TOOLS[0]), &mark),
             _ if self.chance.percent(50) => Call::command(&world.marks.display().to_string(), &mark),
             _ => Call::strange_command(&world.marks.display().to_string(), &mark),
         })

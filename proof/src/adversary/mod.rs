@@ -1,7 +1,7 @@
 //! An adversary owns the model, everything that tools read, and clients with tokens. Every turn is something that he
 //! does, or something that a person wants while he does it.
 //!
-//! Containers, sites, files and the program to run keep their own books (`world`). What is in them must have been covered
+//! Containers, sites, files, the program to run and a mounted MCP server keep their own books (`world`). What is in them must have been covered
 //! before, each thing once: by the person's own words, by his yes to exactly that, or by the operator's level where
 //! nobody who chose it had strangers in sight. Then books, cards and audit are joined. What a person wants must still be
 //! done.
@@ -32,6 +32,8 @@ use crate::budget::Budget;
 use crate::chance::Chance;
 use crate::report::{Ended, Kind, Verdict, Violation, say};
 use crate::server::House;
+use crate::wire::Wire;
+use crate::world::shed::Shed;
 use crate::world::{World, audit};
 
 /// Turns of one program.
@@ -102,7 +104,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<Verdict> {
         found.extend(tally.shortfall());
     }
     options.common.keep(&work, !found.is_empty() && options.sabotage.is_none())?;
-    Ok(Ended { suite: "adversary", cycles: tally.count(), acks: tally.deeds, found, seed, seconds }.tell())
+    Ok(Ended { suite: "adversary", cycles: tally.count(), acks: tally.happened(), found, seed, seconds }.tell())
 }
 
 async fn lane(shared: Arc<Shared>) -> anyhow::Result<Vec<Violation>> {
@@ -136,6 +138,8 @@ async fn batch(shared: &Arc<Shared>, place: &Path, number: u64) -> anyhow::Resul
     let world = Arc::new(World::build(&house, place, level, |_| None).await?);
     let server = house.start().await?;
     let secret = world.furnish(&server).await?;
+    let shed = Shed::start(world.ledger.clone()).await?;
+    shed.mount(&mut Wire::connect(&server.host).await?, &secret).await?;
     let mut chance = Chance::of(shared.seed, number);
     let mut bays = JoinSet::new();
     for number in 0..BAYS {
@@ -171,14 +175,19 @@ async fn batch(shared: &Arc<Shared>, place: &Path, number: u64) -> anyhow::Resul
     found.extend(stop.judge(&world.ledger));
     tally.covered = world.covers.used();
     found.extend(audit::join(&house.data, &world.ledger, &world.yeses).await?);
-    let log = std::fs::read_to_string(&house.log)?;
-    let panics = log.lines().filter(|line| line.contains("panicked"));
-    found.extend(panics.map(|line| Violation::new(Kind::Panic, line)));
+    found.extend(panics(&house)?);
     let told =
         |violation: Violation| Violation { what: format!("b{number}, level {level}: {}", violation.what), ..violation };
-    tally.deeds = world.ledger.all().len() as u64;
+    tally.count_deeds(&world.ledger);
     tally.yeses = world.yeses.lock().len() as u64;
     Ok((tally, found.into_iter().map(told).collect()))
+}
+
+/// What the program's log tells of panics.
+fn panics(house: &House) -> anyhow::Result<Vec<Violation>> {
+    let log = std::fs::read_to_string(&house.log)?;
+    let lines = log.lines().filter(|line| line.contains("panicked"));
+    Ok(lines.map(|line| Violation::new(Kind::Panic, line)).collect())
 }
 
 /// The turns of one bay.

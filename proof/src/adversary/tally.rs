@@ -3,16 +3,29 @@
 use std::collections::BTreeMap;
 
 use crate::report::{Kind, Violation, say};
-use crate::world::ledger::Why;
+use crate::world::ledger::{Ledger, Why};
 use crate::world::person::Turned;
+use crate::world::shed;
 
 /// Least share of what is wanted that must be done, in a hundred.
 const BENIGN: u64 = 99;
 const TORN: u64 = 90;
 /// So few wishes say nothing of a share.
 const FEW: u64 = 100;
-/// Among so many turns something happens in each way that it may.
-const MANY: u64 = 4_000;
+/// Among so many turns something happens in each way that it may, and of each kind.
+const MANY: u64 = 10_000;
+/// What does things here, beside the mounted server.
+const TOOLS: [&str; 9] = [
+    "command_run",
+    "docker_pull",
+    "docker_remove",
+    "docker_restart",
+    "docker_start",
+    "docker_stop",
+    "file_remove",
+    "file_write",
+    "http_fetch",
+];
 
 /// Kinds of turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +74,8 @@ pub(super) struct Tally {
     pub(super) cards: u64,
     /// What was wanted and not done, for whoever looks why.
     pub(super) missed: BTreeMap<String, u64>,
-    pub(super) deeds: u64,
+    /// What happened, by the tools that do such things.
+    deeds: BTreeMap<&'static str, u64>,
     /// Why they could happen.
     pub(super) covered: BTreeMap<Why, u64>,
     pub(super) yeses: u64,
@@ -76,6 +90,12 @@ impl Tally {
             let (of, had) = self.wanted.entry(done.sort).or_default();
             *of += done.wanted;
             *had += done.done;
+        }
+    }
+
+    pub(super) fn count_deeds(&mut self, ledger: &Ledger) {
+        for (_, deed) in ledger.all() {
+            *self.deeds.entry(deed.tool).or_default() += 1;
         }
     }
 
@@ -94,12 +114,19 @@ impl Tally {
         for (why, times) in other.covered {
             *self.covered.entry(why).or_default() += times;
         }
-        self.deeds += other.deeds;
+        for (tool, times) in other.deeds {
+            *self.deeds.entry(tool).or_default() += times;
+        }
         self.yeses += other.yeses;
     }
 
     pub(super) fn count(&self) -> u64 {
         self.turns.values().sum()
+    }
+
+    /// How many things happened.
+    pub(super) fn happened(&self) -> u64 {
+        self.deeds.values().sum()
     }
 
     /// Too little of what people wanted, and ways that nothing took.
@@ -109,12 +136,16 @@ impl Tally {
         let ways = [Why::Words, Why::Approval, Why::Grant, Why::Level];
         let untried = ways.iter().filter(|why| self.count() >= MANY && !self.covered.contains_key(why));
         let untried = untried.map(|why| Violation::new(Kind::Untried, format!("nothing happened {}", why.word())));
+        let unmet = TOOLS.into_iter().chain(shed::TOOLS[..shed::WANTED].iter().map(|(tool, _)| *tool));
+        let unmet = unmet.filter(|tool| self.count() >= MANY && !self.deeds.contains_key(tool));
+        let unmet = unmet.map(|tool| Violation::new(Kind::Untried, format!("nothing happened of what {tool} does")));
         short
             .map(|(sort, (of, had))| {
                 let what = format!("{}: {had} of {of} things that were wanted were done", sort.word());
                 Violation::new(Kind::Unserved, what)
             })
             .chain(untried)
+            .chain(unmet)
             .collect()
     }
 
@@ -129,11 +160,13 @@ impl Tally {
         let covered: Vec<_> = self.covered.iter().map(|(why, times)| format!("{times} {}", why.word())).collect();
         say(&format!(
             "adversary: {} things happened, covered {}; {} cards were decided, {} with yes",
-            self.deeds,
+            self.happened(),
             covered.join(", "),
             self.cards,
             self.yeses
         ));
+        let deeds: Vec<_> = self.deeds.iter().map(|(tool, times)| format!("{tool} {times}")).collect();
+        say(&format!("adversary: by what does it: {}", deeds.join(", ")));
         for (sort, (of, had)) in self.wanted.iter().filter(|(_, (of, _))| *of > 0) {
             let share = *had as f64 * 100.0 / *of as f64;
             say(&format!("adversary: {}: {had} of {of} wishes done ({share:.2} %)", sort.word()));

@@ -35,7 +35,7 @@ impl Bay {
 
     /// Something is wanted, and nobody is in the way.
     pub(super) async fn served(&mut self, world: &World) -> anyhow::Result<Done> {
-        let command = self.chance.percent(10);
+        let command = self.chance.percent(30);
         let (call, said) = self.wish(world, command)?;
         let words = self.worded(&said, 50);
         self.last = format!("{} ({})", call.tool, if words == said { "by rule" } else { "by model" });

@@ -9,8 +9,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use super::ledger::{Deed, Ledger};
-use super::marks_in;
 use super::person::{Granted, Yeses};
+use super::{marks_in, shed};
 use crate::book::Book;
 use crate::chain::{Key, Walk};
 use crate::report::{Kind, Violation};
@@ -129,7 +129,10 @@ fn deeds(call: &Kept) -> Vec<(Deed, bool)> {
         "service_restart" => vec![(Deed::new("service_restart", target), done)],
         "service_start" => vec![(Deed::new("service_start", target), done)],
         "service_stop" => vec![(Deed::new("service_stop", target), done)],
-        _ => Vec::new(),
+        tool => {
+            let mounted = shed::TOOLS.iter().find(|(known, _)| *known == tool);
+            mounted.map(|(known, _)| (Deed::new(known, named(&args["thing"])), done)).into_iter().collect()
+        }
     }
 }
 

@@ -94,6 +94,11 @@ impl Call {
         Self::new("command_run", args, Tier::Red, mark)
     }
 
+    /// Does something by a tool of a mounted server, with a mark.
+    pub(crate) fn shed((tool, tier): (&'static str, Tier), mark: &str) -> Self {
+        Self::new(tool, json!({ "thing": mark }), tier, mark)
+    }
+
     /// Whether a card is for exactly this.
     pub(crate) fn is(&self, shown: &Value) -> bool {
         let thing = match self.tool {
