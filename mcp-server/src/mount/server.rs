@@ -188,14 +188,14 @@ impl Kept {
         let mut listening = Box::pin(listen(peer.clone(), Arc::clone(&ear.changed)));
         let mut broken = self.server.broken.subscribe();
         let mut is_listening = true;
+        // Whoever asked for it until now has it; whoever asks from now on may have seen an older list.
+        let _ = self.nudged.notified().now_or_never();
         if let Err(why) = self.list(&peer).await {
             return because(why);
         }
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).server = named;
         self.held.send_replace(Some((line, peer.clone())));
         self.tell(MountState::Up).await;
-        // Whoever asked for it meanwhile has it now.
-        let _ = self.nudged.notified().now_or_never();
         loop {
             tokio::select! {
                 reason = &mut ended => {
