@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jarvis_safety::Actor;
-use jarvis_safety::approval::ApprovalState;
+use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::{CallState, Origin};
 use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::port::{Decision, Ledger as _};
@@ -12,6 +12,19 @@ use jarvis_safety::tool::Probe;
 use serde_json::json;
 
 use crate::lamp::{House, draft, ran, refused, request};
+
+/// The operator's yes, a millisecond after the question.
+fn yes(card: &Approval) -> Decision {
+    Decision {
+        approval: card.id.clone(),
+        state: ApprovalState::Approved,
+        by: Actor::operator().id,
+        because: None,
+        without: Vec::new(),
+        withdrawn: false,
+        at: card.created_at + 1,
+    }
+}
 
 #[tokio::test]
 async fn a_pending_card_is_still_there_after_a_restart_and_executes() {
@@ -28,16 +41,7 @@ async fn what_was_approved_before_a_restart_runs_after_it_once() {
     let house = House::new().await;
     let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
     // Decided in the store, and killed before the gate could spend it.
-    let decision = Decision {
-        approval: card.id.clone(),
-        state: ApprovalState::Approved,
-        by: Actor::operator().id,
-        because: None,
-        without: Vec::new(),
-        withdrawn: false,
-        at: card.created_at + 1,
-    };
-    assert!(house.store.decide(&decision, draft()).await.unwrap());
+    assert!(house.store.decide(&yes(&card), draft()).await.unwrap());
     let house = house.killed().await;
     let done = house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();
     assert_eq!(done.state, ApprovalState::Done);
@@ -105,14 +109,29 @@ async fn the_kill_switch_cancels_what_runs_and_calls_it_unknown() {
 
 /// K-12, K-17.
 #[tokio::test]
-async fn a_policy_that_became_unreadable_refuses_what_was_approved() {
+async fn while_the_policy_is_unreadable_nothing_is_approved_and_what_was_approved_waits() {
     let house = House::new().await;
-    let card = house.ask(&Actor::local(), "lamp_stop", "hall").await;
+    let [asked, approved] = [house.ask(&Actor::local(), "lamp_stop", "hall").await, {
+        let card = house.ask(&Actor::local(), "lamp_stop", "cellar").await;
+        assert!(house.store.decide(&yes(&card), draft()).await.unwrap());
+        card
+    }];
     let house = house.killed_under(Err("line 1".to_owned())).await;
-    house.gate.approve(&Actor::operator(), &card.id, &Origin::default()).await.unwrap();
-    assert_eq!(house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap().state, ApprovalState::Stale);
+    let refusal = house.gate.approve(&Actor::operator(), &asked.id, &Origin::default()).await.unwrap_err();
+    assert_eq!(refusal.code, Code::PolicyUnreadable);
+    assert!(refusal.message.contains("Nothing was decided"), "{}", refusal.message);
+    // What a start takes up is in hand until it is let go of.
+    house.gate.follow(&approved.id, Duration::from_millis(300)).await.ok();
+    for (card, state) in [(&asked, ApprovalState::Pending), (&approved, ApprovalState::Approved)] {
+        assert_eq!(house.gate.approval(&card.id).await.unwrap().state, state);
+    }
     let refusal = refused(house.call(&Actor::operator(), "lamp_dim", json!({ "lamp": "hall" })).await);
     assert_eq!(refusal.code, Code::PolicyUnreadable);
+    assert!(house.effects().is_empty());
+    // With the policy as it was, the yes holds, and the other card can be given one.
+    let house = house.killed().await;
+    assert_eq!(house.gate.follow(&approved.id, Duration::from_secs(10)).await.unwrap().state, ApprovalState::Done);
+    assert_eq!(house.approve(&asked.id).await.unwrap().state, ApprovalState::Done);
     house.leave().await;
 }
 
@@ -121,16 +140,7 @@ async fn a_policy_that_became_unreadable_refuses_what_was_approved() {
 async fn a_yes_does_not_hold_until_a_start_days_later() {
     let house = House::new().await;
     let card = house.ask(&Actor::local(), "lamp_smash", "hall").await;
-    let decision = Decision {
-        approval: card.id.clone(),
-        state: ApprovalState::Approved,
-        by: Actor::operator().id,
-        because: None,
-        without: Vec::new(),
-        withdrawn: false,
-        at: card.created_at + 1,
-    };
-    assert!(house.store.decide(&decision, draft()).await.unwrap());
+    assert!(house.store.decide(&yes(&card), draft()).await.unwrap());
     house.clock.turn(2 * 24 * 3600 * 1000);
     let house = house.killed().await;
     let card = house.gate.wait(&card.id, Duration::from_secs(10)).await.unwrap();

@@ -193,6 +193,7 @@ impl Inner {
         let (state, kind, because, without) = match ruling {
             Ruling::Approve(without) => {
                 card.left(&without)?;
+                self.rules().readable()?;
                 (ApprovalState::Approved, EventKind::ApprovalApproved, String::new(), without)
             }
             Ruling::Deny(because) | Ruling::Withdraw(because) => {
@@ -276,7 +277,7 @@ impl Inner {
         }
     }
 
-    /// Spends the next step; answers whether there may be another one, or that the store could not.
+    /// Spends the next step; answers whether there may be another one, or that the store or the policy could not be read.
     async fn go_on(self: &Arc<Self>, id: &ApprovalId, lapsed: bool) -> Result<bool, Refusal> {
         let card = self.card(id).await?;
         let next = card.steps.iter().position(|step| step.state == StepState::Waiting);
@@ -289,7 +290,7 @@ impl Inner {
             Ok(Some(outcome)) => Ok(outcome.state == CallState::Done),
             // Somebody else spends this card.
             Ok(None) => Ok(false),
-            Err(refusal) if refusal.code == Code::StoreUnavailable => Err(refusal),
+            Err(refusal) if matches!(refusal.code, Code::StoreUnavailable | Code::PolicyUnreadable) => Err(refusal),
             Err(refusal) => self.make_stale(&card, &refusal).await.map(|()| false),
         }
     }
@@ -297,7 +298,9 @@ impl Inner {
     /// Decides a step again, under the rules and identities of this moment, and runs it if nothing became stricter.
     async fn spend(self: &Arc<Self>, card: &Approval, index: usize) -> Result<Option<Outcome>, Refusal> {
         let step = &card.steps[index];
-        if card.policy != self.rules().version {
+        let rules = self.rules();
+        rules.readable()?;
+        if card.policy != rules.version {
             return Err(stale("the rules have changed since it was asked"));
         }
         let actor = self.standing(&card.actor.id).await?;

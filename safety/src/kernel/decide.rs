@@ -135,19 +135,19 @@ pub(super) fn refused_outright(tier: Tier, actor: &Actor, kill: KillSwitch) -> O
     })
 }
 
+/// Refuses what only the policy could allow.
+pub(super) fn unreadable(so: &str) -> Refusal {
+    let said = format!("{POLICY} cannot be read, so {so}; `jarvis doctor` names the fault");
+    Refusal::new(Code::PolicyUnreadable, POLICY, said)
+}
+
 fn refusal(facts: &Facts<'_>) -> Option<Refusal> {
     if let Some(refusal) = refused_outright(facts.tier, facts.actor, facts.kill) {
         return Some(refusal);
     }
     let above_green = facts.tier > Tier::Green;
     match &facts.policy {
-        Err(()) if above_green => {
-            return Some(Refusal::new(
-                Code::PolicyUnreadable,
-                POLICY,
-                "policy.toml cannot be read, so everything above green is refused; `jarvis doctor` names the fault",
-            ));
-        }
+        Err(()) if above_green => return Some(unreadable("everything above green is refused")),
         Ok(Some(Tightening::Refuse { rule, because })) => {
             return Some(Refusal::new(Code::Policy, format!("{POLICY}: {rule}"), because.clone()));
         }

@@ -29,7 +29,7 @@ use crate::setting::Settings;
 use crate::tier::Tier;
 use crate::tool::Preview;
 
-use super::decide::{Standing, Verdict};
+use super::decide::{Standing, Verdict, unreadable};
 use super::grant::Grants;
 use super::policy::Policy;
 use super::prepare::Prepared;
@@ -78,6 +78,12 @@ impl Rules {
         let version = Digest::of(json!([file, settings.autonomy]).to_string().as_bytes());
         let levels = Levels::of(&settings.autonomy);
         Self { policy, settings, levels, version }
+    }
+
+    /// Without the policy nobody knows what may be approved.
+    pub(super) fn readable(&self) -> Result<(), Refusal> {
+        let so = "no card is approved, and what was approved waits. Nothing was decided";
+        self.policy.as_ref().map(|_| ()).map_err(|_| unreadable(so))
     }
 }
 
