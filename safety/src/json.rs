@@ -11,6 +11,29 @@ use serde_json::{Map, Number, Value};
 /// Largest integer that every JSON reader agrees on: 2^53 − 1.
 pub const MAX_INTEGER: i64 = 9_007_199_254_740_991;
 
+/// Most values, names among them, of a text that comes from outside.
+pub const MOST_VALUES: usize = 20_000;
+
+/// Whether a text holds at most [`MOST_VALUES`]. To be asked before it is read: a value takes some hundred times the memory
+/// of the two bytes that it can be written in. Text that is no JSON is answered for as far as it is.
+#[must_use]
+pub fn is_modest(text: &[u8]) -> bool {
+    if text.len() <= MOST_VALUES {
+        return true;
+    }
+    let (mut values, mut within, mut escaped) = (1_usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if within => escaped = true,
+            b'"' => within = !within,
+            b',' | b':' | b'[' | b'{' if !within => values += 1,
+            _ => {}
+        }
+    }
+    values <= MOST_VALUES
+}
+
 /// Why text is not strict JSON.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
@@ -154,6 +177,21 @@ mod tests {
     fn duplicate_keys_are_refused_at_any_depth() {
         assert!(parse(r#"{"a":{"b":1,"b":2}}"#).unwrap_err().to_string().contains("twice"));
         assert!(parse(r#"{"a":1,"\u0061":2}"#).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn many_values_are_found_and_long_texts_are_not_taken_for_them() {
+        let list = |items: usize| format!("[{}0]", "0,".repeat(items));
+        // The list itself and its first item are values, too.
+        assert!(is_modest(list(MOST_VALUES - 2).as_bytes()));
+        assert!(!is_modest(list(MOST_VALUES).as_bytes()));
+        assert!(!is_modest(format!("{{{}}}", "\"a\":{},".repeat(MOST_VALUES / 2)).as_bytes()), "names count");
+        let text = "[{,:\"\\".repeat(MOST_VALUES);
+        assert!(is_modest(Value::from(text).to_string().as_bytes()), "what stands in a text does not");
+        assert!(
+            !is_modest(format!("[\"\\\\\",{}]", list(MOST_VALUES)).as_bytes()),
+            "an escaped backslash escapes nothing"
+        );
     }
 
     #[test]

@@ -27,6 +27,10 @@ impl Unread {
 
 /// Reads a message; refuses what is not strict JSON, and calls whose parts have wrong types.
 pub(super) fn judge(bytes: &[u8]) -> Result<Value, Unread> {
+    if !json::is_modest(bytes) {
+        let message = format!("the request holds more than {} values. Nothing was done", json::MOST_VALUES);
+        return Err(Unread { code: -32600, message, id: Value::Null });
+    }
     let Ok(text) = std::str::from_utf8(bytes) else {
         let message = "the request is not UTF-8. Nothing was done".to_owned();
         return Err(Unread { code: -32700, message, id: Value::Null });
@@ -103,5 +107,7 @@ mod tests {
         );
         assert_eq!(code(br#"{"id":4,"method":"tools/call","params":{"name":{}}}"#), Some((-32602, json!(4))));
         assert_eq!(code(br#"{"method":"ping"}"#), None);
+        let crowded = format!(r#"{{"id":5,"method":"ping","params":[{}0]}}"#, "0,".repeat(json::MOST_VALUES));
+        assert_eq!(code(crowded.as_bytes()), Some((-32600, Value::Null)));
     }
 }

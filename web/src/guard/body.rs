@@ -11,6 +11,7 @@ use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
+use jarvis_safety::json;
 use jarvis_safety::plain::{shorten, visible};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
@@ -150,12 +151,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
 /// Reads a body that has arrived.
 ///
 /// # Errors
-/// 415 when it does not say that it is JSON, 400 when it does not fit the type.
+/// 415 when it does not say that it is JSON, 400 when it does not fit the type or holds too many values.
 pub fn decode<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Fault> {
     let bytes = if bytes.is_empty() { b"{}" } else { said_to_be_json(headers, bytes)? };
     // A list would be taken for the fields in their order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Fault::invalid("the body must be a JSON object"));
+    }
+    if !json::is_modest(bytes) {
+        let said = format!("the body holds more than {} values; send less. Nothing was done", json::MOST_VALUES);
+        return Err(Fault::invalid(said));
     }
     serde_json::from_slice(bytes).map_err(|error| {
         Fault::invalid(format!("the body does not fit: {}", shorten(&visible(&error.to_string()), 400)))
