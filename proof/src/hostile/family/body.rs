@@ -56,6 +56,24 @@ pub(super) fn large(maker: &mut Maker<'_>) -> Deed {
     Deed::one(&request.json(body)).refused()
 }
 
+/// As large as is taken, and so full of values that it would be many times as large in memory.
+pub(super) fn crowded(maker: &mut Maker<'_>) -> Deed {
+    let piece = maker.one(&["0,", "{},", "{\"a\":0},", "[[[]]],"]);
+    let most = ((2 << 20) - 1_000) / piece.len();
+    let many = if maker.chance.percent(50) { 25_000 } else { most };
+    let list = format!("[{}0]", piece.repeat(many));
+    let secret = maker.world.people.yellow.clone();
+    if maker.chance.percent(50) {
+        let body = format!("{{\"tool\":\"echo\",\"args\":{{\"text\":{list}}}}}");
+        return Deed::one(&Request::new("POST", "/api/call", &maker.world.host).json(body).bearer(&secret)).refused();
+    }
+    let body = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"echo\",\"arguments\":{{\"text\":{list}}}}}}}"
+    );
+    let request = Request::new("POST", "/mcp", &maker.world.host).json(body).bearer(&secret);
+    Deed::one(&request.with("accept", "application/json, text/event-stream")).refused()
+}
+
 pub(super) fn content_type(maker: &mut Maker<'_>) -> Deed {
     let (request, fit, grave) = maker.bodied();
     let text = if grave { spoil(&fit, &mut maker.chance) } else { fit.to_string().into_bytes() };

@@ -19,7 +19,7 @@ use crate::chance::Chance;
 type Family = (&'static str, u64, fn(&mut Maker<'_>) -> Deed);
 
 /// All of them. The shares are of what they cost: a slow one holds a connection.
-const FAMILIES: [Family; 34] = [
+const FAMILIES: [Family; 35] = [
     ("sane", 40, body::sane),
     ("host", 60, door::host),
     ("host-twice", 15, door::host_twice),
@@ -37,6 +37,7 @@ const FAMILIES: [Family; 34] = [
     ("content-type", 30, body::content_type),
     ("body-twisted", 110, body::twisted),
     ("body-spoiled", 50, body::spoiled),
+    ("body-crowded", 3, body::crowded),
     ("body-large", 3, body::large),
     ("body-unasked", 20, body::unasked),
     ("length-lies", 20, frame::length),
