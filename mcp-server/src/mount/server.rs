@@ -211,7 +211,11 @@ impl Kept {
                     }
                 }
                 () = found_broken(&mut broken, line) => return because("a call found its line broken".to_owned()),
-                () = self.nudged.notified() => return "it is reached anew, as was asked".to_owned(),
+                () = self.nudged.notified() => {
+                    // At once, without the wait for one that broke.
+                    self.nudge();
+                    return "it is reached anew, as was asked".to_owned();
+                }
                 () = &mut listening, if is_listening => is_listening = false,
             }
         }
