@@ -14,8 +14,8 @@ pub const MAX_INTEGER: i64 = 9_007_199_254_740_991;
 /// Most values, names among them, of a text that comes from outside.
 pub const MOST_VALUES: usize = 20_000;
 
-/// Whether a text holds at most [`MOST_VALUES`]. To be asked before it is read: a value takes some hundred times the memory
-/// of the two bytes that it can be written in. Text that is no JSON is answered for as far as it is.
+/// Whether a text holds at most [`MOST_VALUES`]. To be asked before it is read: a value takes at least 16 times the memory of
+/// the two bytes that it can be written in. Text that is no JSON is answered for as far as it is.
 #[must_use]
 pub fn is_modest(text: &[u8]) -> bool {
     if text.len() <= MOST_VALUES {

@@ -208,6 +208,16 @@ mod tests {
         assert_eq!(decoded("text/plain", r#"{"name":"a"}"#), Err(415));
     }
 
+    #[test]
+    fn a_body_of_too_many_values_is_not_read() {
+        let text = format!(r#"{{"args":[{}0]}}"#, "0,".repeat(json::MOST_VALUES));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+        let fault = decode::<serde_json::Value>(&headers, text.as_bytes()).unwrap_err();
+        assert_eq!(fault.status().as_u16(), 400);
+        assert!(decode::<serde_json::Value>(&headers, br#"{"args":[0]}"#).is_ok());
+    }
+
     #[tokio::test]
     async fn what_nobody_reads_of_a_body_is_read_to_its_end() {
         let (sent, received) = tokio::sync::mpsc::channel::<Result<Bytes, axum::Error>>(1);
