@@ -136,6 +136,15 @@ fn values_keep_their_shape_and_lose_their_secrets() {
 }
 
 #[test]
+fn a_secret_that_is_written_like_a_name_is_struck_out_as_one() {
+    let redactor = knowing(&[("mail", "abcdefghijklmnop"), ("db", "correct_horse_staple")]);
+    let mut value = json!({ "abcdefghijklmnop": 1, "x_correct_horse_staple": { "state": 2 } });
+    assert_eq!(redactor.found(&value).as_deref(), Some("mail"));
+    redactor.value(&mut value);
+    assert_eq!(value, json!({ "[secret mail]": 1, "x_[secret db]": { "state": 2 } }));
+}
+
+#[test]
 fn long_lines_of_a_value_of_several_lines_are_struck_out_alone() {
     let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7\n-----END PRIVATE KEY-----";
     let redactor = knowing(&[("key", key)]);

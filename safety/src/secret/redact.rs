@@ -131,6 +131,7 @@ struct Matcher {
     names: Vec<String>,
     /// All forms, sorted.
     forms: Vec<String>,
+    shortest: usize,
     longest: usize,
 }
 
@@ -154,7 +155,8 @@ impl Matcher {
                     .to_owned(),
             );
         }
-        let Some(longest) = by_form.keys().map(String::len).max() else { return Ok(None) };
+        let lengths = || by_form.keys().map(String::len);
+        let Some((shortest, longest)) = lengths().min().zip(lengths().max()) else { return Ok(None) };
         let automaton = AhoCorasick::builder()
             // The other kind is quicker and takes a hundred times the memory.
             .kind(Some(AhoCorasickKind::ContiguousNFA))
@@ -162,7 +164,7 @@ impl Matcher {
             .build(by_form.keys());
         let automaton = automaton.map_err(|error| format!("so many secrets cannot be struck out: {error}"))?;
         let (forms, of) = by_form.into_iter().unzip();
-        Ok(Some(Self { automaton, of, names, forms, longest }))
+        Ok(Some(Self { automaton, of, names, forms, shortest, longest }))
     }
 
     fn mark(&self, pattern: usize, to: &mut String) {
@@ -231,9 +233,9 @@ impl Matcher {
         }
     }
 
-    /// Whether a name in an object is to be struck out: one that is written like those of our own structures is one.
+    /// Whether a name in an object is to be struck out.
     fn is_struck(&self, key: &str) -> bool {
-        !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') && self.automaton.is_match(key)
+        key.len() >= self.shortest && self.automaton.is_match(key)
     }
 
     /// Where the end of a text begins that may be the beginning of a secret; its end if there is none.
