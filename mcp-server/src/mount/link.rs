@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jarvis_memory::Store;
+use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::mount::{Http, Line, Program};
 use jarvis_safety::plain::{shorten, visible, visible_block};
 use jarvis_safety::secret::{Redactor, SCHEME, Secrets};
@@ -17,7 +18,7 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientHandler, RoleClient as Client};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::pace::{MOST_BYTES, Pace, Paced, Watched};
 use super::reopen::Unhurried;
@@ -59,6 +60,8 @@ pub(crate) struct Means {
     pub(crate) secrets: Secrets,
     /// Where it is written down what became of a server.
     pub(crate) store: Store,
+    /// The kill switch.
+    pub(crate) brake: watch::Receiver<KillSwitch>,
 }
 
 impl Means {

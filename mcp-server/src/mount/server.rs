@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use jarvis_safety::event::EventKind;
 use jarvis_safety::foreign::Annex;
+use jarvis_safety::kernel::KillSwitch;
 use jarvis_safety::mount::{Line, MountState, MountView, MountedTool, Review, ToolStanding};
 use jarvis_safety::plain::{shorten, visible};
 use jarvis_safety::port::Ledger as _;
@@ -39,6 +40,9 @@ const STEADY: Duration = Duration::from_secs(60);
 const LEAST: Duration = Duration::from_secs(60);
 /// Least time between two looks at a list that changes all the time.
 const SETTLE: Duration = Duration::from_millis(500);
+
+/// Why a server does not answer while the kill switch is thrown.
+const STOPPED: &str = "the kill switch ended it; it is begun again when not everything is stopped";
 
 /// A mounted server.
 pub(super) struct Kept {
@@ -147,17 +151,16 @@ impl Kept {
     /// Keeps it for as long as this is polled.
     pub(super) async fn keep(&self) {
         let (mut wait, mut plain) = (FIRST_WAIT, false);
+        let mut brake = self.means.brake.clone();
         for line in 1.. {
+            let held = self.released(&mut brake).await;
             self.state(MountState::Connecting);
-            let ear = Ear { changed: Arc::new(Notify::new()) };
             let begun = Instant::now();
-            let why = match self.means.reach(&self.server.line, ear.clone(), plain).await {
-                Ok(link) => self.serve(line, link, &ear).await,
-                Err(why) => {
-                    // The next time with the other first word: some servers end when they do not know it.
-                    plain = !plain;
-                    why
-                }
+            // Dropped with its program: what was asked to stop there need not listen.
+            let why = tokio::select! {
+                biased;
+                () = thrown(&mut brake, held) => STOPPED.to_owned(),
+                why = self.reach(line, &mut plain) => why,
             };
             self.held.send_replace(None);
             tracing::warn!(server = self.server.name, why, "a mounted MCP server does not answer");
@@ -170,6 +173,31 @@ impl Kept {
                 () = self.nudged.notified() => {}
             }
             wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Comes back once not everything is stopped, and says what is.
+    async fn released(&self, brake: &mut watch::Receiver<KillSwitch>) -> KillSwitch {
+        if *brake.borrow() == KillSwitch::All {
+            self.state(MountState::Down(STOPPED.to_owned()));
+        }
+        let now = brake.wait_for(|now| *now != KillSwitch::All).await.map(|now| *now);
+        match now {
+            Ok(now) => now,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Reaches it and serves until the line breaks, and says why. `plain` is how it is greeted.
+    async fn reach(&self, line: u64, plain: &mut bool) -> String {
+        let ear = Ear { changed: Arc::new(Notify::new()) };
+        match self.means.reach(&self.server.line, ear.clone(), *plain).await {
+            Ok(link) => self.serve(line, link, &ear).await,
+            Err(why) => {
+                // The next time with the other first word: some servers end when they do not know it.
+                *plain = !*plain;
+                why
+            }
         }
     }
 
@@ -315,6 +343,20 @@ impl Kept {
         row.body = Some(body);
         if let Err(error) = self.means.store.append(row, AuditReads::Wal).await {
             tracing::warn!(%error, server = self.server.name, "what became of a mounted MCP server was not written down");
+        }
+    }
+}
+
+/// Comes back once the kill switch is thrown, or thrown harder than it was.
+async fn thrown(brake: &mut watch::Receiver<KillSwitch>, mut was: KillSwitch) {
+    loop {
+        let now = *brake.borrow_and_update();
+        if now > was {
+            return;
+        }
+        was = now;
+        if brake.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -13,7 +13,7 @@ use jarvis_safety::event::{Draft, EventKind};
 use jarvis_safety::foreign::Annex;
 use jarvis_safety::heard::Heard;
 use jarvis_safety::job::{JobQueue, Kinds, Peers, QueueParts, ToolCall, Worker, WorkerOptions};
-use jarvis_safety::kernel::{Console, GateParts, Registry};
+use jarvis_safety::kernel::{Console, Gate, GateParts};
 use jarvis_safety::port::{Clock, Identities as _, Ids, Index, Ledger as _, Live, SettingStore as _};
 use jarvis_safety::secret::{Redactor, SecretStore as _, Secrets};
 use jarvis_safety::setting::{AuditReads, Settings};
@@ -75,7 +75,6 @@ impl House {
         let (sender, receiver) = watch::channel(settings.clone());
         let hands = hands(config, receiver, &clock, &ids);
         let registry = catalogue::registry(hands.clone())?;
-        let mounts = mounts(config, &hands, &registry, &store, secrets.clone())?;
         if config.fixtures {
             tracing::warn!("{}", fixture::WARNING);
         }
@@ -97,6 +96,7 @@ impl House {
             grants,
             secrets: secrets.clone(),
         });
+        let mounts = mounts(config, &hands, &console, &store, secrets.clone())?;
         let jobs = JobQueue::new(QueueParts {
             kinds: Kinds::builder().with(ToolCall::new(console.gate(), Arc::new(store.clone()))).build()?,
             jobs: Arc::new(JobStore::new(&store)),
@@ -326,12 +326,13 @@ fn face(
 }
 
 /// Mounted servers; those of the configuration must not be called like a family of ours.
-fn mounts(config: &Config, hands: &Hands, ours: &Registry, store: &Store, secrets: Secrets) -> anyhow::Result<Mounts> {
+fn mounts(config: &Config, hands: &Hands, gate: &Gate, store: &Store, secrets: Secrets) -> anyhow::Result<Mounts> {
+    let ours = gate.registry();
     if let Some(name) = config.mounts.keys().find(|name| ours.described().any(|tool| tool.family() == **name)) {
         anyhow::bail!("[mount.{name}] in jarvis.toml: `{name}` is a family of Jarvis's own tools; use another name");
     }
     let (settings, annex, commands) = (hands.settings.clone(), hands.annex.clone(), hands.commands.clone());
-    let means = Means { commands, secrets, store: store.clone() };
+    let means = Means { commands, secrets, store: store.clone(), brake: gate.brake() };
     Ok(Mounts::new(config.mounts.clone(), settings, annex, means))
 }
 

@@ -155,6 +155,42 @@ async fn a_mounted_server_and_all_that_it_began_end_with_a_jarvis_who_is_killed(
     eventually("its launcher runs on", || !lives(launcher));
 }
 
+/// Calls it until it answers.
+async fn answers(client: &Client, place: &tempfile::TempDir) {
+    let begun = Instant::now();
+    loop {
+        let said = call(client, "lab_leave", json!({ "script": "1", "at": place.path() })).await;
+        if said.as_ref().is_ok_and(|said| said.state == "done") {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{said:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mounted_server_and_all_that_it_began_end_with_the_kill_switch_however_deaf() {
+    let Some(_) = servers() else { return };
+    let (app, place, home) = (TestApp::start(), shared(0o777), shared(0o777));
+    let (client, all) = resident(&app, &place, &home).await;
+    let _: Value = client.post("/api/kill", &json!({}), None).await.unwrap();
+    all_end(all);
+    // Its green tools may be called, so it is begun again; where everything is stopped it stays away.
+    answers(&client, &place).await;
+    let _: Value = client.post("/api/kill", &json!({ "level": "all" }), None).await.unwrap();
+    let down = async || {
+        let seen: Value = client.get("/api/mounts").await.unwrap();
+        seen["mounts"][0]["why"].to_string().contains("kill switch")
+    };
+    let begun = Instant::now();
+    while !down().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it goes on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    client.delete("/api/kill").await.unwrap();
+    answers(&client, &place).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mounted_server_ends_with_its_launcher_and_is_begun_again() {
     let Some(_) = servers() else { return };
@@ -162,13 +198,5 @@ async fn a_mounted_server_ends_with_its_launcher_and_is_begun_again() {
     let (client, all) = resident(&app, &place, &home).await;
     kill(parent(all[2]));
     all_end(all);
-    let begun = Instant::now();
-    loop {
-        let said = call(&client, "lab_leave", json!({ "script": "1", "at": place.path() })).await.unwrap();
-        if said.state == "done" {
-            break;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{said:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    answers(&client, &place).await;
 }

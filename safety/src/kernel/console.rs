@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::actor::{Actor, ActorKind};
 use crate::approval::{Approval, Ruling};
@@ -47,7 +47,7 @@ impl Console {
             clock: parts.clock,
             ids: parts.ids,
             rules: RwLock::new(Arc::new(Rules::new(parts.policy, parts.settings))),
-            kill: RwLock::new(parts.kill),
+            kill: watch::Sender::new(parts.kill),
             grants: RwLock::new(compiled(parts.grants)),
             braking: tokio::sync::Mutex::new(()),
             closing: AtomicBool::new(false),
@@ -166,10 +166,11 @@ impl Console {
 
     /// Moves the kill switch from where it is, and cancels what it forbids. Answers where it is.
     pub(crate) fn put_in_force(&self, after: impl FnOnce(KillSwitch) -> KillSwitch) -> KillSwitch {
-        let mut now = self.inner().kill.write().unwrap_or_else(PoisonError::into_inner);
-        let kill = after(*now);
-        *now = kill;
-        drop(now);
+        let mut kill = KillSwitch::All;
+        self.inner().kill.send_modify(|now| {
+            kill = after(*now);
+            *now = kill;
+        });
         let running = self.inner().running.lock().unwrap_or_else(PoisonError::into_inner);
         for (tier, _, token) in running.values() {
             if kill == KillSwitch::All || (kill == KillSwitch::Effects && *tier > Tier::Green) {

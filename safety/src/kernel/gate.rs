@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::{Value, json};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::actor::Actor;
@@ -96,7 +96,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) rules: RwLock<Arc<Rules>>,
-    pub(super) kill: RwLock<KillSwitch>,
+    pub(crate) kill: watch::Sender<KillSwitch>,
     pub(super) grants: RwLock<Grants>,
     /// Set when the server stops: no effect begins any more.
     pub(crate) closing: AtomicBool,
@@ -201,7 +201,7 @@ impl Inner {
     }
 
     pub(super) fn kill(&self) -> KillSwitch {
-        *self.kill.read().unwrap_or_else(PoisonError::into_inner)
+        *self.kill.borrow()
     }
 
     pub(crate) async fn call(self: Arc<Self>, request: Request, watch: Watch) -> Answer {
