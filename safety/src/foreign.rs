@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::kernel::{Permit, RawPermit};
 use crate::registry::{Described, Erased, Product};
+use crate::secret::SCHEME;
 use crate::target::Target;
 use crate::tier::Tier;
 use crate::tool::{Look, Preview, Probe, RunContext, ToolError, ToolErrorKind};
@@ -151,7 +152,10 @@ impl Erased for Outside {
     }
 
     fn judge(&self, args: &Value, _: &Target) -> Result<(Tier, String), ToolError> {
-        Ok((self.described().spec.tier, self.0.sentence(args)))
+        let tier = self.described().spec.tier;
+        // A secret leaves the house with it.
+        let tier = if names_secret(args) { tier.max(Tier::Yellow) } else { tier };
+        Ok((tier, self.0.sentence(args)))
     }
 
     async fn preview(&self, _: &Value, _: &Target, _: &Look) -> Result<Preview, ToolError> {
@@ -169,6 +173,16 @@ impl Erased for Outside {
 
     async fn probe(&self, _: &Value, _: &Target) -> Probe {
         Probe::Unknown
+    }
+}
+
+/// Whether a value of the arguments stands for a secret.
+fn names_secret(args: &Value) -> bool {
+    match args {
+        Value::String(text) => text.starts_with(SCHEME),
+        Value::Array(items) => items.iter().any(names_secret),
+        Value::Object(map) => map.values().any(names_secret),
+        _ => false,
     }
 }
 

@@ -334,6 +334,29 @@ async fn a_secret_is_handed_to_a_server_and_to_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_call_that_hands_a_secret_to_a_server_is_yellow_however_it_was_reviewed() {
+    let Some(_) = servers() else { return };
+    let (app, home, kept) = (TestApp::start(), shared(0o755), shared(0o777));
+    let client = app.operator().await;
+    let uses = json!([{ "tool": "lab_keep", "target": "lab" }]);
+    let _: Value =
+        client.put("/api/secrets/door", &json!({ "value": "s3same-0pen-Wide", "uses": uses })).await.unwrap();
+    let at = kept.path().join("kept.txt").display().to_string();
+    let lab = hostile(&client, &home, |body| body.writes = vec![kept.path().display().to_string()]).await;
+    review(&client, &lab, &["keep"], "green").await;
+    let green = app.over_tcp(app.token("reader", "green", "client").await.secret.as_deref());
+    let args = |text: &str| json!({ "at": at, "deep": [{ "text": text }] });
+    assert_eq!(call(&green, "lab_keep", args("plain")).await.unwrap().state, "done");
+    assert_eq!(code(call(&green, "lab_keep", args("secret://door")).await), "above_ceiling");
+    assert_eq!(std::fs::read_to_string(&at).unwrap(), "plain");
+    let handed = call(&client, "lab_keep", args("secret://door")).await.unwrap();
+    assert_eq!((handed.tier.as_str(), handed.state.as_str()), ("yellow", "done"), "{handed:?}");
+    assert_eq!(std::fs::read_to_string(&at).unwrap(), "s3same-0pen-Wide", "it has the value, and only it");
+    let told = handed.output["text"].as_str().unwrap();
+    assert!(told.contains("[secret door]") && !told.contains("s3same"), "{told}");
+}
+
+#[tokio::test]
 async fn a_server_of_the_configuration_is_there_from_the_start_and_the_terminal_reviews_it() {
     let Some(_) = servers() else { return };
     let (directory, home) = (tempfile::tempdir().unwrap(), shared(0o755));
