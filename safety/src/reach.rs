@@ -69,8 +69,9 @@ impl Reach {
         OWN.contains(&target.kind.as_str()) || self.names(target)
     }
 
-    /// The same, where the target may be another's.
-    pub(crate) fn names(&self, target: &Target) -> bool {
+    /// The same, where the target may be another's: a card's.
+    #[must_use]
+    pub fn names(&self, target: &Target) -> bool {
         self.0.as_ref().is_none_or(|patterns| {
             patterns.globs.iter().any(|glob| glob.is_match(&target.name)) || patterns.texts.contains(&target.id)
         })

@@ -228,6 +228,34 @@ async fn a_guest_reads_on_its_targets_and_a_viewer_everywhere_and_neither_goes_a
     assert!(said.status.is_success(), "{}", said.text);
 }
 
+#[tokio::test]
+async fn whoever_decides_sees_the_cards_about_its_targets_and_its_own_and_no_other() {
+    let house = House::new().await;
+    let grant = |role: Role, targets: &[&str]| {
+        let reach = Reach::new(targets.iter().map(|&target| target.to_owned()).collect()).unwrap();
+        TokenGrant { role, reach, ..TokenGrant::client("somebody", Tier::Red) }
+    };
+    let asks = house.token_of(1, grant(Role::Client, &[])).await;
+    let bound = house.token_of(2, grant(Role::Approver, &["web*"])).await;
+    let free = house.token_of(3, grant(Role::Approver, &[])).await;
+    let mut cards = Vec::new();
+    for (secret, name) in [(&asks, "web1"), (&asks, "db"), (&bound, "web2")] {
+        let waits = house.ask(post("/api/call", Some(secret), &call("demo_wipe", name))).await;
+        cards.push(waits.body["approval"].as_str().unwrap_or_else(|| panic!("{}", waits.text)).to_owned());
+    }
+    for (secret, seen) in [(&asks, [true, true, false]), (&bound, [true, false, true]), (&free, [true; 3])] {
+        let list = house.ask(get("/api/approvals?limit=2", Some(secret))).await;
+        assert_eq!(list.body["approvals"].as_array().unwrap().len(), 2, "{}", list.text);
+        for (card, seen) in cards.iter().zip(seen) {
+            let one = house.ask(get(&format!("/api/approvals/{card}"), Some(secret))).await;
+            assert_eq!(one.status == 200, seen, "{}", one.text);
+        }
+        let count = seen.iter().filter(|seen| **seen).count();
+        let status = house.ask(get("/api/status", Some(secret))).await;
+        assert_eq!(status.body["waiting"], json!(count), "{}", status.text);
+    }
+}
+
 async fn make(house: &House, body: Value) -> Answer {
     let operator = house.session().await;
     house.ask(post("/api/tokens", Some(&operator), &body.to_string())).await

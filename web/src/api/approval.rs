@@ -49,9 +49,11 @@ const fn fifty() -> u32 {
     50
 }
 
-/// Whether a card concerns the caller: its own, and all for whoever may decide or oversees.
+/// Whether a card concerns the caller: its own, all for whoever oversees, and for whoever may decide those about its
+/// targets.
 pub(super) fn may_see(caller: &Caller, card: &Approval) -> bool {
-    caller.sees_all() || caller.actor.may_approve() || card.actor.id == caller.actor.id
+    let within = || card.steps.iter().all(|step| caller.actor.reach.names(&step.target));
+    caller.sees_all() || card.actor.id == caller.actor.id || (caller.actor.may_approve() && within())
 }
 
 /// Cards, newest first.
@@ -66,7 +68,7 @@ pub(super) async fn list_approvals(
         return Err(Fault::invalid(format!("limit is {}; use 1 to 200", which.limit)));
     }
     let states = states(&which.state)?;
-    let all = caller.sees_all() || caller.actor.may_approve();
+    let all = caller.sees_all() || (caller.actor.may_approve() && caller.actor.reach.patterns().is_empty());
     let mut cards = web.ledger.approvals(&states, if all { which.limit } else { MAX_READ }).await?;
     cards.retain(|card| may_see(&caller, card));
     cards.truncate(which.limit as usize);
