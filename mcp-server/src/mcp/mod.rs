@@ -35,15 +35,17 @@ use jarvis_safety::heard::Heard;
 use jarvis_safety::job::JobQueue;
 use jarvis_safety::kernel::Console;
 use jarvis_safety::port::{Feed, Ids, Index};
+use jarvis_web::auth::Expires;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
-    ErrorData, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
+    ErrorData, Extensions, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
     ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, RequestStateCodec, ServerCapabilities,
     ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
+use tokio::time::Instant;
 
 use defect::answered;
 use listing::{Listed, Shown};
@@ -169,6 +171,12 @@ impl Face {
     }
 }
 
+/// When the token of a request expires, if it does.
+fn expires(extensions: &Extensions) -> Option<Instant> {
+    let parts = extensions.get::<::http::request::Parts>()?;
+    parts.extensions.get::<Expires>().map(|Expires(at)| *at)
+}
+
 /// What only fixtures do: change the list of prompts, and send log messages.
 fn with_fixtures(mut capabilities: ServerCapabilities) -> ServerCapabilities {
     if let Some(prompts) = &mut capabilities.prompts {
@@ -262,7 +270,7 @@ impl ServerHandler for Face {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let actor = self.actor(&context)?;
-        self.subscribed(actor, &params.uri, context.peer)
+        self.subscribed(actor, expires(&context.extensions), &params.uri, context.peer)
     }
 
     async fn unsubscribe(
@@ -278,7 +286,7 @@ impl ServerHandler for Face {
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let carried = || context.extensions.get::<::http::request::Parts>()?.extensions.get::<Actor>().cloned();
         if let Some(actor) = self.actor.clone().or_else(carried) {
-            self.begin_telling(actor, context.peer);
+            self.begin_telling(actor, expires(&context.extensions), context.peer);
         }
     }
 

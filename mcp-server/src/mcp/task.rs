@@ -132,6 +132,7 @@ impl Face {
             return stage::requests(self.inquiries.open(handle));
         }
         let Some(card) = self.confirmable(actor, job, context).await else { return Ok(InputRequests::new()) };
+        self.remember(actor, &Answer::Waiting(Box::new(card.clone()))).await?;
         let form = InputRequest::Elicitation(ElicitRequest::new(form(&card)?));
         Ok(InputRequests::from([(FORM.to_owned(), form)]))
     }

@@ -264,6 +264,54 @@ async fn a_card_that_tells_a_client_a_name_it_did_not_say_is_a_strangers_text() 
     card(&called(&app, &token, "file_write", write).await);
 }
 
+/// Asks for something of a client that takes tasks and shows forms.
+async fn of_tasks(app: &TestApp, token: &str, method: &str, name: &str, mut params: Value) -> Value {
+    params["_meta"] = serde_json::json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "c", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities":
+            { "elicitation": { "form": {} }, "extensions": { "io.modelcontextprotocol/tasks": {} } },
+    });
+    let asked = reqwest::Client::new()
+        .post(format!("{}/mcp", app.url))
+        .bearer_auth(token)
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", method)
+        .header("mcp-name", name)
+        .json(&serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }));
+    let mut answer: Value = asked.send().await.unwrap().json().await.unwrap();
+    assert!(answer["error"].is_null(), "{answer}");
+    answer["result"].take()
+}
+
+#[tokio::test]
+async fn the_form_of_a_task_that_tells_a_client_a_name_it_did_not_say_is_a_strangers_text() {
+    let Some(web) = Container::run("tasked") else { return };
+    let app = TestApp::start_with(&[("JARVIS_DOCKER", web.engine())]);
+    let operator = app.operator().await;
+    let mut settings: Value = operator.get("/api/settings").await.unwrap();
+    settings["mcp_hold_seconds"] = 0.into();
+    let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+    let made = serde_json::json!({ "name": "ide", "ceiling": "red", "confirm": "orange" });
+    let made: Value = operator.post("/api/tokens", &made, None).await.unwrap();
+    let token = made["secret"].as_str().unwrap();
+    let write = serde_json::json!({ "path": "note.txt", "content": "x" });
+    let stop = serde_json::json!({ "name": "docker_stop", "arguments": { "container": web.id } });
+    let task = of_tasks(&app, token, "tools/call", "docker_stop", stop).await;
+    let id = task["taskId"].as_str().unwrap_or_else(|| panic!("{task}"));
+    assert!(runs(&called(&app, token, "file_write", write.clone()).await), "it was told of a task and of nothing else");
+    let shown = loop {
+        let state = of_tasks(&app, token, "tasks/get", id, serde_json::json!({ "taskId": id })).await;
+        if state["status"] == "input_required" {
+            break state["inputRequests"].to_string();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert!(shown.contains(&web.name), "{shown}");
+    card(&called(&app, token, "file_write", write).await);
+}
+
 #[tokio::test]
 async fn what_a_tool_tells_on_its_way_is_a_strangers_text_before_it_has_ended() {
     let Some(web) = Container::run("told") else { return };

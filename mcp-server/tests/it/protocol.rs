@@ -229,6 +229,21 @@ async fn who_listens_is_told_of_its_own_jobs_and_of_nobody_elses() {
     }
 }
 
+#[tokio::test]
+async fn who_listens_is_told_of_nothing_once_its_token_has_expired() {
+    let app = TestApp::start();
+    let body = json!({ "name": "ide", "ceiling": "green", "minutes": 1 });
+    let token: Value = app.operator().await.post("/api/tokens", &body, None).await.unwrap();
+    let token = token["secret"].as_str().unwrap().to_owned();
+    let client = Client { url: app.url.clone(), token, http: reqwest::Client::new() };
+    let begun = std::time::Instant::now();
+    let listening = client.send("/mcp", "subscriptions/listen", json!({ "notifications": {} })).await;
+    assert_eq!(listening.status(), 200);
+    // Whatever keeps it alive until then.
+    let over = tokio::time::timeout(Duration::from_secs(90), listening.bytes()).await;
+    assert!(over.is_ok() && begun.elapsed() > Duration::from_secs(50), "{over:?} after {:?}", begun.elapsed());
+}
+
 /// Tokens that so much JSON is at most, as the mind counts them.
 fn tokens(value: &Value) -> usize {
     (value.to_string().len() * 2).div_ceil(7)

@@ -4,6 +4,7 @@
 //! is never the agent. On the local socket the caller is this machine, or the narrower `mcp:stdio` when it says so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,6 +14,7 @@ use http::HeaderMap;
 use jarvis_safety::event::EventKind;
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, Refusal};
+use tokio::time::Instant;
 
 use super::{AuthState, Caller, Via, authenticate, bearer_secret, cookie, paced};
 use crate::guard::body::read;
@@ -23,8 +25,16 @@ use crate::problem::Fault;
 /// means nothing.
 pub const STDIO_HEADER: &str = "x-jarvis-actor";
 
+/// No request is held open so long, and no clock counts much further.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Where a resource describes itself (RFC 9728).
 const METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// When the token of a request expires; beside the [`Actor`] in the request's extensions. What the request holds open
+/// ends then.
+#[derive(Debug, Clone, Copy)]
+pub struct Expires(pub Instant);
 
 /// What the layer needs to know.
 #[derive(Clone)]
@@ -57,6 +67,10 @@ pub async fn layer(State(mcp): State<McpDoor>, request: Request, next: Next) -> 
         .await
         .map_err(|fault| fault.recorded(EventKind::CallRefused, Some(&caller.actor.id), "/mcp"))?;
     let mut request = Request::from_parts(parts, Body::from(bytes));
+    if let Some(left) = caller.expires_at.map(|at| at.saturating_sub(mcp.auth.clock.now())) {
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(FAR);
+        request.extensions_mut().insert(Expires(Instant::now() + left));
+    }
     request.extensions_mut().insert(caller.actor);
     Ok(next.run(request).await)
 }

@@ -18,7 +18,7 @@ use jarvis_safety::port::{Clock, Identities, StoreError};
 use jarvis_safety::refusal::Code;
 use jarvis_safety::{Actor, ActorKind, Refusal};
 
-pub use bearer::{McpDoor, STDIO_HEADER, layer};
+pub use bearer::{Expires, McpDoor, STDIO_HEADER, layer};
 pub use extract::{Asker, Face, Operator, Overseer, Speaker, Watcher};
 
 use crate::guard::door::Door;
