@@ -15,11 +15,12 @@ use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilte
 use rmcp::service::{Peer, RoleServer, SubscriptionContext};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::Face;
 use super::change::Change;
 use super::resource::job_of;
+use super::{Face, expires};
 
 /// How long one request listens. The client then asks again, and is looked at again.
 const LISTENED: Duration = Duration::from_secs(15 * 60);
@@ -85,6 +86,7 @@ struct Ears {
     changes: broadcast::Receiver<Change>,
     frames: broadcast::Receiver<Arc<Frame>>,
     rows: broadcast::Receiver<Arc<Event>>,
+    moved: broadcast::Receiver<Option<JobId>>,
 }
 
 impl Ears {
@@ -93,6 +95,7 @@ impl Ears {
             change = self.changes.recv() => heard(change, Happened::Changed),
             frame = self.frames.recv() => heard(frame, |frame| of_frame(&frame)),
             row = self.rows.recv() => heard(row, |row| of_row(&row)),
+            moved = self.moved.recv() => heard(moved, |job| job.map_or(Happened::Nothing, Happened::Job)),
         }
     }
 }
@@ -139,7 +142,9 @@ impl Face {
         let mut ears = self.ears();
         let accepted = listening.accepted();
         let wants = |uri: &str| accepted.resource_subscriptions.iter().flatten().any(|own| own == uri);
-        let over = tokio::time::sleep(LISTENED);
+        let longest = Instant::now() + LISTENED;
+        let expires = expires(&listening.request_context().extensions).unwrap_or(longest);
+        let over = tokio::time::sleep_until(expires.min(longest));
         tokio::pin!(over);
         loop {
             let happened = tokio::select! {
@@ -170,7 +175,12 @@ impl Face {
     }
 
     fn ears(&self) -> Ears {
-        Ears { changes: self.changes.listen(), frames: self.jobs.frames(), rows: self.feed.subscribe() }
+        Ears {
+            changes: self.changes.listen(),
+            frames: self.jobs.frames(),
+            rows: self.feed.subscribe(),
+            moved: self.jobs.moved(),
+        }
     }
 
     /// The address of a job, if it is wanted and this caller may see it.
@@ -183,7 +193,13 @@ impl Face {
     }
 
     /// Subscribes a session of the old era.
-    pub(super) fn subscribed(&self, actor: Actor, uri: &str, peer: Peer<RoleServer>) -> Result<(), ErrorData> {
+    pub(super) fn subscribed(
+        &self,
+        actor: Actor,
+        expires: Option<Instant>,
+        uri: &str,
+        peer: Peer<RoleServer>,
+    ) -> Result<(), ErrorData> {
         if !self.tells(uri) {
             let said = "what stands under this address is never told of; read it again. Jobs (`jarvis://jobs/ID`) are";
             return Err(ErrorData::invalid_params(said, None));
@@ -198,20 +214,27 @@ impl Face {
             }
             watched.insert(uri.to_owned());
         }
-        self.begin_telling(actor, peer);
+        self.begin_telling(actor, expires, peer);
         Ok(())
     }
 
-    /// Tells a session of the old era from now on, for as long as it lives.
-    pub(super) fn begin_telling(&self, actor: Actor, peer: Peer<RoleServer>) {
+    /// Tells a session of the old era from now on, for as long as it lives and its token has not expired.
+    pub(super) fn begin_telling(&self, actor: Actor, expires: Option<Instant>, peer: Peer<RoleServer>) {
         if self.session.told.swap(true, Ordering::AcqRel) {
             return;
         }
         let (face, session) = (self.for_session(), Arc::downgrade(&self.session));
         let ended = self.session.ended.clone();
         tokio::spawn(async move {
+            let expired = async {
+                match expires {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = ended.cancelled() => {}
+                () = expired => {}
                 () = face.tell_session(&actor, &session, &peer) => {}
             }
         });

@@ -338,6 +338,19 @@ fn time_and_output_have_an_end_and_so_has_everything_that_was_begun() {
 }
 
 #[test]
+fn memory_files_and_processor_time_have_an_end() {
+    let Some(app) = start() else { return };
+    let limits = approved(&app, &script("ulimit -H -d -t -f -n -c; ulimit -S -d -t -f -n -c"));
+    let told = limits["output"]["stdout"].as_str().unwrap();
+    // As `ulimit` prints them: a name and a number, blocks of 512 or 1024 bytes for files.
+    let values: Vec<_> = told.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(values.len(), 10, "{told}");
+    assert!(values.iter().all(|value| value.parse::<u64>().is_ok()), "nothing is unlimited: {told}");
+    let hungry = approved(&app, &script("perl -e '$held = \"a\" x (1 << 31); print length $held'"));
+    assert!(hungry.to_string().contains("Out of memory"), "{hungry}");
+}
+
+#[test]
 fn a_failure_is_a_failure_and_says_why() {
     let Some(app) = start() else { return };
     let done = approved(&app, &script("echo begun; echo no such luck >&2; exit 7"));
