@@ -14,7 +14,7 @@ use crate::world::mouth::Spoken;
 use crate::world::{STRANGERS, World};
 
 /// How often a job is looked at until it has ended.
-const LOOKS: u32 = 20;
+pub(super) const LOOKS: u32 = 20;
 /// The tools of the compact list that call the others.
 const WAYS: [&str; 3] = ["call_read_tool", "call_write_tool", "call_delete_tool"];
 /// What only the operator may do, and any of it would open everything.

@@ -5,7 +5,7 @@ use anyhow::ensure;
 use serde_json::json;
 
 use super::bay::{Bay, IMAGE};
-use super::client::{card, said};
+use super::client::{LOOKS, card, said};
 use super::tally::Done;
 use super::twist::twist;
 use crate::wire::{Ask, Reply};
@@ -33,12 +33,28 @@ impl Bay {
         let other = self.harm(world, false)?;
         let reply = self.rest(world, &said(world, &other), None).await?;
         self.decide(world, &reply, done).await?;
+        self.at_rest().await?;
         let secret = self.person.secret.clone();
         let revoked = self.person.wire.ask(Ask::delete(&format!("/api/grants/{grant}"), &secret)).await?;
         ensure!(revoked.status < 300, "a grant cannot be revoked: {}", revoked.body);
         self.person.end(world);
         self.use_up(world, &call, done).await?;
         world.engine.forget(&name);
+        Ok(())
+    }
+
+    /// Waits until no job of those who call goes on, whoever handed it in: a job may hand in another. What began under a
+    /// grant may end after it was revoked.
+    async fn at_rest(&mut self) -> anyhow::Result<()> {
+        for secret in [self.program.secret.clone(), self.model.secret.clone()] {
+            for _ in 0..LOOKS {
+                let open = self.person.wire.ask(Ask::get("/api/jobs?state=open", &secret)).await?;
+                let mut jobs = open.body["jobs"].as_array().into_iter().flatten();
+                let Some(busy) = jobs.find(|job| job["state"] != "waiting") else { break };
+                let path = format!("/api/jobs/{}", busy["id"].as_str().unwrap_or_default());
+                self.person.wire.ask(Ask::get(&path, &secret).wait(2)).await?;
+            }
+        }
         Ok(())
     }
 
