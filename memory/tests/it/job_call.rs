@@ -55,7 +55,7 @@ struct Touched {
 
 /// The world that the tools touch.
 #[derive(Default)]
-struct Things {
+pub(crate) struct Things {
     touched: Mutex<BTreeMap<String, u32>>,
     began: Notify,
     go: Option<Semaphore>,
@@ -65,11 +65,11 @@ struct Things {
 }
 
 impl Things {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { go: Some(Semaphore::new(0)), seen: AtomicBool::new(true), ..Self::default() })
     }
 
-    fn touches(&self, name: &str) -> u32 {
+    pub(crate) fn touches(&self, name: &str) -> u32 {
         self.touched.lock().unwrap().get(name).copied().unwrap_or(0)
     }
 
@@ -141,10 +141,10 @@ touching!(Look1, "thing_look", Tier::Green, Effects::READS);
 touching!(Touch, "thing_touch", Tier::Yellow, Effects { writes: true, ..Effects::READS });
 touching!(Shut, "thing_shut", Tier::Orange, Effects { writes: true, ..Effects::READS });
 
-struct Calling {
-    jobbing: Jobbing,
+pub(crate) struct Calling {
+    pub(crate) jobbing: Jobbing,
     console: Console,
-    things: Arc<Things>,
+    pub(crate) things: Arc<Things>,
 }
 
 impl Calling {
@@ -154,7 +154,7 @@ impl Calling {
         Self::over(world, Things::new())
     }
 
-    fn over(world: World, things: Arc<Things>) -> Self {
+    pub(crate) fn over(world: World, things: Arc<Things>) -> Self {
         let console = Console::new(GateParts {
             registry: Registry::builder()
                 .with(Look1(Arc::clone(&things)))
@@ -194,17 +194,17 @@ impl Calling {
         Submission { actor, payload, ..self.jobbing.submission("tool_call", &Act::Fail) }
     }
 
-    async fn submit(&self, tool: &str, args: Value) -> JobRecord {
+    pub(crate) async fn submit(&self, tool: &str, args: Value) -> JobRecord {
         (*self.jobbing.queue.submit(self.submission(tool, args)).await.unwrap().job).clone()
     }
 
-    async fn ended(&self, id: &JobId) -> JobRecord {
+    pub(crate) async fn ended(&self, id: &JobId) -> JobRecord {
         let job = self.jobbing.queue.follow(&operator(), id, LONG).await.unwrap();
         assert!(job.state.is_final(), "{job:?}");
         job
     }
 
-    fn work(&self) -> Working {
+    pub(crate) fn work(&self) -> Working {
         self.jobbing.work(2)
     }
 

@@ -43,7 +43,7 @@ impl Jobbing {
     }
 
     /// Jobs of a schedule, the oldest first, once its run that was due then has been fired.
-    async fn fired(&self, schedule: &Schedule, due: i64) -> Vec<JobRecord> {
+    pub(crate) async fn fired(&self, schedule: &Schedule, due: i64) -> Vec<JobRecord> {
         let mut rows = self.world.store.subscribe();
         // A reason to look for whoever rests by a clock that stands still.
         self.submit("single", Act::Give(Value::Null)).await;

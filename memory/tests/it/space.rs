@@ -9,9 +9,13 @@ use std::process::Command;
 
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::EventKind;
-use jarvis_safety::port::{Feed as _, Ledger as _, StoreError};
+use jarvis_safety::job::{JobState, Jobs as _, Missed};
+use jarvis_safety::port::{Feed as _, Identities as _, Ledger as _, StoreError};
 use jarvis_safety::setting::AuditReads;
+use serde_json::json;
 
+use crate::job_call::{Calling, Things};
+use crate::job_world::LONG;
 use crate::world::{START, World, outcome, read, row};
 
 /// A file system in memory.
@@ -99,6 +103,47 @@ async fn on_a_full_disk_new_effects_are_refused_what_has_begun_is_recorded_and_i
     settle(&world, &record).await.unwrap();
     world.whole().await;
     world.store.close().await;
+}
+
+#[tokio::test]
+async fn a_schedule_and_a_job_wait_for_room_and_nothing_of_them_is_lost() {
+    let Some(disk) = Disk::mount(64) else { return };
+    let world = World::at(disk.path().join("data"), 1).await.unwrap();
+    world.store.set_password("correct horse battery", row(EventKind::OperatorSet, "operator")).await.unwrap();
+    let calling = Calling::over(world, Things::new());
+    let schedule = calling.jobbing.hourly(Missed::CatchUp(1)).await;
+    let due = schedule.next_at.unwrap();
+    let job = calling.submit("thing_touch", json!({ "name": "a" })).await;
+    let ballast = disk.fill(4 * 1024 * 1024);
+    calling.jobbing.turn_to(due);
+    // More often than a job is tried that fails.
+    for epoch in 1..8 {
+        let working = calling.work();
+        let tried = async {
+            loop {
+                let job = calling.jobbing.job(&job.id).await;
+                assert!(!job.state.is_final(), "{job:?}");
+                if let (JobState::Queued, Some(at), true) = (job.state, job.run_at, job.epoch >= epoch) {
+                    let error = job.error.unwrap_or_default();
+                    assert!(error.contains("is full") && job.attempt == 0, "{error}");
+                    return at;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let at = tokio::time::timeout(LONG, tried).await.unwrap();
+        working.stop().await;
+        calling.jobbing.turn_to(at);
+    }
+    let waits = calling.jobbing.jobs.schedule(&schedule.id).await.unwrap().unwrap();
+    assert_eq!(waits.next_at, Some(due), "no job was added to a full disk");
+    std::fs::remove_file(ballast).unwrap();
+    let working = calling.work();
+    assert_eq!(calling.jobbing.fired(&schedule, due).await.len(), 1);
+    assert_eq!(calling.ended(&job.id).await.state, JobState::Done);
+    assert_eq!(calling.things.touches("a"), 1);
+    working.stop().await;
+    calling.jobbing.world.whole().await;
 }
 
 #[tokio::test]
