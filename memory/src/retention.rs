@@ -245,7 +245,7 @@ const CALLS: Table = Table {
     what: "settled calls",
     page: "select id, created_at from call where id > $1 order by id limit $2",
     prune: "delete from call where id > $1 and id <= $2 and settled_at < $3 \
-            and state in ('done', 'failed', 'cancelled') \
+            and (state in ('done', 'failed', 'cancelled') or (state = 'unknown' and acknowledged_at < $3)) \
             and not exists (select 1 from conversation c where c.id = call.conversation)",
 };
 
@@ -268,7 +268,7 @@ const JOBS: Table = Table {
     what: "ended jobs",
     page: "select id, created_at from job where id > $1 order by id limit $2",
     prune: "delete from job where id > $1 and id <= $2 and ended_at < $3 \
-            and state in ('done', 'failed', 'cancelled') \
+            and (state in ('done', 'failed', 'cancelled') or (state = 'unknown' and acknowledged_at < $3)) \
             and not exists (select 1 from conversation c where c.id = job.conversation)",
 };
 
@@ -368,6 +368,7 @@ mod tests {
         let migrations = [
             include_str!("../../migrations/0001_first.sql"),
             include_str!("../../migrations/0003_job.sql"),
+            include_str!("../../migrations/0006_doubt.sql"),
             include_str!("../../migrations/0007_grant.sql"),
         ];
         for text in migrations {

@@ -169,14 +169,19 @@ async fn jobs_that_ended_long_ago_go_with_what_they_put_out() {
     }
     job("job_7", "done", START + 20 * DAY, "null").await;
     job("job_8", "done", START, &format!("'{}'", talk.id)).await;
+    // A person has looked: at one long ago, at one a moment ago.
+    for (id, at) in [("job_9", START), ("job_90", START + 20 * DAY)] {
+        job(id, "unknown", START, "null").await;
+        world.tamper(&format!("update job set acknowledged_at = {at} where id = '{id}'")).await;
+    }
     world.clock.turn(40 * DAY);
     let pruned = prune(&world, Retention { jobs_days: days(30), ..Retention::default() }).await;
-    assert_eq!(pruned, Pruned { jobs: 3, ..Pruned::default() });
+    assert_eq!(pruned, Pruned { jobs: 4, ..Pruned::default() });
     let mut connection = world.burglar().await;
     for table in ["select id from job order by id", "select job from job_output order by job"] {
         let rows = sqlx::query(table).fetch_all(&mut connection).await.unwrap();
         let left: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, 0)).collect();
-        assert_eq!(left, ["job_3", "job_4", "job_5", "job_6", "job_7", "job_8"], "{table}");
+        assert_eq!(left, ["job_3", "job_4", "job_5", "job_6", "job_7", "job_8", "job_90"], "{table}");
     }
     world.whole().await;
 }
