@@ -13,7 +13,7 @@ use sqlx::{Any, Arguments as _, AssertSqlSafe, Encode, Type};
 use tokio::sync::oneshot;
 
 use crate::chain::{Chain, Head};
-use crate::dialect::{Connection, Dialect};
+use crate::dialect::{self, Connection, Dialect};
 use crate::row::{self, Linked, Row};
 use crate::stored::Halt;
 
@@ -121,6 +121,14 @@ impl<'w> Tx<'w> {
         let seq = linked.seq();
         self.rows.push(linked);
         seq
+    }
+
+    /// Tells the other replicas, with the commit, of jobs that have moved without a row.
+    pub(crate) async fn moved(&mut self, jobs: &[&str]) -> Result<(), sqlx::Error> {
+        match self.context.replica {
+            Some(own) if !jobs.is_empty() => dialect::tell_moved(self.connection, own, jobs).await,
+            _ => Ok(()),
+        }
     }
 
     /// Writes the rows told so far, for a change that must see those of its own batch.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use jarvis_safety::JobId;
 use jarvis_safety::event::Event;
 use jarvis_safety::port::{Clock, Ids, StoreError};
 use jarvis_safety::secret::Redactor;
@@ -31,6 +32,9 @@ use crate::{grant, key, migration, seal, setting};
 
 /// Ended sessions and tokens that a slow stream may lag behind.
 const ENDED: usize = 256;
+
+/// Word of jobs elsewhere that whoever follows one may lag behind.
+const ELSEWHERE: usize = 1024;
 
 /// How often expired sessions are looked for; their streams end then.
 const EXPIRY: Duration = Duration::from_secs(15);
@@ -69,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) events: broadcast::Sender<Arc<Event>>,
     pub(crate) observers: Observers,
     pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
+    /// Jobs that another replica has moved without a row.
+    pub(crate) moved: broadcast::Sender<Option<JobId>>,
     pub(crate) seq: Arc<AtomicU64>,
     pub(crate) operator: Arc<Operator>,
     pub(crate) sessions: Arc<Sessions>,
@@ -116,19 +122,17 @@ impl Store {
         let outlets = Outlets::new(&head);
         let (events, elsewhere, observers) =
             (outlets.events.clone(), outlets.elsewhere.clone(), Arc::clone(&outlets.observers));
-        let (tears, seq) = (Arc::<Tears>::default(), Arc::clone(&outlets.seq));
+        let (tears, seq) = (Arc::new(Tears::of(anew.is_ok())), Arc::clone(&outlets.seq));
         let (queue, received) = mpsc::channel(QUEUE);
         let (written_seen, durable_seen) = (outlets.written.subscribe(), outlets.durable.subscribe());
         let look = || Look { queue: queue.downgrade(), seq: Arc::clone(&seq) };
-        if anew.is_err() {
-            tears.meet();
-        }
         let alarm = Alarm { tears: Arc::clone(&tears), look: look() };
         if let Some(log) = log(&engine, &directory)? {
             tokio::spawn(sync::run(log, alarm, written_seen, Arc::clone(&outlets.durable)));
         }
         let replica = engine.dialect().is_shared().then(|| Arc::from(format!("replica_{:x}", ids.next())));
-        let listening = engine.listen(look());
+        let moved = broadcast::Sender::new(ELSEWHERE);
+        let listening = engine.listen(look(), replica.as_ref(), &moved);
         let writer = Writer {
             engine,
             connection,
@@ -163,6 +167,7 @@ impl Store {
             events,
             observers,
             elsewhere,
+            moved,
             seq,
             operator,
             sessions,

@@ -14,6 +14,11 @@ pub(crate) struct Tears {
 }
 
 impl Tears {
+    /// Of a log that began anew, or that could not.
+    pub(crate) fn of(anew: bool) -> Self {
+        Self { met: AtomicU64::new(u64::from(!anew)), mended: AtomicU64::default() }
+    }
+
     /// One more.
     pub(crate) fn meet(&self) {
         self.met.fetch_add(1, Ordering::AcqRel);

@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use jarvis_client::Message;
 use jarvis_client::wire::{ApprovalInfo, JobInfo, JobPage, StatusInfo};
 use serde_json::{Value, json};
 
@@ -146,6 +147,43 @@ async fn when_a_server_is_killed_another_goes_on_with_its_jobs_and_cards_and_rep
     assert_eq!(std::fs::read_dir(shared.path()).unwrap().count(), jobs.len());
     let page: JobPage = survivor.get("/api/jobs?state=open").await.unwrap();
     assert!(page.jobs.is_empty(), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_job_is_seen_to_go_on_at_whichever_server_it_is_followed() {
+    let Some(scratch) = Scratch::new() else { return };
+    let one = scratch.first(&[]);
+    let other = scratch.beside(&one, &[]);
+    ask_for_everything(&one).await;
+    until(&other, "the settings follow", |status| status.level == 1).await;
+    let token = one.token("ci", "red", "client").await.secret.unwrap();
+    let submit = async |run_at: i64| -> JobInfo {
+        let args = json!({ "path": "x", "content": "y" });
+        let body = json!({ "tool": "file_write", "args": args, "run_at": run_at });
+        one.over_tcp(Some(&token)).post("/api/jobs", &body, None).await.unwrap()
+    };
+    let now = submit(9_999_999_999_999).await.created_at;
+    let job = submit(now + 5_000).await;
+    let mut streams = Vec::new();
+    for server in [&one, &other] {
+        let mut stream = server.over_tcp(Some(&token)).job_stream(&job.id, 0).await.unwrap();
+        let Some(Message::Job(first)) = stream.next().await else { panic!("no job") };
+        assert_eq!(first.state, "queued", "{first:?}");
+        streams.push(stream);
+    }
+    // One of them works on it; no row tells the other that it waits for a person.
+    for mut stream in streams {
+        let waits = async {
+            loop {
+                match stream.next().await.unwrap() {
+                    Message::Job(seen) if seen.state == "waiting" => return seen.approval,
+                    _ => {}
+                }
+            }
+        };
+        let card = tokio::time::timeout(std::time::Duration::from_secs(20), waits).await.unwrap();
+        assert!(card.is_some_and(|card| card.starts_with("appr_")));
+    }
 }
 
 #[tokio::test]

@@ -11,8 +11,11 @@ mod postgres;
 mod sqlite;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use jarvis_safety::JobId;
 use sqlx::{Any, AnyPool, AssertSqlSafe, Executor};
+use tokio::sync::broadcast;
 
 use crate::chain::Head;
 use crate::change::Durability;
@@ -21,8 +24,9 @@ use crate::writer::Look;
 
 pub(crate) use connection::{Connection, Lookup};
 pub(crate) use local::Unappended;
-pub(crate) use postgres::Listening;
+use postgres::Moved;
 use postgres::Postgres;
+pub(crate) use postgres::{Listening, tell_moved};
 pub(crate) use sqlite::LONG_LOG;
 /// Opens a file of SQLite to write, wherever it lies: a backup, or the source of a move.
 pub(crate) use sqlite::writer;
@@ -125,10 +129,17 @@ impl Engine {
     }
 
     /// Hears of what others write, for as long as the answer is held. Nobody else writes to SQLite.
-    pub(crate) fn listen(&self, look: Look) -> Option<Listening> {
+    pub(crate) fn listen(
+        &self,
+        look: Look,
+        own: Option<&Arc<str>>,
+        jobs: &broadcast::Sender<Option<JobId>>,
+    ) -> Option<Listening> {
         match self {
             Self::Sqlite(_) => None,
-            Self::Postgres(server) => Some(server.listen(look)),
+            Self::Postgres(server) => {
+                own.map(|own| server.listen(look, Moved { own: Arc::clone(own), jobs: jobs.clone() }))
+            }
         }
     }
 }

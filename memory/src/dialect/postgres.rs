@@ -5,11 +5,14 @@
 //! [`IDLE`], so that the others can go on; whoever waits for an answer gives up after [`PATIENCE`].
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jarvis_safety::JobId;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Row as _};
+use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
 use super::{Connection, run};
@@ -34,6 +37,9 @@ const WAITS: [&str; 2] = ["set lock_timeout = '10s'", "set statement_timeout = '
 
 /// Where replicas tell each other that rows were added.
 const CHANNEL: &str = "jarvis_event";
+
+/// Where replicas tell each other of jobs that move without a row: who tells, a space, and the job's id.
+const MOVED: &str = "jarvis_job";
 
 /// Pause before another attempt to listen.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -117,11 +123,11 @@ impl Postgres {
             .map_err(unreachable)
     }
 
-    pub(super) fn listen(&self, look: Look) -> Listening {
+    pub(super) fn listen(&self, look: Look, moved: Moved) -> Listening {
         let url = self.url.clone();
         let task = tokio::spawn(async move {
             tokio::select! {
-                () = hear(&url, &look) => {}
+                () = hear(&url, &look, &moved) => {}
                 () = look_unheard(&look) => {}
             }
         });
@@ -246,6 +252,32 @@ pub(super) async fn claim_transfer(connection: &mut Connection) -> Result<bool, 
     claimed.try_get(0)
 }
 
+/// Tells the other replicas of jobs, once the transaction is committed.
+pub(crate) async fn tell_moved(connection: &mut Connection, own: &str, jobs: &[&str]) -> Result<(), sqlx::Error> {
+    let sql = "select pg_notify($1, $2 || ' ' || job) from unnest(string_to_array($3, ' ')) job";
+    sqlx::query(sql).bind(MOVED).bind(own).bind(jobs.join(" ")).execute(connection).await.map(|_| ())
+}
+
+/// Where it is heard here that jobs have moved elsewhere.
+pub(super) struct Moved {
+    /// This process, whose own word comes back to it.
+    pub(super) own: Arc<str>,
+    /// The job; `None` if some may have been missed.
+    pub(super) jobs: broadcast::Sender<Option<JobId>>,
+}
+
+impl Moved {
+    fn hear(&self, told: Option<&str>) {
+        let job = match told.map(|told| told.split_once(' ')) {
+            Some(Some((who, _))) if who == &*self.own => return,
+            Some(Some((_, job))) => job.parse().ok(),
+            Some(None) | None => None,
+        };
+        // Nobody may be looking.
+        let _ = self.jobs.send(job);
+    }
+}
+
 /// Ends with this value.
 pub(crate) struct Listening(AbortHandle);
 
@@ -256,9 +288,9 @@ impl Drop for Listening {
 }
 
 /// Listens until the store is closed. What is heard only wakes: rows are read from their table.
-async fn hear(url: &str, look: &Look) {
+async fn hear(url: &str, look: &Look, moved: &Moved) {
     loop {
-        if let Err(error) = hear_once(url, look).await {
+        if let Err(error) = hear_once(url, look, moved).await {
             tracing::warn!(%error, "other replicas are not heard; trying again");
         }
         if !look.look() {
@@ -268,13 +300,21 @@ async fn hear(url: &str, look: &Look) {
     }
 }
 
-async fn hear_once(url: &str, look: &Look) -> Result<(), sqlx::Error> {
+async fn hear_once(url: &str, look: &Look, moved: &Moved) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect(url).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([CHANNEL, MOVED]).await?;
     // What was told before anybody listened.
     let mut open = look.look();
+    moved.hear(None);
     while open {
         let heard = listener.try_recv().await?;
+        if let Some(job) = heard.as_ref().filter(|heard| heard.channel() == MOVED) {
+            moved.hear(Some(job.payload()));
+            continue;
+        }
+        if heard.is_none() {
+            moved.hear(None);
+        }
         let known = heard.and_then(|heard| heard.payload().parse().ok()).is_some_and(|seq| look.knows(seq));
         open = known || look.look();
     }

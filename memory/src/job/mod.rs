@@ -26,7 +26,7 @@ use jarvis_safety::job::{
 use jarvis_safety::port::Stored;
 use jarvis_safety::{ActorId, ApprovalId, JobId, ScheduleId};
 use sqlx::AnyPool;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::row::Row;
 use crate::space;
@@ -87,6 +87,10 @@ impl Jobs for JobStore {
             });
         }
         kept
+    }
+
+    fn moved(&self) -> broadcast::Receiver<Option<JobId>> {
+        self.store.0.moved.subscribe()
     }
 
     async fn claim(&self, claim: &Claim) -> Stored<Vec<JobRecord>> {
@@ -166,6 +170,9 @@ impl Jobs for JobStore {
     }
 
     async fn fire(&self, fire: Fire) -> Stored<bool> {
+        if !fire.jobs.is_empty() {
+            space::room(&self.store.0.directory)?;
+        }
         self.store.0.writer.submit(Firing::new(&self.store.0.redactor, fire)?).await
     }
 }

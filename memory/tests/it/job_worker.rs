@@ -15,6 +15,7 @@ use jarvis_safety::port::{Clock as _, Feed as _, StoreError, Stored};
 use jarvis_safety::secret::Redactor;
 use jarvis_safety::{ActorId, ApprovalId, JobId, ScheduleId};
 use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
 
 use crate::job_world::{Act, Jobbing, LONG, Once, operator};
 
@@ -383,6 +384,10 @@ macro_rules! passed_on {
                     return Ok(taken);
                 }
                 Err(StoreError::Unknown("the disk went away".to_owned()))
+            }
+
+            fn moved(&self) -> Receiver<Option<JobId>> {
+                self.jobs.moved()
             }
 
             async fn submit_all(&self, jobs: Vec<NewJob>) -> Vec<Stored<Submitted>> {

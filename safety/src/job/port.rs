@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use tokio::sync::broadcast;
 
 use super::record::{JobProgress, JobRecord, JobState, OutputChunk};
 use super::schedule::Schedule;
@@ -220,6 +221,9 @@ pub trait Jobs: Send + Sync {
     async fn submit(&self, job: NewJob) -> Stored<Submitted>;
     /// Keeps many. Each is kept or not on its own.
     async fn submit_all(&self, jobs: Vec<NewJob>) -> Vec<Stored<Submitted>>;
+    /// Jobs that another replica has moved without a row of the audit, as they come: taken, going on, waiting, putting
+    /// out. `None` says that some may have been missed.
+    fn moved(&self) -> broadcast::Receiver<Option<JobId>>;
     /// Takes queued jobs whose time has come, by priority and then age: `Running`, one attempt and one epoch further.
     async fn claim(&self, claim: &Claim) -> Stored<Vec<JobRecord>>;
     /// Renews a hold until a time. Also one that has lapsed, if nobody has taken it.

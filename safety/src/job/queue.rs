@@ -213,6 +213,12 @@ impl JobQueue {
         self.0.live.subscribe()
     }
 
+    /// Jobs that go on at another replica; `None` if some may have been missed. Whose they are is looked up.
+    #[must_use]
+    pub fn moved(&self) -> Receiver<Option<JobId>> {
+        self.0.jobs.moved()
+    }
+
     /// Wants a job of this actor to stop (the operator may stop any).
     ///
     /// # Errors

@@ -257,6 +257,7 @@ pub(super) async fn job_stream(
         // Subscribed before the first look, so that nothing in between is missed.
         frames: web.live.subscribe(),
         rows: web.feed.subscribe(),
+        moved: web.jobs.moved(),
         end: ends.come().boxed(),
         web,
         actor: caller.actor,
@@ -279,6 +280,7 @@ struct Following {
     after: u64,
     frames: Receiver<Arc<Frame>>,
     rows: Receiver<Arc<jarvis_safety::event::Event>>,
+    moved: Receiver<Option<JobId>>,
     end: BoxFuture<'static, End>,
     seen: Option<JobRecord>,
     over: bool,
@@ -315,7 +317,7 @@ impl Following {
         None
     }
 
-    /// Waits for a row or frame about this job; none when the caller's session or the server ends.
+    /// Waits for a row or frame about this job, or for word of it from another replica; none when the caller's session or the server ends.
     async fn change(&mut self) -> Option<()> {
         let subject = format!("job:{}", self.id);
         loop {
@@ -323,6 +325,11 @@ impl Following {
                 _ = &mut self.end => return None,
                 row = self.rows.recv() => match row {
                     Ok(row) if row.subject != self.id.as_str() => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => return Some(()),
+                    Err(RecvError::Closed) => return None,
+                },
+                moved = self.moved.recv() => match moved {
+                    Ok(Some(job)) if job != self.id => {}
                     Ok(_) | Err(RecvError::Lagged(_)) => return Some(()),
                     Err(RecvError::Closed) => return None,
                 },
