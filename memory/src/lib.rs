@@ -62,7 +62,8 @@ mod walk;
 mod writer;
 
 pub use backup::{
-    Backup, BackupError, BackupKey, BackupOptions, Protection, RestoreOptions, Restored, backup, restore,
+    Backup, BackupError, BackupKey, BackupOptions, Protection, RestoreOptions, Restored, Voided, backup, restore,
+    void_dumped,
 };
 pub use dialect::Database;
 pub use directory::{AUDIT_KEY, VAULT_KEY};

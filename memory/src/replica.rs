@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::change::{Change, Job, Tx};
 use crate::store::{Inner, Store};
-use crate::stored::Halt;
+use crate::stored::{Halt, unavailable};
 
 /// How long a lease lasts.
 const LEASE_MS: i64 = 30_000;
@@ -124,6 +124,17 @@ impl Store {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.0.replica.is_some()
+    }
+
+    /// Whether another process holds a lease on the same database.
+    pub(crate) async fn has_peers(&self) -> Stored<bool> {
+        let Some(own) = &self.0.replica else { return Ok(false) };
+        let found = sqlx::query("select id from replica where id <> $1 and lapses_at > $2 limit 1")
+            .bind(&**own)
+            .bind(self.0.clock.now())
+            .fetch_optional(&self.0.readers)
+            .await;
+        found.map(|found| found.is_some()).map_err(|error| unavailable(&error))
     }
 
     /// Ids of what is abandoned or this process's; all of it is this process's from now on.

@@ -180,10 +180,12 @@ pub(super) enum Command {
     },
     /// Write everything into one verified file, also while the server runs.
     #[command(after_help = "Example: jarvis backup /mnt/nas/jarvis-2026-11-20.backup --files\n\
-        JARVIS_BACKUP_PASSPHRASE or --recipient encrypts it with age. PostgreSQL is backed up with pg_dump.")]
+        JARVIS_BACKUP_PASSPHRASE or --recipient encrypts it with age. PostgreSQL is backed up with pg_dump\n\
+        and the files under keys/; a database that comes from a dump is made safe with `jarvis restore --dumped`.")]
     Backup(BackupWanted),
     /// Make a data directory out of a backup, in the place that --data names.
-    #[command(after_help = "Example: jarvis restore /mnt/nas/jarvis-2026-11-20.backup --data ~/jarvis-restored")]
+    #[command(after_help = "Example: jarvis restore /mnt/nas/jarvis-2026-11-20.backup --data ~/jarvis-restored\n\
+        After a pg_restore, before any server starts on it: jarvis restore --dumped")]
     Restore(RestoreWanted),
     /// Move everything from SQLite in the data directory to an empty PostgreSQL; the server must have ended.
     #[command(after_help = "Example: jarvis migrate-database postgres://jarvis:secret@db:5432/jarvis\n\

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 use jarvis_memory::{
-    AUDIT_KEY, Backup, BackupError, BackupKey, BackupOptions, Database, Protection, RestoreOptions, Restored, VAULT_KEY,
+    AUDIT_KEY, Backup, BackupError, BackupKey, BackupOptions, Database, Options, Protection, RestoreOptions, Restored,
+    VAULT_KEY, Voided,
 };
-use jarvis_safety::secret::Secret;
+use jarvis_safety::secret::{Redactor, Secret};
 
 use super::audit::clock_time;
 use super::connect::Connection;
@@ -39,14 +40,17 @@ pub(super) struct BackupWanted {
 #[derive(Debug, Args)]
 pub(super) struct RestoreWanted {
     /// The backup.
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) file: PathBuf,
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "dumped")]
+    pub(super) file: Option<PathBuf>,
     /// File with the age key that it was encrypted for.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) identity: Option<PathBuf>,
     /// Restore it although the audit is not whole.
     #[arg(long)]
     pub(super) damaged: bool,
+    /// Instead of a backup: the PostgreSQL of this data directory was restored from a dump. Voids what was open in it.
+    #[arg(long, conflicts_with_all = ["file", "identity", "damaged"])]
+    pub(super) dumped: bool,
 }
 
 pub(super) async fn backup(connection: &Connection, printer: &Printer, wanted: BackupWanted) -> Result {
@@ -57,9 +61,11 @@ pub(super) async fn backup(connection: &Connection, printer: &Printer, wanted: B
         config::database(&data, &connection.environment).map_err(|error| Stop::invalid(error.to_string()))?;
     if !matches!(database, Database::Directory) {
         let told = format!(
-            "everything is kept in PostgreSQL: back it up with pg_dump, and {} with it, without which nobody can verify \
-             the audit",
-            data.join(AUDIT_KEY).display()
+            "everything is kept in PostgreSQL: back it up with pg_dump, and with it {} and {}, without which nobody can \
+             verify the audit or open a secret. A database that comes from a dump is made safe with `jarvis restore \
+             --dumped` before a server starts on it",
+            data.join(AUDIT_KEY).display(),
+            data.join(VAULT_KEY).display()
         );
         return Err(Stop::new(Exit::Refused, told));
     }
@@ -99,13 +105,14 @@ pub(super) async fn backup(connection: &Connection, printer: &Printer, wanted: B
 
 pub(super) async fn restore(connection: &Connection, printer: &Printer, wanted: RestoreWanted) -> Result {
     connection.must_be_local("a backup is restored on the server's own machine")?;
+    let Some(file) = wanted.file else { return dumped(connection, printer).await };
     let key = match (wanted.identity, passphrase(connection)) {
         (Some(path), _) => BackupKey::Identity(path),
         (None, Some(secret)) => BackupKey::Passphrase(secret),
         (None, None) => BackupKey::None,
     };
     let options = RestoreOptions {
-        file: wanted.file,
+        file,
         data: connection.data(),
         key,
         damaged: wanted.damaged,
@@ -115,6 +122,23 @@ pub(super) async fn restore(connection: &Connection, printer: &Printer, wanted: 
     let restored = jarvis_memory::restore(options).await.map_err(stop)?;
     printer.answer(&restored, || restored_words(&restored));
     Ok(end(printer, &restored.faults))
+}
+
+/// Makes a database safe that came from a dump.
+async fn dumped(connection: &Connection, printer: &Printer) -> Result {
+    let data = connection.data();
+    directory::must_be_own(&data)?;
+    let database =
+        config::database(&data, &connection.environment).map_err(|error| Stop::invalid(error.to_string()))?;
+    let options = Options {
+        data: data.clone(),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(UuidIds),
+        redactor: Redactor::default(),
+    };
+    let voided = jarvis_memory::void_dumped(database, options).await.map_err(stop)?;
+    printer.answer(&voided, || voided_words(&data, &voided));
+    Ok(end(printer, &voided.faults))
 }
 
 fn passphrase(connection: &Connection) -> Option<Secret> {
@@ -167,23 +191,42 @@ fn taken_words(data: &Path, taken: &Backup) -> String {
 
 fn restored_words(restored: &Restored) -> String {
     let Restored { data, version, rows, lapsed, jobs, grants, sessions, running, tokens, .. } = restored;
+    format!(
+        "Restored what Jarvis {version} backed up at {} into {}: {}, {}. {}",
+        clock_time(restored.taken_at),
+        data.display(),
+        counted(*rows, "row", "rows"),
+        head(restored.head, &restored.hash),
+        void_words(data, [*lapsed, *jobs, *grants, *sessions], *running, *tokens),
+    )
+}
+
+fn voided_words(data: &Path, voided: &Voided) -> String {
+    let Voided { rows, lapsed, jobs, grants, sessions, running, tokens, .. } = voided;
+    format!(
+        "The database holds {}, {}. {}",
+        counted(*rows, "row", "rows"),
+        head(voided.head, &voided.hash),
+        void_words(data, [*lapsed, *jobs, *grants, *sessions], *running, *tokens),
+    )
+}
+
+/// What is void after a restore, and what to do now.
+fn void_words(data: &Path, [cards, jobs, grants, sessions]: [u64; 4], running: usize, tokens: usize) -> String {
     let running = match running {
         0 => String::new(),
         count => format!(
             " {} under way then; the next start looks what came of that.",
-            counted(*count as u64, "call was", "calls were")
+            counted(count as u64, "call was", "calls were")
         ),
     };
-    let data = data.display();
     format!(
-        "Restored what Jarvis {version} backed up at {} into {data}: {}, {}. {} void, {} unknown, {} taken back, {} ended.{running}\nTokens are \
-         valid as they were then ({tokens}): revoke what was revoked since. Start it with `jarvis serve --data {data}`.",
-        clock_time(restored.taken_at),
-        counted(*rows, "row", "rows"),
-        head(restored.head, &restored.hash),
-        counted(*lapsed, "open approval is", "open approvals are"),
-        counted(*jobs, "open job is", "open jobs are"),
-        counted(*grants, "grant is", "grants are"),
-        counted(*sessions, "session has", "sessions have"),
+        "{} void, {} unknown, {} taken back, {} ended.{running}\nTokens are valid as they were then ({tokens}): revoke \
+         what was revoked since. Start it with `jarvis serve --data {}`.",
+        counted(cards, "open approval is", "open approvals are"),
+        counted(jobs, "open job is", "open jobs are"),
+        counted(grants, "grant is", "grants are"),
+        counted(sessions, "session has", "sessions have"),
+        data.display(),
     )
 }

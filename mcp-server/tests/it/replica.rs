@@ -39,15 +39,20 @@ impl Scratch {
 
     /// Another one, with the keys of one that is there.
     pub(crate) fn beside(&self, other: &TestApp, more: &[(&str, &str)]) -> TestApp {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("keys")).unwrap();
-        // The vault has one once it is used.
-        let keys = ["audit.key", "vault.key"].map(|key| (other.data().join("keys").join(key), key));
-        for (from, key) in keys.iter().filter(|(from, _)| from.exists()) {
-            std::fs::copy(from, directory.path().join("keys").join(key)).unwrap();
-        }
-        TestApp::start_on(directory, &[more, &[("JARVIS_DATABASE", &self.url)]].concat())
+        TestApp::start_on(keys_of(other), &[more, &[("JARVIS_DATABASE", &self.url)]].concat())
     }
+}
+
+/// A data directory with the keys of a server.
+fn keys_of(other: &TestApp) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("keys")).unwrap();
+    // The vault has one once it is used.
+    let keys = ["audit.key", "vault.key"].map(|key| (other.data().join("keys").join(key), key));
+    for (from, key) in keys.iter().filter(|(from, _)| from.exists()) {
+        std::fs::copy(from, directory.path().join("keys").join(key)).unwrap();
+    }
+    directory
 }
 
 impl Drop for Scratch {
@@ -184,6 +189,47 @@ async fn a_job_is_seen_to_go_on_at_whichever_server_it_is_followed() {
         let card = tokio::time::timeout(std::time::Duration::from_secs(20), waits).await.unwrap();
         assert!(card.is_some_and(|card| card.starts_with("appr_")));
     }
+}
+
+#[tokio::test]
+async fn what_a_dump_brings_back_is_void_before_anything_runs_on_it() {
+    let (Some(scratch), Some(fresh)) = (Scratch::new(), Scratch::new()) else { return };
+    let one = scratch.first(&[]);
+    ask_for_everything(&one).await;
+    let token = one.token("ci", "red", "client").await.secret.unwrap();
+    let client = one.over_tcp(Some(&token));
+    let args = json!({ "path": "x", "content": "y" });
+    let later = json!({ "tool": "file_write", "args": args, "run_at": 9_999_999_999_999_u64 });
+    let job: JobInfo = client.post("/api/jobs", &later, None).await.unwrap();
+    let card = call(&client, "file_write", args).await.unwrap().approval.unwrap();
+    let dump = Command::new("pg_dump").arg(&scratch.url).output().unwrap();
+    assert!(dump.status.success(), "{dump:?}");
+    let dumped = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(dumped.path(), &dump.stdout).unwrap();
+    let read = Command::new("psql").args([&fresh.url, "-qf"]).arg(dumped.path()).output().unwrap();
+    assert!(read.status.success(), "{read:?}");
+
+    let directory = keys_of(&one);
+    let restore = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jarvis"));
+        command.args(["restore", "--dumped", "--json"]);
+        command.env("JARVIS_DATA", directory.path()).env("JARVIS_DATABASE", &fresh.url).output().unwrap()
+    };
+    let served = restore();
+    assert_eq!(served.status.code(), Some(2), "{served:?}");
+    assert!(String::from_utf8_lossy(&served.stdout).contains("a server runs on this database"), "{served:?}");
+    // As half a minute later.
+    let lapsed = Command::new("psql").args([&fresh.url, "-qc", "update replica set lapses_at = 0"]).output().unwrap();
+    assert!(lapsed.status.success(), "{lapsed:?}");
+    let restored = restore();
+    assert_eq!(restored.status.code(), Some(0), "{restored:?}");
+    let told: Value = serde_json::from_slice(&restored.stdout).unwrap();
+    assert_eq!((&told["lapsed"], &told["jobs"], &told["tokens"]), (&json!(1), &json!(1), &json!(1)), "{told}");
+    let app = TestApp::start_on(directory, &[("JARVIS_DATABASE", &fresh.url)]);
+    let client = app.over_tcp(Some(&token));
+    assert_eq!(client.get::<JobInfo>(&format!("/api/jobs/{}", job.id)).await.unwrap().state, "unknown");
+    assert_eq!(client.get::<ApprovalInfo>(&format!("/api/approvals/{card}")).await.unwrap().state, "expired");
+    assert_eq!(app.cli(&["audit", "verify"]).status.code(), Some(0));
 }
 
 #[tokio::test]

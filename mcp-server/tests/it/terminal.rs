@@ -58,6 +58,7 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["audit", "verify"], 4),
     (&["backup", "no-such-place/jarvis.backup"], 2),
     (&["restore", "no-such-place/jarvis.backup"], 1),
+    (&["restore", "--dumped"], 2),
     (&["token", "create", "ide", "--ceiling", "yellow", "--target", "web*", "--expires", "30d"], 4),
     (&["token", "create", "wall", "--role", "viewer", "--per-minute", "60"], 4),
     (&["session", "list"], 4),

@@ -56,6 +56,18 @@ pub enum BackupError {
     /// A server runs on the directory, or another restore into it.
     #[error("{} is in use by another process; end it first, or name another directory with --data", .0.display())]
     InUse(PathBuf),
+    /// No server but Jarvis keeps it.
+    #[error(
+        "everything is kept in this directory, in SQLite, and comes back from a backup: `jarvis restore FILE --data NEW`. \
+         --dumped is for a PostgreSQL that was restored from a dump"
+    )]
+    NotShared,
+    /// Servers run on the database.
+    #[error(
+        "a server runs on this database, or did until half a minute ago; end all of them first. Nothing may run on what \
+         came from a dump before it was made void"
+    )]
+    Served,
     /// The restored store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -78,6 +90,8 @@ impl BackupError {
             Self::NotWhole(_) => "audit_not_whole",
             Self::NotEmpty(_) => "data_not_empty",
             Self::InUse(_) => "data_in_use",
+            Self::NotShared => "database_not_shared",
+            Self::Served => "database_in_use",
             Self::Open(error) => error.code(),
             Self::Store(_) => "store_unavailable",
         }
@@ -88,7 +102,14 @@ impl BackupError {
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::NoSource(_) | Self::Exists(_) | Self::Key(_) | Self::NotWhole(_) | Self::NotEmpty(_) | Self::InUse(_)
+            Self::NoSource(_)
+                | Self::Exists(_)
+                | Self::Key(_)
+                | Self::NotWhole(_)
+                | Self::NotEmpty(_)
+                | Self::InUse(_)
+                | Self::NotShared
+                | Self::Served
         )
     }
 

@@ -11,6 +11,7 @@
 
 mod archive;
 mod content;
+mod dumped;
 mod envelope;
 mod error;
 mod lapse;
@@ -26,6 +27,7 @@ use jarvis_safety::port::{Clock, Feed as _, Ids, Verification};
 use jarvis_safety::secret::Redactor;
 use serde::Serialize;
 
+pub use dumped::{Voided, void_dumped};
 pub use envelope::{BackupKey, Protection};
 pub use error::BackupError;
 pub use restore::{RestoreOptions, Restored, restore};

@@ -171,11 +171,11 @@ fn empty(path: &Path) -> io::Result<()> {
 }
 
 /// What stands in the directory that was built.
-struct Settled {
-    found: Verification,
-    lapsed: Lapsed,
-    running: usize,
-    tokens: usize,
+pub(super) struct Settled {
+    pub(super) found: Verification,
+    pub(super) lapsed: Lapsed,
+    pub(super) running: usize,
+    pub(super) tokens: usize,
 }
 
 async fn build(
@@ -190,13 +190,14 @@ async fn build(
     let read = move || open_again(&path, &Opener::of(key)?, &into);
     let manifest = tokio::task::spawn_blocking(read).await.map_err(broken)??;
     let (store, found) = examine(site, clock, ids, damaged).await?;
-    let settled = settle(&store, &manifest, found).await;
+    let settled = settle(&store, manifest.head, found).await;
     store.close().await;
     Ok((manifest, settled?))
 }
 
-async fn settle(store: &Store, manifest: &Manifest, found: Verification) -> Result<Settled, BackupError> {
-    let lapsed = store.lapse(manifest.head).await?;
+/// Voids what was open in a store that ends with a row, and looks what is left.
+pub(super) async fn settle(store: &Store, head: u64, found: Verification) -> Result<Settled, BackupError> {
+    let lapsed = store.lapse(head).await?;
     let running = store.unsettled_calls().await?.len();
     let tokens = store.tokens().await?.iter().filter(|token| token.revoked_at.is_none()).count();
     Ok(Settled { found, lapsed, running, tokens })
