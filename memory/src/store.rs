@@ -232,6 +232,7 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
         directory::touch(&file).map_err(|error| OpenError::Directory { path: file.clone(), why: error.to_string() })?;
     }
     let left = std::fs::metadata(directory.wal()).is_ok_and(|log| log.len() > 0);
+    engine.check().await?;
     let mut connection = engine.writer().await?;
     let anew = if left { begin_anew(dialect, &mut connection).await } else { Ok(true) };
     migration::migrate(&mut connection, dialect, now).await?;

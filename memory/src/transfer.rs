@@ -168,6 +168,7 @@ async fn move_all(
         .map_err(|error| OpenError::Directory { path: source.0.directory.seal(), why: error.to_string() })?;
     let expected = audit(readers, chain, &sealed, source.head()).await?;
     let tables = tables(readers).await?;
+    engine.check().await?;
     let mut connection = engine.writer().await?;
     migration::migrate(&mut connection, engine.dialect(), now).await?;
     if !engine.dialect().claim_transfer(&mut connection).await? {

@@ -19,10 +19,16 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Option<Self> {
+        Self::over("JARVIS_TEST_POSTGRES")
+    }
+
+    /// One that is reached by another way.
+    fn over(way: &str) -> Option<Self> {
         let server = needs::part("JARVIS_TEST_POSTGRES", "PostgreSQL")?;
+        let way = needs::part(way, "PostgreSQL, over TLS and behind PgBouncer")?;
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("jarvis_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let scratch = Self { url: format!("{}/{name}", server.rsplit_once('/').unwrap().0), server, name };
+        let scratch = Self { url: format!("{}/{name}", way.rsplit_once('/').unwrap().0), server, name };
         scratch.say(&format!("create database {} encoding 'UTF8' template template0", scratch.name));
         Some(scratch)
     }
@@ -230,6 +236,63 @@ async fn what_a_dump_brings_back_is_void_before_anything_runs_on_it() {
     assert_eq!(client.get::<JobInfo>(&format!("/api/jobs/{}", job.id)).await.unwrap().state, "unknown");
     assert_eq!(client.get::<ApprovalInfo>(&format!("/api/approvals/{card}")).await.unwrap().state, "expired");
     assert_eq!(app.cli(&["audit", "verify"]).status.code(), Some(0));
+}
+
+/// A start that must fail, and what it says.
+fn refused(url: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_jarvis"));
+    serve.args(["serve", "--listen", "127.0.0.1:0"]).env("JARVIS_DATA", directory.path()).env("JARVIS_DATABASE", url);
+    let ended = serve.output().unwrap();
+    assert!(!ended.status.success(), "{ended:?}");
+    String::from_utf8_lossy(&ended.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn a_database_that_is_reached_over_tls_alone_is_used_and_its_certificate_is_looked_at() {
+    let Some(scratch) = Scratch::over("JARVIS_TEST_POSTGRES_TLS") else { return };
+    let Some(authority) = needs::part("JARVIS_TEST_POSTGRES_CA", "the authority of its certificate") else { return };
+    let url = format!("{}?sslmode=verify-full&sslrootcert={authority}", scratch.url);
+    let app = TestApp::start_with(&[("JARVIS_DATABASE", &url)]);
+    let token = app.token("ci", "red", "client").await.secret.unwrap();
+    let written = call(&app.over_tcp(Some(&token)), "file_write", json!({ "path": "x", "content": "y" })).await;
+    assert_eq!(written.unwrap().state, "done");
+    let sql = "select count(*) filter (where not s.ssl) || ' ' || count(*) from pg_stat_activity a \
+               join pg_stat_ssl s using (pid) where a.datname = current_database() and a.application_name = 'jarvis'";
+    let seen = Command::new("psql").args([&scratch.url, "-qtAc", sql]).output().unwrap();
+    let seen = String::from_utf8(seen.stdout).unwrap();
+    let (plain, all) = seen.trim().split_once(' ').unwrap();
+    assert!(plain == "0" && all.parse::<u32>().unwrap() >= 3, "{seen}");
+    let none = tempfile::NamedTempFile::new().unwrap();
+    for (settings, why) in [
+        ("sslmode=disable".to_owned(), "pg_hba.conf"),
+        // Its authority is nobody whom this machine knows.
+        ("sslmode=verify-full".to_owned(), "certificate"),
+        (format!("sslmode=verify-full&sslrootcert={}", none.path().display()), "certificate"),
+    ] {
+        let said = refused(&format!("{}?{settings}", scratch.url));
+        assert!(said.contains("PostgreSQL cannot be used") && said.contains(why), "{settings}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_of_sessions_is_used_and_one_of_transactions_is_refused() {
+    let (Some(sessions), Some(transactions)) =
+        (Scratch::over("JARVIS_TEST_POOL_SESSION"), Scratch::over("JARVIS_TEST_POOL_TRANSACTION"))
+    else {
+        return;
+    };
+    let one = sessions.first(&[]);
+    let other = sessions.beside(&one, &[]);
+    let token = one.token("ci", "red", "client").await.secret.unwrap();
+    let body = json!({ "tool": "file_write", "args": { "path": "x", "content": "y" } });
+    let job: JobInfo = one.over_tcp(Some(&token)).post("/api/jobs", &body, None).await.unwrap();
+    let seen: JobInfo = other.over_tcp(Some(&token)).get_waiting(&format!("/api/jobs/{}", job.id), 20).await.unwrap();
+    assert_eq!(seen.state, "done", "{seen:?}");
+    assert!(one.cli(&["stop"]).status.success());
+    until(&other, "the brake is felt", |status| status.kill == "effects").await;
+    let said = refused(&transactions.url);
+    assert!(said.contains("a pooler that lends a connection for a transaction"), "{said}");
 }
 
 #[tokio::test]

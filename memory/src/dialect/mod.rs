@@ -95,6 +95,14 @@ impl Engine {
         }
     }
 
+    /// Whether the database can be used at all, before anything is asked of it.
+    pub(crate) async fn check(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(server) => server.check().await,
+        }
+    }
+
     /// The one connection that writes and makes the checkpoints, beside or instead of others of this process.
     pub(crate) async fn another_writer(&self) -> Result<Connection, OpenError> {
         match self {

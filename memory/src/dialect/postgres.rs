@@ -41,6 +41,12 @@ const CHANNEL: &str = "jarvis_event";
 /// Where replicas tell each other of jobs that move without a row: who tells, a space, and the job's id.
 const MOVED: &str = "jarvis_job";
 
+/// Where a start tells itself something, to see whether it is heard.
+const CHECK: &str = "jarvis_check";
+
+/// Longest wait for one's own word.
+const HEARD: Duration = Duration::from_secs(5);
+
 /// Pause before another attempt to listen.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -84,6 +90,32 @@ impl Postgres {
         sqlx::any::install_default_drivers();
         checked(&self.url)?;
         Ok(AnyConnectOptions::from_str(&self.url)?.disable_statement_logging())
+    }
+
+    /// Refuses a pooler that lends a server for a transaction alone: settings and locks go astray there, and nobody who
+    /// listens on such a connection is ever told.
+    pub(super) async fn check(&self) -> Result<(), OpenError> {
+        let options = self.options()?;
+        let heard = tokio::time::timeout(PATIENCE, async {
+            let mut listener = PgListener::connect(&self.url).await?;
+            listener.listen(CHECK).await?;
+            let mut teller = Connection::from(options.connect().await?);
+            match sqlx::query("select pg_notify($1, '')").bind(CHECK).execute(&mut teller).await {
+                Ok(_) => Ok(tokio::time::timeout(HEARD, listener.recv()).await.is_ok()),
+                // What the other connection listens for came to this one.
+                Err(sqlx::Error::Protocol(_)) => Ok(false),
+                Err(error) => Err(error),
+            }
+        });
+        match heard.await.map_err(|_| silent()).and_then(|heard| heard) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(unreachable(
+                "what is told there is not heard, so it is behind a pooler that lends a connection for a transaction \
+                 alone (PgBouncer calls that pool_mode = transaction). Give the address of the server itself, or that of \
+                 a pool of sessions",
+            )),
+            Err(error) => Err(unreachable(error)),
+        }
     }
 
     pub(super) async fn writer(&self) -> Result<Connection, OpenError> {
