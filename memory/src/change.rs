@@ -7,13 +7,14 @@
 //! change has seen stays so until its commit.
 
 use async_trait::async_trait;
+use jarvis_safety::JobId;
 use jarvis_safety::port::{StoreError, Stored};
 use sqlx::any::AnyArguments;
 use sqlx::{Any, Arguments as _, AssertSqlSafe, Encode, Type};
 use tokio::sync::oneshot;
 
 use crate::chain::{Chain, Head};
-use crate::dialect::{self, Connection, Dialect};
+use crate::dialect::{Connection, Dialect};
 use crate::row::{self, Linked, Row};
 use crate::stored::Halt;
 
@@ -92,6 +93,8 @@ pub(crate) struct Tx<'w> {
     buffer: Vec<u8>,
     rows: Vec<Linked>,
     written: usize,
+    /// This process and a job, each.
+    moved: Vec<String>,
 }
 
 impl<'w> Tx<'w> {
@@ -102,7 +105,17 @@ impl<'w> Tx<'w> {
         head: Head,
         now: i64,
     ) -> Self {
-        Self { connection, context, chain, head, now, buffer: Vec::with_capacity(512), rows: Vec::new(), written: 0 }
+        Self {
+            connection,
+            context,
+            chain,
+            head,
+            now,
+            buffer: Vec::with_capacity(512),
+            rows: Vec::new(),
+            written: 0,
+            moved: Vec::new(),
+        }
     }
 
     /// Carries out a statement, and tells a row if it has written: if it answers one itself. Answers whether it has.
@@ -123,12 +136,9 @@ impl<'w> Tx<'w> {
         seq
     }
 
-    /// Tells the other replicas, with the commit, of jobs that have moved without a row.
-    pub(crate) async fn moved(&mut self, jobs: &[&str]) -> Result<(), sqlx::Error> {
-        match self.context.replica {
-            Some(own) if !jobs.is_empty() => dialect::tell_moved(self.connection, own, jobs).await,
-            _ => Ok(()),
-        }
+    /// Tells the other replicas, with the commit, of a job that has moved without a row.
+    pub(crate) fn moved(&mut self, job: &JobId) {
+        self.moved.extend(self.context.replica.map(|own| format!("{own} {job}")));
     }
 
     /// Writes the rows told so far, for a change that must see those of its own batch.
@@ -147,8 +157,8 @@ impl<'w> Tx<'w> {
         row::move_head(self.connection, &self.head).await
     }
 
-    pub(crate) fn into_rows(self) -> (Vec<Linked>, Head) {
-        (self.rows, self.head)
+    pub(crate) fn into_rows(self) -> (Vec<Linked>, Head, Vec<String>) {
+        (self.rows, self.head, self.moved)
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn open(
         // would look at the next start as if somebody had removed it.
         seal::write(directory, &chain, head).map_err(wrong)?;
     }
-    dialect.commit(connection, None).await?;
+    dialect.commit(connection, None, &[]).await?;
     Ok(chain)
 }
 

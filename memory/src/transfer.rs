@@ -221,7 +221,7 @@ async fn begin(connection: &mut Connection, engine: &Engine, tables: &[Table]) -
             .execute(&mut *connection)
             .await?;
     }
-    engine.dialect().commit(connection, None).await?;
+    engine.dialect().commit(connection, None, &[]).await?;
     Ok(())
 }
 
@@ -244,7 +244,7 @@ async fn copy(
         for chunk in page.chunks(CHUNK) {
             table.insert(target, engine.dialect(), chunk).await?;
         }
-        engine.dialect().commit(target, None).await?;
+        engine.dialect().commit(target, None, &[]).await?;
         rows += page.len() as u64;
         progress(Progress::Copied { table: &table.name, rows });
     }

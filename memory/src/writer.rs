@@ -513,7 +513,7 @@ impl Writer {
         let context = Context { dialect, replica: self.replica.as_deref() };
         let mut tx = Tx::new(&mut self.connection, context, &self.chain, self.head.clone(), self.clock.now());
         let applied = dialect.patiently(apply(jobs, &mut tx)).await;
-        let (rows, head) = tx.into_rows();
+        let (rows, head, moved) = tx.into_rows();
         if let Err(error) = applied {
             give_back(jobs, rows);
             // Somebody else may have moved the head: it is read anew before the next batch.
@@ -525,7 +525,7 @@ impl Writer {
             return Err(Failure::Broken(error));
         }
         let told = rows.last().map(Linked::seq);
-        dialect.patiently(dialect.commit(&mut self.connection, told)).await.map_err(Failure::Unknown)?;
+        dialect.patiently(dialect.commit(&mut self.connection, told, &moved)).await.map_err(Failure::Unknown)?;
         self.head = head;
         self.look_at_log(jobs.len());
         Ok((rows, durability))

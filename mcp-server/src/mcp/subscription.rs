@@ -86,7 +86,6 @@ struct Ears {
     changes: broadcast::Receiver<Change>,
     frames: broadcast::Receiver<Arc<Frame>>,
     rows: broadcast::Receiver<Arc<Event>>,
-    moved: broadcast::Receiver<Option<JobId>>,
 }
 
 impl Ears {
@@ -95,7 +94,6 @@ impl Ears {
             change = self.changes.recv() => heard(change, Happened::Changed),
             frame = self.frames.recv() => heard(frame, |frame| of_frame(&frame)),
             row = self.rows.recv() => heard(row, |row| of_row(&row)),
-            moved = self.moved.recv() => heard(moved, |job| job.map_or(Happened::Nothing, Happened::Job)),
         }
     }
 }
@@ -175,12 +173,7 @@ impl Face {
     }
 
     fn ears(&self) -> Ears {
-        Ears {
-            changes: self.changes.listen(),
-            frames: self.jobs.frames(),
-            rows: self.feed.subscribe(),
-            moved: self.jobs.moved(),
-        }
+        Ears { changes: self.changes.listen(), frames: self.jobs.frames(), rows: self.feed.subscribe() }
     }
 
     /// The address of a job, if it is wanted and this caller may see it.

@@ -24,9 +24,8 @@ use crate::writer::Look;
 
 pub(crate) use connection::{Connection, Lookup};
 pub(crate) use local::Unappended;
-use postgres::Moved;
-use postgres::Postgres;
-pub(crate) use postgres::{Listening, tell_moved};
+pub(crate) use postgres::Listening;
+use postgres::{Moved, Postgres};
 pub(crate) use sqlite::LONG_LOG;
 /// Opens a file of SQLite to write, wherever it lies: a backup, or the source of a move.
 pub(crate) use sqlite::writer;
@@ -205,13 +204,18 @@ impl Dialect {
         }
     }
 
-    /// Commits, and tells the others how far the rows go if any were added.
-    pub(crate) async fn commit(self, connection: &mut Connection, told: Option<u64>) -> Result<(), sqlx::Error> {
+    /// Commits, and tells the others how far the rows go if any were added, and which jobs have moved without one.
+    pub(crate) async fn commit(
+        self,
+        connection: &mut Connection,
+        told: Option<u64>,
+        moved: &[String],
+    ) -> Result<(), sqlx::Error> {
         match self {
             // Not raw: this one stays prepared.
             Self::Sqlite => sqlx::query("commit").execute(connection).await.map(|_| ()),
             Self::Postgres => {
-                sqlx::raw_sql(AssertSqlSafe(postgres::commit(told))).execute(connection).await.map(|_| ())
+                sqlx::raw_sql(AssertSqlSafe(postgres::commit(told, moved))).execute(connection).await.map(|_| ())
             }
         }
     }

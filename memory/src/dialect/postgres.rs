@@ -100,10 +100,12 @@ impl Postgres {
             let mut listener = PgListener::connect(&self.url).await?;
             listener.listen(CHECK).await?;
             let mut teller = Connection::from(options.connect().await?);
-            match sqlx::query("select pg_notify($1, '')").bind(CHECK).execute(&mut teller).await {
-                Ok(_) => Ok(tokio::time::timeout(HEARD, listener.recv()).await.is_ok()),
-                // What the other connection listens for came to this one.
-                Err(sqlx::Error::Protocol(_)) => Ok(false),
+            let word = format!("{:x}", rand::random::<u64>());
+            let told = sqlx::query("select pg_notify($1, $2)").bind(CHECK).bind(word.as_str()).persistent(false);
+            match told.execute(&mut teller).await {
+                Ok(_) => Ok(tokio::time::timeout(HEARD, hears(&mut listener, &word)).await.is_ok_and(|heard| heard)),
+                // What the other connection listens for, or a statement of another client, came to this one.
+                Err(error) if is_lent(&error) => Ok(false),
                 Err(error) => Err(error),
             }
         });
@@ -238,10 +240,34 @@ pub(super) async fn begin(connection: &mut Connection) -> Result<Head, sqlx::Err
 
 /// The commit of a transaction that has begun, with word to the others if the head was moved. The statement before the
 /// commit fails if one before it had failed: a mere commit would answer that all is well and roll back.
-pub(super) fn commit(told: Option<u64>) -> String {
+pub(super) fn commit(told: Option<u64>, moved: &[String]) -> String {
+    // Ids of ours alone, in which nothing must be escaped.
+    let mut sql: String = moved.iter().map(|moved| format!("notify {MOVED}, '{moved}'; ")).collect();
     match told {
-        Some(seq) => format!("notify {CHANNEL}, '{seq}'; commit"),
-        None => "select 1; commit".to_owned(),
+        Some(seq) => sql.push_str(&format!("notify {CHANNEL}, '{seq}'; commit")),
+        None => sql.push_str("select 1; commit"),
+    }
+    sql
+}
+
+/// Whether a word comes.
+async fn hears(listener: &mut PgListener, word: &str) -> bool {
+    loop {
+        match listener.recv().await {
+            Ok(heard) if heard.payload() == word => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Whether an error says that a connection is lent to others in between.
+fn is_lent(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Protocol(_) => true,
+        // A prepared statement is there already, or not.
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("42P05" | "26000")),
+        _ => false,
     }
 }
 
@@ -282,12 +308,6 @@ pub(super) async fn claim_transfer(connection: &mut Connection) -> Result<bool, 
     // Throwing away what an unfinished move left may take a while.
     run(connection, &["set statement_timeout = 0"]).await?;
     claimed.try_get(0)
-}
-
-/// Tells the other replicas of jobs, once the transaction is committed.
-pub(crate) async fn tell_moved(connection: &mut Connection, own: &str, jobs: &[&str]) -> Result<(), sqlx::Error> {
-    let sql = "select pg_notify($1, $2 || ' ' || job) from unnest(string_to_array($3, ' ')) job";
-    sqlx::query(sql).bind(MOVED).bind(own).bind(jobs.join(" ")).execute(connection).await.map(|_| ())
 }
 
 /// Where it is heard here that jobs have moved elsewhere.
@@ -388,7 +408,12 @@ mod tests {
 
     #[test]
     fn a_commit_never_stands_alone() {
-        assert_eq!(commit(Some(7)), "notify jarvis_event, '7'; commit");
-        assert_eq!(commit(None), "select 1; commit");
+        assert_eq!(commit(Some(7), &[]), "notify jarvis_event, '7'; commit");
+        let moved = ["replica_1 job_2".to_owned(), "replica_1 job_3".to_owned()];
+        assert_eq!(
+            commit(None, &moved),
+            "notify jarvis_job, 'replica_1 job_2'; notify jarvis_job, 'replica_1 job_3'; select 1; commit"
+        );
+        assert_eq!(commit(None, &[]), "select 1; commit");
     }
 }

@@ -72,8 +72,7 @@ impl Change for Claiming {
         // What cannot be read is not taken: nothing of this claim is.
         let taken: Result<Vec<_>, _> = rows.iter().map(record).collect();
         let mut taken = taken.map_err(Halt::after_writing)?;
-        let ids: Vec<_> = taken.iter().map(|job| job.id.as_str()).collect();
-        tx.moved(&ids).await.map_err(|error| Halt::from(error).after_writing())?;
+        taken.iter().for_each(|job| tx.moved(&job.id));
         taken.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
         Ok(taken)
     }

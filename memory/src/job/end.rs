@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
+use jarvis_safety::JobId;
 use jarvis_safety::job::{JobEnd, JobState, Settle};
 use jarvis_safety::port::{StoreError, Stored};
 use jarvis_safety::secret::Redactor;
@@ -24,7 +25,7 @@ const COLUMNS: [&str; 10] =
 
 /// An end with all that can be computed before the writer has it.
 pub(super) struct Ending {
-    id: String,
+    id: JobId,
     epoch: i64,
     state: JobState,
     run_at: Option<i64>,
@@ -56,7 +57,7 @@ impl Ending {
             }
         };
         Ok(Self {
-            id: hold.job.to_string(),
+            id: hold.job,
             epoch: hold.epoch.cast_signed(),
             state,
             run_at,
@@ -109,8 +110,10 @@ pub(super) async fn end(tx: &mut Tx<'_>, ends: &[&Ending]) -> Result<Vec<bool>, 
         }
         for end in chunk {
             let was = held.contains(end.id.as_str());
-            if let Some(row) = end.row.as_ref().filter(|_| was) {
-                tx.tell(row.clone());
+            match &end.row {
+                Some(row) if was => drop(tx.tell(row.clone())),
+                None if was => tx.moved(&end.id),
+                _ => {}
             }
             ended.push(was);
         }

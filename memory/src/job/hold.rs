@@ -17,11 +17,6 @@ const OUTPUT: i64 = 1024 * 1024;
 /// Most pieces that are kept of a job.
 const PIECES: i64 = 4096;
 
-/// Whoever follows the job at another replica looks.
-async fn moved(tx: &mut Tx<'_>, hold: &Hold) -> Result<(), Halt> {
-    tx.moved(&[hold.job.as_str()]).await.map_err(|error| Halt::from(error).after_writing())
-}
-
 /// The statement that renews a hold.
 pub(super) fn beating() -> String {
     format!("update job set lease_until = $3 where id = $1 and epoch = $2 and {HELD} returning cancelled_by")
@@ -82,7 +77,7 @@ impl Change for KeepProgress {
             .bind(self.json.as_str())
             .execute(&mut *tx.connection)
             .await?;
-        moved(tx, &self.hold).await?;
+        tx.moved(&self.hold.job);
         Ok(kept.rows_affected() > 0)
     }
 }
@@ -113,7 +108,7 @@ impl Change for Parking {
             .bind(self.approval.as_ref().map(ApprovalId::as_str))
             .execute(&mut *tx.connection)
             .await?;
-        moved(tx, &self.hold).await?;
+        tx.moved(&self.hold.job);
         Ok(held.rows_affected() > 0)
     }
 }
@@ -170,7 +165,7 @@ impl Change for PutOut {
             .bind(self.text.as_str())
             .execute(&mut *tx.connection)
             .await?;
-        moved(tx, &self.hold).await?;
+        tx.moved(&self.hold.job);
         Ok(Appended::Kept(number.cast_unsigned()))
     }
 }
