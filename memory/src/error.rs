@@ -73,6 +73,20 @@ pub enum OpenError {
         /// The seal.
         seal: PathBuf,
     },
+    /// The database is older than what the seal vouches for.
+    #[error(
+        "the database ends with row {stored} of the audit, and {} vouches for row {sealed}: it is an older state, in which \
+         what was done since is open. Nothing was changed. If it was restored from a dump, `jarvis restore --dumped` makes \
+         it safe; if not, put the newer one back", .seal.display()
+    )]
+    Older {
+        /// The seal.
+        seal: PathBuf,
+        /// The row that it vouches for.
+        sealed: u64,
+        /// The newest row that is there.
+        stored: u64,
+    },
     /// Something stored can no longer be read.
     #[error("the stored {what} cannot be read: {why}")]
     Unreadable {
@@ -99,6 +113,7 @@ impl OpenError {
             Self::Altered { .. } => "migration_altered",
             Self::Unfinished => "database_unfinished",
             Self::Gone { .. } => "database_gone",
+            Self::Older { .. } => "database_older",
             Self::Unreadable { .. } => "stored_unreadable",
             Self::Database(_) => "database",
         }

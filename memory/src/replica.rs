@@ -8,13 +8,14 @@
 //! lasts.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jarvis_safety::port::{Clock, Feed as _, Stored};
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use crate::change::{Change, Job, Tx};
 use crate::store::{Inner, Store};
@@ -168,13 +169,21 @@ impl Store {
         if !self.is_shared() {
             return Ok(());
         }
-        self.0.writer.submit(Renew { until: lease(&self.0.clock), forget: i64::MIN }).await?;
+        let until = lease(&self.0.clock);
+        self.0.writer.submit(Renew { until, forget: i64::MIN }).await?;
         self.0.renewing_since.store(self.0.clock.now(), Ordering::Release);
-        tokio::spawn(keep(Arc::downgrade(&self.0)));
+        let renewing = tokio::spawn(keep(Arc::downgrade(&self.0), until));
+        *self.0.renewing.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewing);
         Ok(())
     }
 
     pub(crate) async fn leave(&self) {
+        let renewing = self.0.renewing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(renewing) = renewing {
+            // A renewal after the end would keep the others waiting.
+            renewing.abort();
+            let _ = renewing.await;
+        }
         if self.is_shared()
             && let Err(error) = self.0.writer.submit(Leave).await
         {
@@ -194,10 +203,9 @@ fn lease(clock: &Arc<dyn Clock>) -> i64 {
     clock.now().saturating_add(LEASE_MS)
 }
 
-/// Renews the lease for as long as the store is there.
-async fn keep(store: Weak<Inner>) {
-    let mut tick = tokio::time::interval(RENEWAL);
-    let mut until = i64::MAX;
+/// Renews the lease, which lasts until then, for as long as the store is there.
+async fn keep(store: Weak<Inner>, mut until: i64) {
+    let mut tick = tokio::time::interval_at(Instant::now() + RENEWAL, RENEWAL);
     loop {
         tick.tick().await;
         let Some(inner) = store.upgrade() else { return };

@@ -70,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) replica: Option<Arc<str>>,
     /// Since when its lease has been renewed without a gap.
     pub(crate) renewing_since: AtomicI64,
+    pub(crate) renewing: Mutex<Option<JoinHandle<()>>>,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
     pub(crate) observers: Observers,
     pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
@@ -101,12 +102,18 @@ impl Store {
     /// # Errors
     /// Each says what to do; see [`OpenError`].
     pub async fn open_on(database: Database, options: Options) -> Result<Self, OpenError> {
+        Self::open_as(database, options, false).await
+    }
+
+    /// The same; `dumped` if the database is known to come from a dump.
+    pub(crate) async fn open_as(database: Database, options: Options, dumped: bool) -> Result<Self, OpenError> {
         let Options { data, clock, ids, redactor } = options;
         let directory = tokio::task::spawn_blocking(move || Directory::open(&data))
             .await
             .map_err(|error| OpenError::Database(error.to_string()))??;
         let directory = Arc::new(directory);
-        let Opened { engine, connection, chain, head, anew } = opened(database, &directory, clock.now()).await?;
+        let Opened { engine, connection, chain, head, anew } =
+            opened(database, &directory, clock.now(), dumped).await?;
 
         let readers = engine.readers().await?;
         let lookup = engine.lookup(&readers).await?;
@@ -164,6 +171,7 @@ impl Store {
             redactor,
             replica,
             renewing_since: AtomicI64::new(i64::MAX),
+            renewing: Mutex::default(),
             events,
             observers,
             elsewhere,
@@ -224,7 +232,7 @@ struct Opened {
     anew: Result<bool, sqlx::Error>,
 }
 
-async fn opened(database: Database, directory: &Directory, now: i64) -> Result<Opened, OpenError> {
+async fn opened(database: Database, directory: &Directory, now: i64, dumped: bool) -> Result<Opened, OpenError> {
     let file = directory.database();
     let engine = Engine::new(database, file.clone());
     let dialect = engine.dialect();
@@ -241,7 +249,7 @@ async fn opened(database: Database, directory: &Directory, now: i64) -> Result<O
     }
     let stored = stored_head(&mut connection).await?;
     let chain = key::open(directory, dialect, &mut connection, &stored).await?;
-    let (head, fits) = seal::compare(directory, &chain, &mut connection, dialect, stored).await?;
+    let (head, fits) = seal::compare(directory, &chain, &mut connection, dialect, stored, dumped).await?;
     if !fits {
         // It may be an older state of the database, in which what was taken back since is live.
         let revoked = grant::revoke_all(&mut connection, now).await.map_err(StoreError::from);

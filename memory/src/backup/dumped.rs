@@ -44,7 +44,7 @@ pub async fn void_dumped(database: Database, options: Options) -> Result<Voided,
     if matches!(database, Database::Directory) {
         return Err(BackupError::NotShared);
     }
-    let store = Store::open_on(database, options).await?;
+    let store = Store::open_as(database, options, true).await?;
     let voided = void(&store).await;
     store.close().await;
     voided

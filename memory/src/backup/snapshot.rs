@@ -46,7 +46,7 @@ pub(super) async fn take(data: &Path, into: &Path) -> Result<Snapshot, BackupErr
     let chain = Chain::open(&copy, false)?;
     let mut connection = dialect::writer(&copy.database()).await?;
     let head = stored_head(&mut connection).await.map_err(broken)?;
-    seal::compare(&copy, &chain, &mut connection, dialect::Dialect::Sqlite, head.clone()).await?;
+    seal::compare(&copy, &chain, &mut connection, dialect::Dialect::Sqlite, head.clone(), false).await?;
     if !copy.refused_seal().exists() {
         seal::write(&copy, &chain, &head).map_err(at(&copy.seal()))?;
     }
