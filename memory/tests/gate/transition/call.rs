@@ -220,7 +220,7 @@ async fn every_event_in_every_state_of_a_call_is_what_the_table_says() {
             let case = place.next();
             let carried = place.call_in(state, &case).await;
             assert_eq!(word(place.record(&case).await.as_ref()), state, "it was not brought there");
-            let (since, switched) = (place.house.store.head(), place.wall.switched(&case.lamp));
+            let (since, switched) = (place.newest().await, place.wall.switched(&case.lamp));
             let (after, answer) = place.befalls(event, &case, carried).await;
             place = after;
             let seen = Seen {

@@ -341,7 +341,7 @@ async fn every_event_in_every_state_of_a_card_is_what_the_table_says() {
             let card = place.card_in(state, &case).await;
             let card = place.card(&card.id).await;
             assert_eq!(word(&card), state, "it was not brought there");
-            let (since, switched) = (place.house.store.head(), place.wall.switched(&case.lamp));
+            let (since, switched) = (place.newest().await, place.wall.switched(&case.lamp));
             let (after, answer) = place.happens(event, &case, &card).await;
             place = after;
             let seen = Seen {

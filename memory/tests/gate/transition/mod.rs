@@ -57,6 +57,12 @@ impl Place {
         Self { house: self.house.killed().await, ..self }
     }
 
+    /// The newest row that is committed: one of another thread may not have been made known yet.
+    async fn newest(&self) -> u64 {
+        let newest = self.house.store.before(i64::MAX.cast_unsigned(), &EventFilter::default(), 1).await.unwrap();
+        newest[0].seq
+    }
+
     /// Kinds of the rows of a case since one, in order.
     async fn told(&self, case: &Case, since: u64) -> String {
         let all = self.house.store.after(since, &EventFilter::default(), 500).await.unwrap();
