@@ -57,16 +57,9 @@ pub(crate) fn key_refusal(error: &StoreError) -> Refusal {
     Refusal::new(Code::StoreUnavailable, KEY_RULE, said)
 }
 
-/// The rule of a store that is away for now: asked again later, it may answer.
-pub(crate) const STORE_RULE: &str = "store";
-
 /// The store could not.
 pub(crate) fn store_refusal(error: &StoreError) -> Refusal {
-    let rule = match error {
-        StoreError::Unavailable(_) | StoreError::Unknown(_) => STORE_RULE,
-        StoreError::NotFound(_) | StoreError::Conflict(_) => "what is stored",
-    };
-    Refusal::new(Code::StoreUnavailable, rule, error.to_string())
+    Refusal::new(Code::StoreUnavailable, "store", error.to_string())
 }
 
 impl crate::kernel::Gate {

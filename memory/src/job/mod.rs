@@ -61,6 +61,13 @@ impl JobStore {
     }
 }
 
+impl JobStore {
+    /// Whether there is no room for new work.
+    fn is_full(&self) -> bool {
+        space::room(&self.store.0.directory).is_err()
+    }
+}
+
 #[async_trait]
 impl Jobs for JobStore {
     async fn submit(&self, job: NewJob) -> Stored<Submitted> {
@@ -94,6 +101,10 @@ impl Jobs for JobStore {
     }
 
     async fn claim(&self, claim: &Claim) -> Stored<Vec<JobRecord>> {
+        // What they do could not be recorded, and would use up the room for what has begun.
+        if self.is_full() {
+            return Ok(Vec::new());
+        }
         self.store.0.writer.submit(claim::Claiming::new(claim)).await
     }
 
@@ -126,7 +137,9 @@ impl Jobs for JobStore {
     }
 
     async fn due(&self) -> Stored<Due> {
-        list::due(&self.store.0.readers).await
+        let due = list::due(&self.store.0.readers).await?;
+        // A worker looks again after a while.
+        Ok(if self.is_full() { Due { job: None, schedule: None, ..due } } else { due })
     }
 
     async fn job(&self, id: &JobId) -> Stored<Option<JobRecord>> {
@@ -170,9 +183,6 @@ impl Jobs for JobStore {
     }
 
     async fn fire(&self, fire: Fire) -> Stored<bool> {
-        if !fire.jobs.is_empty() {
-            space::room(&self.store.0.directory)?;
-        }
         self.store.0.writer.submit(Firing::new(&self.store.0.redactor, fire)?).await
     }
 }

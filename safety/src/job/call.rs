@@ -18,7 +18,7 @@ use crate::call::{CallState, Request};
 use crate::kernel::Gate;
 use crate::outcome::{Answer, Outcome, answer_of};
 use crate::port::{Identities, StoreError};
-use crate::refusal::{Code, Refusal, STORE_RULE};
+use crate::refusal::{Code, Refusal};
 use crate::run::Watch;
 use crate::tool::Progress;
 
@@ -28,10 +28,6 @@ const LOOK: Duration = Duration::from_secs(15);
 
 /// When a call is asked for again that an earlier run of this job has begun and not ended.
 const STILL_RUNNING: Duration = Duration::from_secs(2);
-
-/// When a call is asked for again that the store is not there to record: its disk is full, most of all. Nothing was begun,
-/// so it costs no attempt, however long that lasts.
-const STORE_AWAY: Duration = Duration::from_secs(15);
 
 /// Calls a tool.
 pub struct ToolCall {
@@ -188,11 +184,7 @@ async fn pass_on(progress: &mut watch::Receiver<Option<Progress>>, told: &mut St
 }
 
 fn again(error: &StoreError) -> JobError {
-    let kind = match error {
-        StoreError::Unavailable(_) | StoreError::Unknown(_) => JobErrorKind::Later(STORE_AWAY),
-        StoreError::NotFound(_) | StoreError::Conflict(_) => JobErrorKind::Retry,
-    };
-    JobError::new(kind, error.to_string())
+    JobError::new(JobErrorKind::Retry, error.to_string())
 }
 
 /// What an answer of the gate means for the job.
@@ -234,7 +226,6 @@ fn refused(refusal: &Refusal) -> JobError {
     let kind = match (refusal.code, refusal.rule.as_str()) {
         _ if refusal.is_open() => JobErrorKind::Later(STILL_RUNNING),
         (Code::Unavailable, "stopping") => JobErrorKind::Later(STILL_RUNNING),
-        (Code::StoreUnavailable, STORE_RULE) => JobErrorKind::Later(STORE_AWAY),
         (Code::StoreUnavailable | Code::RateLimited, _) => JobErrorKind::Retry,
         _ => JobErrorKind::Failed,
     };

@@ -224,7 +224,8 @@ pub trait Jobs: Send + Sync {
     /// Jobs that another replica has moved without a row of the audit, as they come: taken, going on, waiting, putting
     /// out. `None` says that some may have been missed.
     fn moved(&self) -> broadcast::Receiver<Option<JobId>>;
-    /// Takes queued jobs whose time has come, by priority and then age: `Running`, one attempt and one epoch further.
+    /// Takes queued jobs whose time has come, by priority and then age: `Running`, one attempt and one epoch further. None
+    /// while there is no room to record what they do.
     async fn claim(&self, claim: &Claim) -> Stored<Vec<JobRecord>>;
     /// Renews a hold until a time. Also one that has lapsed, if nobody has taken it.
     async fn beat(&self, hold: &Hold, until: i64) -> Stored<Beat>;
@@ -240,7 +241,7 @@ pub trait Jobs: Send + Sync {
     async fn cancel(&self, cancel: Cancel) -> Stored<Cancelled>;
     /// Jobs that are held by anybody, those whose lease lapses first; at most 1,000.
     async fn held(&self) -> Stored<Vec<JobRecord>>;
-    /// What is due next.
+    /// What is due next; no job and no schedule while there is no room for them.
     async fn due(&self) -> Stored<Due>;
 
     /// One job.
