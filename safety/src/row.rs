@@ -113,9 +113,9 @@ pub(crate) const fn settled(state: CallState) -> EventKind {
 
 /// Something happened to a card. Its owner is whoever asked.
 pub(crate) fn card(kind: EventKind, by: &ActorId, card: &Approval, summary: &str) -> Draft {
-    let steps: Vec<_> = card
-        .steps
-        .iter()
+    // Whoever was refused need not be one who may see it.
+    let told = card.steps.iter().filter(|_| kind != EventKind::ApprovalRefused);
+    let steps: Vec<_> = told
         .map(|step| json!({ "tool": step.tool, "args": step.args, "target": step.target, "digest": step.digest }))
         .collect();
     Draft {
