@@ -142,6 +142,11 @@ fn a_secret_that_is_written_like_a_name_is_struck_out_as_one() {
     assert_eq!(redactor.found(&value).as_deref(), Some("mail"));
     redactor.value(&mut value);
     assert_eq!(value, json!({ "[secret mail]": 1, "x_[secret db]": { "state": 2 } }));
+    // A placeholder that was opened elsewhere reads like a word, and renames no structure.
+    redactor.learn("env:KEY", &Secret::new("required".to_owned())).unwrap();
+    let mut schema = json!({ "required": ["required"] });
+    redactor.value(&mut schema);
+    assert_eq!(schema, json!({ "required": ["[secret env:KEY]"] }));
 }
 
 #[test]

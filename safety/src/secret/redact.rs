@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Match, MatchKind};
 use serde_json::{Map, Value};
 
 use super::form::forms;
-use super::{SHORTEST, Secret};
+use super::{SHORTEST, SHORTEST_ORDINARY, Secret};
 
 /// Most bytes of all forms together: what finds them takes some twenty times that much memory.
 const MOST_FORMS: usize = 4 * 1024 * 1024;
@@ -233,9 +233,12 @@ impl Matcher {
         }
     }
 
-    /// Whether a name in an object is to be struck out.
+    /// Whether a name in an object is to be struck out. In one that is written like those of our own structures a short
+    /// match is a placeholder that reads like a word; a secret that does is longer.
     fn is_struck(&self, key: &str) -> bool {
-        key.len() >= self.shortest && self.automaton.is_match(key)
+        let own = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let meant = |found: Match| !own || found.len() >= SHORTEST_ORDINARY;
+        key.len() >= self.shortest && self.automaton.find_iter(key).any(meant)
     }
 
     /// Where the end of a text begins that may be the beginning of a secret; its end if there is none.
