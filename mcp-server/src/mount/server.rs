@@ -153,26 +153,33 @@ impl Kept {
         let (mut wait, mut plain) = (FIRST_WAIT, false);
         let mut brake = self.means.brake.clone();
         for line in 1.. {
-            let held = self.released(&mut brake).await;
-            self.state(MountState::Connecting);
             let begun = Instant::now();
-            // Dropped with its program: what was asked to stop there need not listen.
-            let why = tokio::select! {
-                biased;
-                () = thrown(&mut brake, held) => STOPPED.to_owned(),
-                why = self.reach(line, &mut plain) => why,
-            };
+            let broken = self.once(line, &mut plain, &mut brake).await;
             self.held.send_replace(None);
-            tracing::warn!(server = self.server.name, why, "a mounted MCP server does not answer");
-            self.tell(MountState::Down(why)).await;
-            if begun.elapsed() > STEADY {
+            self.tell(MountState::Down(broken.clone().unwrap_or_else(|| STOPPED.to_owned()))).await;
+            if broken.is_none() || begun.elapsed() > STEADY {
                 wait = FIRST_WAIT;
             }
+            // With one that the kill switch ended nothing is wrong: it is begun again as soon as it may be.
+            let Some(why) = broken else { continue };
+            tracing::warn!(server = self.server.name, why, "a mounted MCP server does not answer");
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.nudged.notified() => {}
             }
             wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Reaches it when it may be, and serves until the line breaks, and says why; none if the kill switch ended it.
+    async fn once(&self, line: u64, plain: &mut bool, brake: &mut watch::Receiver<KillSwitch>) -> Option<String> {
+        let held = self.released(brake).await;
+        self.state(MountState::Connecting);
+        // Dropped with its program: what was asked to stop there need not listen.
+        tokio::select! {
+            biased;
+            () = thrown(brake, held) => None,
+            why = self.reach(line, plain) => Some(why),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Nothing that Jarvis begins outlives him, or its own time: programs that do all they can to stay.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -62,8 +63,8 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// The numbers of both, once they are there, and of who began them.
-fn alive(place: &tempfile::TempDir) -> [u32; 3] {
-    let number = |name: &str| std::fs::read_to_string(place.path().join(name)).ok()?.parse::<u32>().ok();
+fn alive(place: &Path) -> [u32; 3] {
+    let number = |name: &str| std::fs::read_to_string(place.join(name)).ok()?.parse::<u32>().ok();
     eventually("it did not begin", || number("child").is_some() && number("grandchild").is_some());
     let (child, grandchild) = (number("child").unwrap(), number("grandchild").unwrap());
     let all = [child, grandchild, parent(child)];
@@ -90,7 +91,7 @@ fn all_end(pids: [u32; 3]) {
 fn a_command_ends_with_a_jarvis_who_is_killed() {
     let Some((mut app, place)) = start(500) else { return };
     let mut caller = called(&app, &stay(&place));
-    let all = alive(&place);
+    let all = alive(place.path());
     app.kill();
     all_end(all);
     let _ = caller.wait();
@@ -103,7 +104,7 @@ fn a_command_ends_with_a_jarvis_who_is_killed() {
 fn a_command_whose_time_is_over_leaves_nothing() {
     let Some((app, place)) = start(2) else { return };
     let mut caller = called(&app, &stay(&place));
-    all_end(alive(&place));
+    all_end(alive(place.path()));
     assert_eq!(caller.wait().unwrap().code(), Some(1));
 }
 
@@ -111,7 +112,7 @@ fn a_command_whose_time_is_over_leaves_nothing() {
 fn a_command_that_is_called_off_leaves_nothing() {
     let Some((app, place)) = start(500) else { return };
     let mut caller = called(&app, &stay(&place));
-    let all = alive(&place);
+    let all = alive(place.path());
     assert!(app.cli(&["stop"]).status.success());
     all_end(all);
     caller.wait().unwrap();
@@ -121,7 +122,7 @@ fn a_command_that_is_called_off_leaves_nothing() {
 fn a_command_whose_launcher_is_killed_leaves_nothing_and_nobody_knows_how_far_it_came() {
     let Some((app, place)) = start(500) else { return };
     let mut caller = called(&app, &stay(&place));
-    let all = alive(&place);
+    let all = alive(place.path());
     kill(all[2]);
     all_end(all);
     caller.wait().unwrap();
@@ -140,7 +141,7 @@ async fn resident(app: &TestApp, place: &tempfile::TempDir, home: &tempfile::Tem
     review(&client, &lab, &["leave"], "green").await;
     let left = call(&client, "lab_leave", json!({ "script": STAYS, "at": place.path() })).await.unwrap();
     assert_eq!(left.state, "done", "{left:?}");
-    (client, alive(place))
+    (client, alive(place.path()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,11 +178,18 @@ async fn a_mounted_server_and_all_that_it_began_end_with_the_kill_switch_however
     all_end(all);
     // Its green tools may be called, so it is begun again; where everything is stopped it stays away.
     answers(&client, &place).await;
+    let again = place.path().join("again");
+    std::fs::create_dir(&again).unwrap();
+    std::fs::set_permissions(&again, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let left = call(&client, "lab_leave", json!({ "script": STAYS, "at": again })).await.unwrap();
+    assert_eq!(left.state, "done", "{left:?}");
+    let all = alive(&again);
     let _: Value = client.post("/api/kill", &json!({ "level": "all" }), None).await.unwrap();
     let down = async || {
         let seen: Value = client.get("/api/mounts").await.unwrap();
         seen["mounts"][0]["why"].to_string().contains("kill switch")
     };
+    all_end(all);
     let begun = Instant::now();
     while !down().await {
         assert!(begun.elapsed() < Duration::from_secs(30), "it goes on");

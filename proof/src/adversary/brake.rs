@@ -11,9 +11,9 @@ use super::client::{card, said};
 use super::tally::Tally;
 use crate::report::{Kind, Violation};
 use crate::wire::{Ask, Wire};
-use crate::world::World;
 use crate::world::call::Call;
 use crate::world::ledger::{Ledger, now};
+use crate::world::{World, shed};
 
 /// Turns of each bay meanwhile.
 const TURNS: u64 = 10;
@@ -86,6 +86,8 @@ pub(super) async fn stop(
     let until = now();
     tokio::time::sleep(TICK).await;
     first.tidy(world);
+    // It was ended, too, and begins again by itself.
+    shed::up(&mut first.person.wire, &secret).await?;
     let served = first.served(world).await?;
     if world.level > 0 && served.done < served.wanted {
         found.push(Violation::new(Kind::NoService, format!("{} was not done after the release", first.last)));

@@ -106,3 +106,17 @@ pub(super) async fn listed(
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+/// Comes back once a server is up, which nobody helps.
+pub(super) async fn up(wire: &mut Wire, secret: &str, server: &str) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let seen = wire.ask(Ask::get("/api/mounts", secret)).await?.body;
+        let mount = seen["mounts"].as_array().into_iter().flatten().find(|mount| mount["name"] == server);
+        if mount.is_some_and(|mount| mount["state"] == "up") {
+            return Ok(());
+        }
+        ensure!(begun.elapsed() < SEEN, "{server} did not come back: {mount:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -66,6 +66,11 @@ impl Shed {
     }
 }
 
+/// Comes back once it is up.
+pub(crate) async fn up(wire: &mut Wire, secret: &str) -> anyhow::Result<()> {
+    mount::up(wire, secret, NAME).await
+}
+
 fn tools(turns: &str) -> Value {
     let schema = json!({ "type": "object", "properties": { "thing": { "type": "string" } }, "required": ["thing"] });
     let all = TOOLS.iter().map(|(name, _)| {
