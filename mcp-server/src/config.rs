@@ -12,6 +12,8 @@ use jarvis_safety::mount::{LONGEST_NAME, Line, is_name};
 use jarvis_tools::command::CommandOptions;
 use serde::Deserialize;
 
+use crate::proxy::Proxies;
+
 /// Port on which Jarvis listens and clients look for him.
 pub(crate) const PORT: u16 = 7878;
 
@@ -35,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<url::Url>,
     /// Further names that may stand in the `Host` header.
     pub(crate) hosts: Vec<String>,
+    /// Proxies that are believed about whom they speak for.
+    pub(crate) proxies: Proxies,
     /// Docker engine; the default socket when absent.
     pub(crate) docker: Option<String>,
     /// System bus; the default one when absent.
@@ -76,6 +80,7 @@ struct File {
     policy: Option<PathBuf>,
     public_url: Option<String>,
     hosts: Option<Vec<String>>,
+    trusted_proxies: Option<Vec<String>>,
     commands: Option<PathBuf>,
     docker: Option<String>,
     dbus: Option<String>,
@@ -114,6 +119,7 @@ const KNOWN: &[&str] = &[
     "JARVIS_COMMANDS",
     "JARVIS_PUBLIC_URL",
     "JARVIS_HOSTS",
+    "JARVIS_TRUSTED_PROXIES",
     "JARVIS_DOCKER",
     "JARVIS_DBUS",
     "JARVIS_PROMPTS",
@@ -158,11 +164,15 @@ pub(crate) fn read(
     let listen = listen.map_or(Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT)), |text| address(&text));
     let public_url = variable("JARVIS_PUBLIC_URL").or(file.public_url).map(|text| public_url(&text)).transpose();
     let hosts = variable("JARVIS_HOSTS").map(|list| list.split(',').map(|host| host.trim().to_owned()).collect());
+    let proxies = variable("JARVIS_TRUSTED_PROXIES").map(|list| list.split(',').map(str::to_owned).collect());
+    let proxies: Vec<String> = proxies.or(file.trusted_proxies).unwrap_or_default();
+    let proxies = Proxies::new(proxies.iter().map(String::as_str)).map_err(|fault| faults.push(fault));
     let database = variable("JARVIS_DATABASE").or(file.database).unwrap_or_default().parse();
     let database = database.map_err(|fault: OpenError| faults.push(fault.to_string())).unwrap_or_default();
     let listen = listen.map_err(|fault| faults.push(fault)).ok();
     let mounts = mounts(file.mount, &mut faults);
     let public_url = public_url.map_err(|fault| faults.push(fault)).unwrap_or_default();
+    let proxies = proxies.unwrap_or_default();
     match listen {
         Some(listen) if faults.is_empty() => Ok(Config {
             listen,
@@ -177,6 +187,7 @@ pub(crate) fn read(
                 .unwrap_or_else(|| data.join("commands.toml")),
             public_url,
             hosts: hosts.or(file.hosts).unwrap_or_default(),
+            proxies,
             docker: variable("JARVIS_DOCKER").or_else(|| variable("DOCKER_HOST")).or(file.docker),
             dbus: variable("JARVIS_DBUS").or(file.dbus),
             prompts: variable("JARVIS_PROMPTS")

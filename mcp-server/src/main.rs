@@ -9,6 +9,7 @@ mod config;
 mod fixture;
 mod mcp;
 mod mount;
+mod proxy;
 mod serve;
 
 use std::process::ExitCode;

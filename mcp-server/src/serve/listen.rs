@@ -24,6 +24,7 @@ use tower::Service as _;
 
 use crate::config::Config;
 use crate::mcp::StraightDoor;
+use crate::proxy::Proxies;
 
 /// Connections at once over TCP, where the system lets the process open twice as many files: the sockets and the store
 /// have the other half.
@@ -96,6 +97,7 @@ pub(super) fn socket(path: &Path) -> anyhow::Result<(UnixListener, SocketFile)> 
 /// Serves a router on TCP until told to stop.
 pub(super) async fn serve_tcp(
     listener: TcpListener,
+    proxies: Proxies,
     straight: StraightDoor,
     router: Router,
     stop: CancellationToken,
@@ -113,7 +115,8 @@ pub(super) async fn serve_tcp(
         };
         match taken {
             Ok((place, stream, peer)) => {
-                let served = serve_connection(stream, peer, straight.clone(), router.clone(), stop.clone());
+                let served =
+                    serve_connection(stream, (peer, proxies.clone()), straight.clone(), router.clone(), stop.clone());
                 connections.spawn(async move {
                     served.await;
                     drop(place);
@@ -132,7 +135,7 @@ pub(super) async fn serve_tcp(
 
 async fn serve_connection(
     stream: TcpStream,
-    peer: SocketAddr,
+    (peer, proxies): (SocketAddr, Proxies),
     straight: StraightDoor,
     router: Router,
     stop: CancellationToken,
@@ -144,7 +147,8 @@ async fn serve_connection(
         service_fn(async |request: hyper::Request<hyper::body::Incoming>| match straight.take(request).await {
             Ok(answer) => Ok(answer),
             Err(mut request) => {
-                request.extensions_mut().insert(ConnectInfo(peer));
+                let client = proxies.client(peer, request.headers());
+                request.extensions_mut().insert(ConnectInfo(client));
                 router.clone().call(request).await
             }
         });

@@ -109,7 +109,8 @@ async fn serve(
     let web = house.web(address, stop.clone());
     let router = |door| web.router(door, house.mcp(stop.clone()));
     let straight = mcp::StraightDoor::new(web.clone(), house.face());
-    tasks.spawn(listen::serve_tcp(tcp, straight, router(Door::Tcp), stop.clone()));
+    let proxies = config.proxies.clone();
+    tasks.spawn(listen::serve_tcp(tcp, proxies, straight, router(Door::Tcp), stop.clone()));
     tasks.spawn(listen::serve_socket(local, router(Door::Local), stop.clone()));
     let (stdio, _stdio_file) = listen::socket(&config.data.join(mcp::STDIO_SOCKET))?;
     tasks.spawn(mcp::serve_stdio(house.face(), stdio, stop.clone()));

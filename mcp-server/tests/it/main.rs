@@ -23,6 +23,7 @@ mod mount;
 mod named;
 mod needs;
 mod protocol;
+mod proxy;
 mod refusal;
 mod replica;
 mod retention;
