@@ -120,3 +120,81 @@ async fn both_ways_leave_the_same_row() {
     }
     assert_eq!(rows[0], rows[1]);
 }
+
+/// A call, as a client of 2026-07-28 makes it.
+fn called(tool: &str, arguments: &Value, key: Option<&str>) -> Case {
+    let mut meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "c", "version": "1" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    if let Some(key) = key {
+        meta["jarvis/idempotency-key"] = key.into();
+    }
+    let params = json!({ "name": tool, "arguments": arguments, "_meta": meta });
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", tool),
+    ];
+    Case {
+        name: tool.to_owned(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        body: json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string(),
+    }
+}
+
+/// What each server makes up for itself: ids, versions, times and its own folder.
+fn common(app: &TestApp, said: &Value) -> String {
+    let text = said.to_string().replace(&app.data().display().to_string(), "DATA");
+    let text = text.replace(app.url.trim_end_matches('/'), "URL");
+    let is_fresh = |word: &str| match word.len() {
+        // An id, a version of a file, a time.
+        31 => word.starts_with("call_") || word.starts_with("appr_"),
+        32 => word.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        13 => word.bytes().all(|byte| byte.is_ascii_digit()),
+        _ => false,
+    };
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.map(|word| if is_fresh(word) { "FRESH" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn effects_questions_and_keys_mean_the_same_both_ways() {
+    let mut told = Vec::new();
+    for detour in [false, true] {
+        let app = TestApp::start();
+        let operator = app.operator().await;
+        let mut settings: Value = operator.get("/api/settings").await.unwrap();
+        settings["mcp_hold_seconds"] = 0.into();
+        let _: Value = operator.put("/api/settings", &settings).await.unwrap();
+        let token = app.token("corpus", "red", "client").await.secret.unwrap();
+        let write = |content: &str| json!({ "path": "a.txt", "content": content });
+        let red = json!({ "program": "/bin/true", "args": ["corpus"] });
+        let mut answers = Vec::new();
+        for (case, expected) in [
+            (called("file_write", &write("one"), None), "done"),
+            (called("file_write", &write("two"), Some("k-1")), "done"),
+            // The same call, which is not made again; and another one under its key.
+            (called("file_write", &write("two"), Some("k-1")), "done"),
+            (called("file_write", &write("three"), Some("k-1")), "key_reused"),
+            (called("command_run", &red, None), "approval_required"),
+            (called("command_run", &red, Some("k-2")), "approval_required"),
+            (called("command_run", &red, Some("k-2")), "approval_required"),
+        ] {
+            let (said, straight) = answer(&app, &token, &case, detour).await;
+            // What asks a person is never answered straight.
+            assert_eq!(straight, !detour && expected != "approval_required", "{said}");
+            let shown = said["body"]["result"].to_string();
+            let is_error = said["body"]["result"]["isError"] == true;
+            assert_eq!(is_error, expected != "done", "{said}");
+            assert!(expected == "done" || shown.contains(expected), "{said}");
+            answers.push(common(&app, &said));
+        }
+        assert_eq!(std::fs::read_to_string(app.data().join("files/a.txt")).unwrap(), "two");
+        told.push(answers);
+    }
+    assert_eq!(told[0], told[1]);
+}
