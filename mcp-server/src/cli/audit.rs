@@ -1,4 +1,4 @@
-//! `audit tail` and `audit verify`.
+//! `audit tail`, `audit export` and `audit verify`.
 
 use std::time::Duration;
 
@@ -31,6 +31,14 @@ pub(super) enum AuditCommand {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Print every row with what stands beside it, oldest first, one JSON document a line, to keep elsewhere.
+    #[command(after_help = "Example: jarvis audit export > audit.jsonl\n\
+        A row that was exported can be held against the audit by its hash; --after goes on after it.")]
+    Export {
+        /// Only rows after this one.
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        after: u64,
+    },
     /// Check every row, every kept body and the seal; without a server, on the files themselves.
     Verify,
 }
@@ -39,6 +47,7 @@ pub(super) enum AuditCommand {
 pub(super) async fn run(connection: &Connection, printer: &Printer, command: AuditCommand) -> Result {
     match command {
         AuditCommand::Tail { lines, follow } => tail(connection, printer, lines, follow).await,
+        AuditCommand::Export { after } => export(connection, printer, after).await,
         AuditCommand::Verify => verify(connection, printer).await,
     }
 }
@@ -116,6 +125,29 @@ async fn print_rows(stream: &mut EventStream, printer: &Printer, mut seen: u64) 
         }
     }
     seen
+}
+
+/// Every row up to the newest one of now.
+async fn export(connection: &Connection, printer: &Printer, after: u64) -> Result {
+    let client = connection.client()?;
+    let head = client.get::<StatusInfo>("/api/status").await?.head;
+    let mut seen = after;
+    let cut = |seen: u64| {
+        Stop::new(Exit::Failed, format!("the rows broke off after {seen} of {head}; go on with --after {seen}"))
+    };
+    if seen >= head {
+        return Ok(Exit::Done);
+    }
+    let mut stream = client.stream(seen, "").await?;
+    while seen < head && !printer.is_shut() {
+        let message = stream.next().await.ok_or_else(|| cut(seen))?;
+        let Message::Event(event) = message else { continue };
+        let whole: EventInfo = client.get(&format!("/api/events/{}", event.seq)).await.map_err(|_| cut(seen))?;
+        let line = serde_json::to_string(&whole).map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
+        printer.answer(&whole, || line);
+        seen = event.seq;
+    }
+    Ok(Exit::Done)
 }
 
 /// Over the server if one runs, else on the files themselves.

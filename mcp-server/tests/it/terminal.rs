@@ -55,6 +55,8 @@ const EVERY: &[(&[&str], i32)] = &[
     (&["resume"], 4),
     (&["audit", "tail"], 4),
     (&["audit", "tail", "--follow"], 4),
+    (&["audit", "export"], 4),
+    (&["audit", "export", "--after", "9"], 4),
     (&["audit", "verify"], 4),
     (&["backup", "no-such-place/jarvis.backup"], 2),
     (&["restore", "no-such-place/jarvis.backup"], 1),
@@ -219,6 +221,18 @@ fn tokens_audit_and_findings_are_one_document_each() {
     let rows = done(&["audit", "tail", "-n", "3"]);
     let rows: Vec<_> = rows["events"].as_array().unwrap().iter().map(|row| row["seq"].as_u64().unwrap()).collect();
     assert_eq!(rows, [rows[0], rows[0] + 1, rows[0] + 2], "the oldest first");
+    let exported = |words: &[&str]| -> Vec<Value> {
+        let exported = app.cli(&[&["audit", "export"], words].concat());
+        assert!(exported.status.success(), "{exported:?}");
+        String::from_utf8(exported.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    done(&["call", "file_list"]);
+    let all = exported(&[]);
+    let seqs: Vec<_> = all.iter().map(|row| row["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "all of them, the oldest first");
+    let read = all.iter().find(|row| row["kind"] == "call.read").unwrap();
+    assert!(read["body"]["output"].is_object() && read["hash"].as_str().unwrap().len() == 64, "{read}");
+    assert_eq!(exported(&["--after", &(seqs.len() - 2).to_string()]), all[seqs.len() - 2..]);
     assert_eq!(done(&["audit", "verify"])["ok"], true);
     assert!(done(&["doctor"])["findings"].is_array());
 }
