@@ -20,7 +20,7 @@ use crate::view;
 use crate::web::Web;
 
 /// Cards that are read to find those of one token.
-const MAX_READ: u32 = 500;
+const MAX_READ: u32 = 2_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

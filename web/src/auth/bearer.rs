@@ -31,8 +31,7 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Where a resource describes itself (RFC 9728).
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 
-/// When the token of a request expires; beside the [`Actor`] in the request's extensions. What the request holds open
-/// ends then.
+/// When the token of a request expires; beside the [`Actor`] in the request's extensions. Nothing is told from then on.
 #[derive(Debug, Clone, Copy)]
 pub struct Expires(pub Instant);
 
