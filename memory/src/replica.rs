@@ -7,14 +7,15 @@
 //! leases of the living lapse too: so a lease that lapsed is believed only by who has renewed its own for as long as one
 //! lasts.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jarvis_safety::port::{Clock, Feed as _, Stored};
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::change::{Change, Job, Tx};
@@ -77,6 +78,19 @@ impl Change for TakeOver {
             }
         }
         Ok(ids)
+    }
+}
+
+/// The lease of this process, where others may use the same database.
+pub(crate) struct Lease {
+    /// Since when it has been renewed without a gap.
+    since: AtomicI64,
+    renewing: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self { since: AtomicI64::new(i64::MAX), renewing: Mutex::default() }
     }
 }
 
@@ -171,14 +185,14 @@ impl Store {
         }
         let until = lease(&self.0.clock);
         self.0.writer.submit(Renew { until, forget: i64::MIN }).await?;
-        self.0.renewing_since.store(self.0.clock.now(), Ordering::Release);
+        self.0.lease.since.store(self.0.clock.now(), Ordering::Release);
         let renewing = tokio::spawn(keep(Arc::downgrade(&self.0), until));
-        *self.0.renewing.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewing);
+        *self.0.lease.renewing.lock().unwrap_or_else(PoisonError::into_inner) = Some(renewing);
         Ok(())
     }
 
     pub(crate) async fn leave(&self) {
-        let renewing = self.0.renewing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let renewing = self.0.lease.renewing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(renewing) = renewing {
             // A renewal after the end would keep the others waiting.
             renewing.abort();
@@ -195,7 +209,7 @@ impl Store {
 impl Inner {
     /// Whether a lease that lapsed is believed to have ended.
     fn believes(&self, now: i64) -> bool {
-        now.saturating_sub(self.renewing_since.load(Ordering::Acquire)) >= LEASE_MS
+        now.saturating_sub(self.lease.since.load(Ordering::Acquire)) >= LEASE_MS
     }
 }
 
@@ -215,7 +229,7 @@ async fn keep(store: Weak<Inner>, mut until: i64) {
         match inner.writer.submit(Renew { until: next, forget }).await {
             Ok(()) => {
                 if until < now {
-                    inner.renewing_since.store(inner.clock.now(), Ordering::Release);
+                    inner.lease.since.store(inner.clock.now(), Ordering::Release);
                 }
                 until = next;
             }

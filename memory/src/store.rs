@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::error::OpenError;
 use crate::feed::stored_head;
 use crate::follow::Followers;
 use crate::password::Operator;
+use crate::replica::Lease;
 use crate::session::Sessions;
 use crate::sync::{self, Alarm};
 use crate::tear::Tears;
@@ -68,9 +69,7 @@ pub(crate) struct Inner {
     pub(crate) redactor: Redactor,
     /// This process, where others may use the same database.
     pub(crate) replica: Option<Arc<str>>,
-    /// Since when its lease has been renewed without a gap.
-    pub(crate) renewing_since: AtomicI64,
-    pub(crate) renewing: Mutex<Option<JoinHandle<()>>>,
+    pub(crate) lease: Lease,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
     pub(crate) observers: Observers,
     pub(crate) elsewhere: broadcast::Sender<Arc<Event>>,
@@ -170,8 +169,7 @@ impl Store {
             writer: Handle { queue, redactor: redactor.clone(), writer },
             redactor,
             replica,
-            renewing_since: AtomicI64::new(i64::MAX),
-            renewing: Mutex::default(),
+            lease: Lease::default(),
             events,
             observers,
             elsewhere,
