@@ -31,7 +31,7 @@ pub(super) enum AuditCommand {
         #[arg(long, short)]
         follow: bool,
     },
-    /// Print every row with what stands beside it, oldest first, one JSON document a line, to keep elsewhere.
+    /// Print every row that you see, with what stands beside it, oldest first, one JSON document a line.
     #[command(after_help = "Example: jarvis audit export > audit.jsonl\n\
         A row that was exported can be held against the audit by its hash; --after goes on after it.")]
     Export {
@@ -127,27 +127,43 @@ async fn print_rows(stream: &mut EventStream, printer: &Printer, mut seen: u64) 
     seen
 }
 
-/// Every row up to the newest one of now.
+/// Every row that the asker sees, up to the newest one of now.
 async fn export(connection: &Connection, printer: &Printer, after: u64) -> Result {
     let client = connection.client()?;
-    let head = client.get::<StatusInfo>("/api/status").await?.head;
+    let newest = newest(&client, 1).await?.events.last().map_or(0, |event| event.seq);
     let mut seen = after;
-    let cut = |seen: u64| {
-        Stop::new(Exit::Failed, format!("the rows broke off after {seen} of {head}; go on with --after {seen}"))
-    };
-    if seen >= head {
-        return Ok(Exit::Done);
-    }
-    let mut stream = client.stream(seen, "").await?;
-    while seen < head && !printer.is_shut() {
-        let message = stream.next().await.ok_or_else(|| cut(seen))?;
-        let Message::Event(event) = message else { continue };
-        let whole: EventInfo = client.get(&format!("/api/events/{}", event.seq)).await.map_err(|_| cut(seen))?;
-        let line = serde_json::to_string(&whole).map_err(|error| Stop::new(Exit::Failed, error.to_string()))?;
-        printer.answer(&whole, || line);
-        seen = event.seq;
+    while seen < newest {
+        let last = seen;
+        let mut stream = client.stream(seen, "").await?;
+        let broken = export_rows(&client, &mut stream, printer, newest, &mut seen).await.err().map(Stop::from);
+        if printer.is_shut() {
+            break;
+        }
+        // A stream that somebody read too slowly ends, and is asked for again where it brought something.
+        if broken.is_some() || seen == last {
+            let why = broken.map_or_else(|| "the server sends no more".to_owned(), |stop| stop.message);
+            let said = format!("{why}. The rows end with {seen} of {newest}; go on with --after {seen}");
+            return Err(Stop::new(Exit::Failed, said));
+        }
     }
     Ok(Exit::Done)
+}
+
+/// Prints rows with what stands beside each, until the stream ends or all are there.
+async fn export_rows(
+    client: &Client,
+    stream: &mut EventStream,
+    printer: &Printer,
+    newest: u64,
+    seen: &mut u64,
+) -> std::result::Result<(), ClientError> {
+    while *seen < newest && !printer.is_shut() {
+        let Some(message) = stream.next().await else { break };
+        let Message::Event(event) = message else { continue };
+        printer.document(&client.get::<EventInfo>(&format!("/api/events/{}", event.seq)).await?);
+        *seen = event.seq;
+    }
+    Ok(())
 }
 
 /// Over the server if one runs, else on the files themselves.

@@ -33,10 +33,15 @@ impl Printer {
     /// The answer: as one line of JSON if that was asked for, else as these words.
     pub(crate) fn answer<T: Serialize>(&self, answer: &T, words: impl FnOnce() -> String) {
         if self.json {
-            self.write(&format!("{}\n", json_safe(&serde_json::to_string(answer).unwrap_or_default())));
+            self.document(answer);
         } else {
             self.line(&words());
         }
+    }
+
+    /// One line of JSON, whatever was asked for.
+    pub(crate) fn document<T: Serialize>(&self, document: &T) {
+        self.write(&format!("{}\n", json_safe(&serde_json::to_string(document).unwrap_or_default())));
     }
 
     /// A line.

@@ -226,10 +226,13 @@ fn tokens_audit_and_findings_are_one_document_each() {
         assert!(exported.status.success(), "{exported:?}");
         String::from_utf8(exported.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
+    // What a terminal is not shown as it is stays JSON all the same.
+    done(&["call", "file_write", r#"{ "path": "a.txt", "content": "a\ufe0f\u200b" }"#]);
     done(&["call", "file_list"]);
     let all = exported(&[]);
     let seqs: Vec<_> = all.iter().map(|row| row["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "all of them, the oldest first");
+    assert!(all.iter().any(|row| row["body"].to_string().contains("a\u{fe0f}\u{200b}")), "{all:?}");
     let read = all.iter().find(|row| row["kind"] == "call.read").unwrap();
     assert!(read["body"]["output"].is_object() && read["hash"].as_str().unwrap().len() == 64, "{read}");
     assert_eq!(exported(&["--after", &(seqs.len() - 2).to_string()]), all[seqs.len() - 2..]);
