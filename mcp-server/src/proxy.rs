@@ -31,9 +31,11 @@ impl Proxies {
             return peer;
         }
         let mut client = peer;
-        let lines: Vec<_> = headers.get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok()).collect();
+        // Whatever a stranger put before it: what the proxy appended is read.
+        let lines: Vec<_> =
+            headers.get_all(FORWARDED).iter().map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
         for word in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            // A proxy that writes what is no address is believed no further.
+            // A proxy that writes what is no address of another machine is believed no further.
             let Some(seen) = address(word.trim()) else { break };
             client = SocketAddr::new(seen, 0);
             if !self.trusts(seen) {
@@ -53,7 +55,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let net = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
     let net = net.map_err(|_| {
-        format!("trusted_proxies: `{text}` is no address or network; write 127.0.0.1, 10.0.0.0/8 or fd00::/8")
+        format!("trusted_proxies: `{text}` is no address or network; write 127.0.0.1, 172.18.0.0/16 or fd00::7")
     })?;
     match net.prefix_len() {
         0 => Err(format!("trusted_proxies: `{text}` is everybody, and whoever is believed may name any address")),
@@ -61,9 +63,12 @@ fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// An address as proxies write it, with or without a port.
+/// An address as proxies write it, with or without a port. Never one of this machine: whoever is here needs no proxy, and
+/// counts for more.
 fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    let seen = text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))?;
+    let bare = seen.to_canonical();
+    (!bare.is_loopback() && !bare.is_unspecified()).then_some(seen)
 }
 
 #[cfg(test)]
@@ -73,7 +78,7 @@ mod tests {
     fn client(trusted: &[&str], peer: &str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(FORWARDED, line.parse().unwrap());
+            headers.append(FORWARDED, http::HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         let proxies = Proxies::new(trusted.iter().copied()).unwrap();
         proxies.client(SocketAddr::new(peer.parse().unwrap(), 9), &headers).ip().to_string()
@@ -90,7 +95,12 @@ mod tests {
         // What the client wrote itself stands further left.
         assert_eq!(client(&near, "127.0.0.1", &["10.1.2.3, 203.0.113.1"]), "203.0.113.1");
         assert_eq!(client(&near, "127.0.0.1", &["127.0.0.1, 203.0.113.1 , 10.9.9.9"]), "203.0.113.1");
+        // Nobody becomes this machine by saying so.
+        for own in ["127.0.0.1", "::1", "[::1]:9", "::ffff:127.0.0.1", "0.0.0.0", "localhost"] {
+            assert_eq!(client(&near, "127.0.0.1", &[&format!("{own}, 10.9.9.9")]), "10.9.9.9", "{own}");
+        }
         assert_eq!(client(&near, "127.0.0.1", &["198.51.100.1", "203.0.113.1, 10.9.9.9"]), "203.0.113.1");
+        assert_eq!(client(&near, "127.0.0.1", &["é, 203.0.113.1"]), "203.0.113.1");
         assert_eq!(client(&near, "127.0.0.1", &["203.0.113.1, unknown"]), "127.0.0.1");
         assert_eq!(client(&near, "127.0.0.1", &["203.0.113.1, unknown, 10.9.9.9"]), "10.9.9.9");
         assert_eq!(client(&["fd00::/8"], "fd00::1", &["[2001:db8::1]:80"]), "2001:db8::1");
