@@ -3,13 +3,14 @@
 //! A modern client listens with one long request and says what for; a client of the old era subscribes within its session.
 //! Who may see a job is looked up whenever something about it is about to be told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use jarvis_safety::event::{Event, EventKind};
 use jarvis_safety::frame::Frame;
+use jarvis_safety::job::JobState;
 use jarvis_safety::{Actor, JobId};
 use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilter};
 use rmcp::service::{Peer, RoleServer, SubscriptionContext};
@@ -74,6 +75,8 @@ impl Session {
 enum Happened {
     Changed(Change),
     Job(JobId),
+    /// Another server has moved it: taken it, put something out, or had it wait.
+    Moved(JobId),
     /// A token was taken back.
     Revoked(String),
     /// Nothing that is told, or so much that some of it was missed.
@@ -86,6 +89,9 @@ struct Ears {
     changes: broadcast::Receiver<Change>,
     frames: broadcast::Receiver<Arc<Frame>>,
     rows: broadcast::Receiver<Arc<Event>>,
+    moved: broadcast::Receiver<Option<JobId>>,
+    /// How each job stood when it was last told of.
+    told: BTreeMap<JobId, JobState>,
 }
 
 impl Ears {
@@ -94,6 +100,7 @@ impl Ears {
             change = self.changes.recv() => heard(change, Happened::Changed),
             frame = self.frames.recv() => heard(frame, |frame| of_frame(&frame)),
             row = self.rows.recv() => heard(row, |row| of_row(&row)),
+            moved = self.moved.recv() => heard(moved, |job| job.map_or(Happened::Nothing, Happened::Moved)),
         }
     }
 }
@@ -159,12 +166,11 @@ impl Face {
                     sink.notify_prompt_list_changed().await
                 }
                 Happened::Revoked(token) if actor.id.as_str().ends_with(&token) => return Ok(()),
-                Happened::Job(job) => match self.address(actor, &job, wants).await {
+                Happened::Over => return Ok(()),
+                happened => match self.address(actor, &happened, wants, &mut ears.told).await {
                     Some(uri) => sink.notify_resource_updated(uri).await,
                     None => Ok(()),
                 },
-                Happened::Over => return Ok(()),
-                _ => Ok(()),
             };
             if sent.is_err() {
                 return Ok(());
@@ -173,16 +179,32 @@ impl Face {
     }
 
     fn ears(&self) -> Ears {
-        Ears { changes: self.changes.listen(), frames: self.jobs.frames(), rows: self.feed.subscribe() }
+        Ears {
+            changes: self.changes.listen(),
+            frames: self.jobs.frames(),
+            rows: self.feed.subscribe(),
+            moved: self.jobs.moved(),
+            told: BTreeMap::new(),
+        }
     }
 
-    /// The address of a job, if it is wanted and this caller may see it.
-    async fn address(&self, actor: &Actor, job: &JobId, wanted: impl Fn(&str) -> bool) -> Option<String> {
+    /// The address of the job that something happened to, if it is wanted, this caller may see it, and there is something
+    /// to tell: one that was moved elsewhere may only have put something out.
+    async fn address(
+        &self,
+        actor: &Actor,
+        happened: &Happened,
+        wanted: impl Fn(&str) -> bool,
+        told: &mut BTreeMap<JobId, JobState>,
+    ) -> Option<String> {
+        let (Happened::Job(job) | Happened::Moved(job)) = happened else { return None };
         let uri = format!("jarvis://jobs/{job}");
         if !wanted(&uri) {
             return None;
         }
-        self.jobs.job(actor, job).await.ok().map(|_| uri)
+        let state = self.jobs.job(actor, job).await.ok()?.state;
+        let is_as_told = told.insert(job.clone(), state) == Some(state);
+        (matches!(happened, Happened::Job(_)) || !is_as_told).then_some(uri)
     }
 
     /// Subscribes a session of the old era.
@@ -244,15 +266,14 @@ impl Face {
                 Happened::Changed(Change::Tools) => peer.notify_tool_list_changed().await,
                 Happened::Changed(Change::Prompts) => peer.notify_prompt_list_changed().await,
                 Happened::Revoked(token) if actor.id.as_str().ends_with(&token) => return,
-                Happened::Job(job) => {
+                Happened::Over => return,
+                happened => {
                     let Some(open) = session.upgrade() else { return };
-                    match self.address(actor, &job, |uri| open.watches(uri)).await {
+                    match self.address(actor, &happened, |uri| open.watches(uri), &mut ears.told).await {
                         Some(uri) => peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await,
                         None => Ok(()),
                     }
                 }
-                Happened::Over => return,
-                _ => Ok(()),
             };
             if sent.is_err() {
                 return;
