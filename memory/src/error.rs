@@ -63,6 +63,18 @@ pub enum OpenError {
          the end"
     )]
     Unfinished,
+    /// What was open in a database from a dump was not made void to the end.
+    #[error(
+        "what was open in this database when it was dumped is not all void yet: it was begun and broke off. Run \
+         `jarvis restore --dumped` to the end; nothing runs on it before"
+    )]
+    Voiding,
+    /// Servers run on a database that shall be made void.
+    #[error(
+        "a server runs on this database, or did until half a minute ago; end all of them first. Nothing may run on what \
+         came from a dump before it was made void"
+    )]
+    Served,
     /// The database is empty, and the seal vouches for rows of it.
     #[error(
         "the database is empty, but {} vouches for what was in it: it was removed or lost, or another one is configured. \
@@ -73,11 +85,12 @@ pub enum OpenError {
         /// The seal.
         seal: PathBuf,
     },
-    /// The database is older than what the seal vouches for.
+    /// The database does not hold what the seal vouches for.
     #[error(
-        "the database ends with row {stored} of the audit, and {} vouches for row {sealed}: it is an older state, in which \
-         what was done since is open. Nothing was changed. If it was restored from a dump, `jarvis restore --dumped` makes \
-         it safe; if not, put the newer one back", .seal.display()
+        "the database, which ends with row {stored} of the audit, does not hold row {sealed} as {} vouches for it: it is an \
+         older state, in which what was done since is open, or another one is configured. Nothing runs on it. If it was \
+         restored from a dump, end every server and run `jarvis restore --dumped`; if that was done from another \
+         directory, move that file away; else put the right one back", .seal.display()
     )]
     Older {
         /// The seal.
@@ -112,6 +125,8 @@ impl OpenError {
             Self::Newer { .. } => "database_newer",
             Self::Altered { .. } => "migration_altered",
             Self::Unfinished => "database_unfinished",
+            Self::Voiding => "database_voiding",
+            Self::Served => "database_in_use",
             Self::Gone { .. } => "database_gone",
             Self::Older { .. } => "database_older",
             Self::Unreadable { .. } => "stored_unreadable",

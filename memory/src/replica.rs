@@ -7,20 +7,19 @@
 //! leases of the living lapse too: so a lease that lapsed is believed only by who has renewed its own for as long as one
 //! lasts.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jarvis_safety::port::{Clock, Feed as _, Stored};
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::change::{Change, Job, Tx};
 use crate::store::{Inner, Store};
-use crate::stored::{Halt, unavailable};
+use crate::stored::Halt;
 
 /// How long a lease lasts.
 const LEASE_MS: i64 = 30_000;
@@ -81,19 +80,6 @@ impl Change for TakeOver {
     }
 }
 
-/// The lease of this process, where others may use the same database.
-pub(crate) struct Lease {
-    /// Since when it has been renewed without a gap.
-    since: AtomicI64,
-    renewing: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Default for Lease {
-    fn default() -> Self {
-        Self { since: AtomicI64::new(i64::MAX), renewing: Mutex::default() }
-    }
-}
-
 /// Says that this process is there.
 struct Renew {
     until: i64,
@@ -139,17 +125,6 @@ impl Store {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.0.replica.is_some()
-    }
-
-    /// Whether another process holds a lease on the same database.
-    pub(crate) async fn has_peers(&self) -> Stored<bool> {
-        let Some(own) = &self.0.replica else { return Ok(false) };
-        let found = sqlx::query("select id from replica where id <> $1 and lapses_at > $2 limit 1")
-            .bind(&**own)
-            .bind(self.0.clock.now())
-            .fetch_optional(&self.0.readers)
-            .await;
-        found.map(|found| found.is_some()).map_err(|error| unavailable(&error))
     }
 
     /// Ids of what is abandoned or this process's; all of it is this process's from now on.
@@ -224,12 +199,14 @@ async fn keep(store: Weak<Inner>, mut until: i64) {
         tick.tick().await;
         let Some(inner) = store.upgrade() else { return };
         let next = lease(&inner.clock);
-        let now = inner.clock.now();
-        let forget = if inner.believes(now) { now - 100 * LEASE_MS } else { i64::MIN };
+        let begun = inner.clock.now();
+        let forget = if inner.believes(begun) { begun - 100 * LEASE_MS } else { i64::MIN };
         match inner.writer.submit(Renew { until: next, forget }).await {
             Ok(()) => {
+                // Others may have taken it for lapsed while this waited for the database.
+                let now = inner.clock.now();
                 if until < now {
-                    inner.lease.since.store(inner.clock.now(), Ordering::Release);
+                    inner.lease.since.store(now, Ordering::Release);
                 }
                 until = next;
             }

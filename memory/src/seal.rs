@@ -61,7 +61,7 @@ async fn gone(mut durable: watch::Receiver<Head>) {
 /// Compares seal and database at a start and answers where the chain goes on, and whether the two fit.
 ///
 /// If rows are missing that the seal vouches for, the chain goes on *after* them: the gap stays visible for ever. A shared
-/// database that misses some is refused, unless it is `dumped`: known to come from a dump.
+/// database that misses one is refused, unless it is `dumped`: known to come from a dump.
 pub(crate) async fn compare(
     directory: &Directory,
     chain: &Chain,
@@ -88,8 +88,9 @@ pub(crate) async fn compare(
             if found.as_deref() == Some(sealed.hash.as_str()) {
                 return Ok((stored, true));
             }
-            // An older state of a database of its own server, in which what was done since is open.
-            if dialect.is_shared() && sealed.seq > stored.seq && !dumped {
+            // An older state of a database of its own server, in which what was done since is open; also if somebody has
+            // gone on with it.
+            if dialect.is_shared() && !dumped {
                 return Err(OpenError::Older { seal: directory.seal(), sealed: sealed.seq, stored: stored.seq });
             }
             set_aside(directory, "it vouches for a row that the database does not hold").map_err(wrong)?;

@@ -21,13 +21,13 @@ use crate::directory::{self, Directory};
 use crate::error::OpenError;
 use crate::feed::stored_head;
 use crate::follow::Followers;
+use crate::lease::{self, Lease};
+use crate::mark::Mark;
 use crate::password::Operator;
-use crate::replica::Lease;
 use crate::session::Sessions;
 use crate::sync::{self, Alarm};
 use crate::tear::Tears;
 use crate::token::Tokens;
-use crate::transfer::is_unfinished;
 use crate::writer::{self, Handle, Log, Look, Observers, Outlets, QUEUE, Writer};
 use crate::{grant, key, migration, seal, setting};
 
@@ -242,8 +242,13 @@ async fn opened(database: Database, directory: &Directory, now: i64, dumped: boo
     let mut connection = engine.writer().await?;
     let anew = if left { begin_anew(dialect, &mut connection).await } else { Ok(true) };
     migration::migrate(&mut connection, dialect, now).await?;
-    if is_unfinished(&mut connection).await? {
+    if Mark::Moving.is_set(&mut connection).await? {
         return Err(OpenError::Unfinished);
+    }
+    if dumped {
+        begin_voiding(dialect, &mut connection, now).await?;
+    } else if Mark::Voiding.is_set(&mut connection).await? {
+        return Err(OpenError::Voiding);
     }
     let stored = stored_head(&mut connection).await?;
     let chain = key::open(directory, dialect, &mut connection, &stored).await?;
@@ -254,6 +259,16 @@ async fn opened(database: Database, directory: &Directory, now: i64, dumped: boo
         revoked.map_err(|error| OpenError::Database(error.to_string()))?;
     }
     Ok(Opened { engine, connection, chain: Arc::new(chain), head, anew })
+}
+
+/// Bars every start on a database that came from a dump, until it is made void. Before anything of it is changed.
+async fn begin_voiding(dialect: Dialect, connection: &mut Connection, now: i64) -> Result<(), OpenError> {
+    dialect.begin(connection).await?;
+    if lease::is_served(connection, now).await? {
+        return Err(OpenError::Served);
+    }
+    Mark::Voiding.set(connection).await?;
+    Ok(dialect.commit(connection, None, &[]).await?)
 }
 
 /// Lets the log begin anew that another process left: it may have died of a disk that lost a part of it.

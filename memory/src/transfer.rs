@@ -12,6 +12,7 @@ use sqlx::{AnyPool, AssertSqlSafe, Row as _};
 
 use crate::dialect::{Connection, Database, Engine};
 use crate::error::OpenError;
+use crate::mark::Mark;
 use crate::migration;
 use crate::seal;
 use crate::store::{Options, Store};
@@ -20,9 +21,6 @@ use crate::verify::audit;
 
 /// Rows in one statement.
 const CHUNK: usize = 64;
-
-/// Name of the mark.
-const MARK: &str = "transfer";
 
 /// How far a move is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,7 +187,7 @@ async fn move_all(
     target.close().await;
     let verification = Verification { at: now, ..same(expected, found)? };
     // With this commit, and not before, the target can be used.
-    sqlx::query("delete from setting where name = $1").bind(MARK).execute(&mut connection).await?;
+    Mark::Moving.clear(&mut connection).await?;
     Ok(Transferred { tables: moved, verification })
 }
 
@@ -197,16 +195,10 @@ fn failed(table: &Table, error: &sqlx::Error) -> TransferError {
     TransferError::Table { table: table.name.clone(), why: error.to_string() }
 }
 
-/// Whether a move to this database was begun and not carried through.
-pub(crate) async fn is_unfinished(connection: &mut Connection) -> Result<bool, sqlx::Error> {
-    let found = sqlx::query("select name from setting where name = $1").bind(MARK).fetch_optional(connection).await?;
-    Ok(found.is_some())
-}
-
 /// Sets the mark, if there is nothing in the way.
 async fn begin(connection: &mut Connection, engine: &Engine, tables: &[Table]) -> Result<(), TransferError> {
     engine.dialect().begin(connection).await?;
-    if !is_unfinished(connection).await? {
+    if !Mark::Moving.is_set(connection).await? {
         for table in tables {
             // The head is there from the first migration on.
             let filter = if table.name == "head" { "where seq > 0" } else { "" };
@@ -216,10 +208,7 @@ async fn begin(connection: &mut Connection, engine: &Engine, tables: &[Table]) -
                 return Err(TransferError::NotEmpty { what: format!("rows in `{}`", table.name) });
             }
         }
-        sqlx::query("insert into setting (name, json) values ($1, '\"begun\"')")
-            .bind(MARK)
-            .execute(&mut *connection)
-            .await?;
+        Mark::Moving.set(connection).await?;
     }
     engine.dialect().commit(connection, None, &[]).await?;
     Ok(())

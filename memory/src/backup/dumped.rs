@@ -51,9 +51,6 @@ pub async fn void_dumped(database: Database, options: Options) -> Result<Voided,
 }
 
 async fn void(store: &Store) -> Result<Voided, BackupError> {
-    if store.has_peers().await? {
-        return Err(BackupError::Served);
-    }
     let found = store.verify().await?;
     let (rows, head, hash) = (found.rows, found.head, found.hash.clone());
     let Settled { found, lapsed, running, tokens } = settle(store, head, found).await?;

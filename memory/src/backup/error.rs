@@ -62,12 +62,6 @@ pub enum BackupError {
          --dumped is for a PostgreSQL that was restored from a dump"
     )]
     NotShared,
-    /// Servers run on the database.
-    #[error(
-        "a server runs on this database, or did until half a minute ago; end all of them first. Nothing may run on what \
-         came from a dump before it was made void"
-    )]
-    Served,
     /// The restored store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -91,7 +85,6 @@ impl BackupError {
             Self::NotEmpty(_) => "data_not_empty",
             Self::InUse(_) => "data_in_use",
             Self::NotShared => "database_not_shared",
-            Self::Served => "database_in_use",
             Self::Open(error) => error.code(),
             Self::Store(_) => "store_unavailable",
         }
@@ -109,7 +102,7 @@ impl BackupError {
                 | Self::NotEmpty(_)
                 | Self::InUse(_)
                 | Self::NotShared
-                | Self::Served
+                | Self::Open(OpenError::Served)
         )
     }
 

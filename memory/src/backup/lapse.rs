@@ -16,6 +16,7 @@ use sqlx::Row as _;
 use crate::change::{Change, Tx};
 use crate::grant;
 use crate::job::JobStore;
+use crate::mark::Mark;
 use crate::row::Row;
 use crate::store::Store;
 use crate::stored::Halt;
@@ -221,6 +222,8 @@ impl Change for EndSessions {
             self.head
         );
         let told = row(EventKind::ServerStarted, Actor::system().id, "restore", summary);
+        // All of it is void with this commit, and not before.
+        Mark::Voiding.clear(tx.connection).await?;
         tx.tell(Row::own(told).map_err(|error| Halt::from(error).after_writing())?);
         Ok(ended)
     }

@@ -188,7 +188,7 @@ impl Calling {
         calling
     }
 
-    fn submission(&self, tool: &str, args: Value) -> Submission {
+    pub(crate) fn submission(&self, tool: &str, args: Value) -> Submission {
         let actor = Actor { ceiling: Tier::Red, ..Actor::local() };
         let payload = json!({ "tool": tool, "args": args });
         Submission { actor, payload, ..self.jobbing.submission("tool_call", &Act::Fail) }

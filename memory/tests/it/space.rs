@@ -9,7 +9,7 @@ use std::process::Command;
 
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::EventKind;
-use jarvis_safety::job::{JobState, Jobs as _, Missed};
+use jarvis_safety::job::{JobState, Jobs as _, Missed, Submission};
 use jarvis_safety::port::{Feed as _, Identities as _, Ledger as _, StoreError};
 use jarvis_safety::setting::AuditReads;
 use serde_json::json;
@@ -113,6 +113,9 @@ async fn a_schedule_and_a_job_wait_for_room_and_nothing_of_them_is_lost() {
     let schedule = calling.jobbing.hourly(Missed::CatchUp(1)).await;
     let due = schedule.next_at.unwrap();
     let job = calling.submit("thing_touch", json!({ "name": "a" })).await;
+    let later = Submission { run_at: Some(due), ..calling.submission("thing_touch", json!({ "name": "b" })) };
+    let later = calling.jobbing.queue.submit(later).await.unwrap().job;
+    assert_eq!(calling.jobbing.jobs.due().await.unwrap().job, Some(due));
     let ballast = disk.fill(4 * 1024 * 1024);
     calling.jobbing.turn_to(due);
     // A worker that looks again and again, as it does when a place is free or something is told.
@@ -130,7 +133,8 @@ async fn a_schedule_and_a_job_wait_for_room_and_nothing_of_them_is_lost() {
     let working = calling.work();
     assert_eq!(calling.jobbing.fired(&schedule, due).await.len(), 1);
     assert_eq!(calling.ended(&job.id).await.state, JobState::Done);
-    assert_eq!(calling.things.touches("a"), 1);
+    assert_eq!(calling.ended(&later.id).await.state, JobState::Done);
+    assert_eq!((calling.things.touches("a"), calling.things.touches("b")), (1, 1));
     working.stop().await;
     calling.jobbing.world.whole().await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jarvis_memory::{Database, Options, Store};
+use jarvis_memory::{Database, Options, Store, void_dumped};
 use jarvis_safety::approval::{Approval, ApprovalState};
 use jarvis_safety::call::CallState;
 use jarvis_safety::event::{Event, EventKind};
@@ -260,6 +260,26 @@ async fn after_a_gap_in_its_own_lease_a_replica_believes_no_lapsed_one_for_as_lo
     other.clock.turn(30_000);
     let taken: Vec<_> = other.store.abandoned_calls().await.unwrap().into_iter().map(|call| call.id).collect();
     assert_eq!(taken, [call.id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_served_is_not_made_void_and_what_is_half_void_is_not_served() {
+    let (one, other) = two().await;
+    crate::grant::give(&one, 5).await;
+    other.store.close().await;
+    let refused = void_dumped(other.database(), other.options()).await.unwrap_err();
+    assert!(refused.code() == "database_in_use" && refused.is_refusal(), "{refused}");
+    assert_eq!(one.store.grants(None).await.unwrap()[0].revoked_at, None, "nothing was changed");
+    one.store.close().await;
+    // As if the power had gone in the middle of it.
+    one.tamper("insert into setting (name, json) values ('void', '\"begun\"')").await;
+    for world in [&one, &other] {
+        assert_eq!(world.open().await.err().unwrap().code(), "database_voiding");
+    }
+    assert_eq!(void_dumped(one.database(), one.options()).await.unwrap().grants, 1);
+    for world in [one, other] {
+        world.restart().await.whole().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
